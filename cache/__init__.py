@@ -1,0 +1,1 @@
+"""The disk: one module per kind of file."""

@@ -1,0 +1,1 @@
+"""The corpora: their files as they come -> videos, expressions and an audit."""

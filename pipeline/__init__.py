@@ -1,0 +1,1 @@
+"""The science: arrays and tensors in, arrays and tensors out; opens no file."""
