@@ -1,4 +1,4 @@
-"""What every test may use: the shared material where it lies beside the project, and a guard against foreign packages."""
+"""What every test may use: the shared material beside the project, and a guard against foreign packages."""
 
 from __future__ import annotations
 

@@ -1,0 +1,28 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Both build .venv first and repeat no finished work.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: demo test environment lint clean
+
+demo: .venv/complete
+	dvc repro
+	facespan scores demo
+
+test: .venv/complete
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest
+
+environment: .venv/complete
+
+# The stamp is written last, so an interrupted installation is repeated.
+.venv/complete: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else f"facespan needs Python 3.11 or newer, found {sys.version.split()[0]}. Run: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[workflow,develop]'
+	touch $@
+
+clean:
+	rm -rf .venv

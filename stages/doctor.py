@@ -1,0 +1,76 @@
+"""`facespan doctor`: what this machine has, and what facespan would do with it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from pipeline import encoder
+from stages import console, devices
+
+PACKAGES = ("torch", "torchvision", "h5py", "numpy", "opencv-python-headless", "pyarrow", "safetensors", "dask", "dvc")
+OPENFACE = "FeatureExtraction"
+
+
+def main(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False) -> None:
+    """Say versions, devices, the precision chosen, DVC's link type and whether OpenFace is found."""
+    found = examine()
+    console.result(json.dumps(found, indent=2) if as_json else _as_text(found))
+
+
+def examine() -> dict[str, Any]:
+    """Return the facts `main` prints, JSON-ready; what is absent is None."""
+    device = devices.choose("auto")
+    return {
+        "facespan": importlib.metadata.version("facespan"),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "devices": _device_names(),
+        "device": str(device),
+        "precision": encoder.choose_precision(device),
+        "threads": torch.get_num_threads(),
+        "dvc_link_types": _dvc_link_types(),
+        "openface": shutil.which(OPENFACE) or os.environ.get("OPENFACE"),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _device_names() -> dict[str, str]:
+    gpus = {f"cuda:{i}": torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())}
+    return {"cpu": f"{platform.machine()}, {os.cpu_count()} cores", **gpus}
+
+
+def _dvc_link_types() -> str | None:
+    """Return the line in which DVC says how it links its cache into the workspace; None outside a DVC repository."""
+    if shutil.which("dvc") is None:
+        return None
+    told = subprocess.run(["dvc", "doctor"], capture_output=True, text=True, check=False)
+    lines = [line for line in told.stdout.splitlines() if line.startswith("Cache types:")]
+    return lines[0].removeprefix("Cache types:").strip() if lines else None
+
+
+def _as_text(found: dict[str, Any]) -> str:
+    rows = [
+        ("facespan", found["facespan"]),
+        ("python", found["python"]),
+        *((name, version or "not installed") for name, version in found["packages"].items()),
+        *found["devices"].items(),
+        ("would run on", f"{found['device']}, precision {found['precision']}, {found['threads']} threads"),
+        ("DVC links", found["dvc_link_types"] or "no DVC repository here, or DVC not installed"),
+        ("OpenFace", found["openface"] or f"not found ({OPENFACE} is not on PATH); only needed to align with it"),
+    ]
+    return "\n".join(f"{name:<24} {value}" for name, value in rows)

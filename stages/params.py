@@ -1,0 +1,181 @@
+"""One section of the parameters -> one frozen dataclass, strictly.
+
+`configs/params.yaml` holds a section per stage. A corpus file may override single values
+(`overrides: {train: {epochs: 12}}`); each is said aloud, so nobody sweeps a number that is not in force.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from stages import console
+
+T = TypeVar("T")
+PARAMS = Path("configs/params.yaml")
+
+
+class ParameterError(ValueError):
+    """A parameter is unknown, missing or of the wrong type (exit code 2)."""
+
+
+def read(path: Path, section: str, kind: type[T], corpus: Path | None = None) -> T:
+    """Return one section of a parameters file as a frozen dataclass.
+
+    Args:
+        corpus: a corpus file whose `overrides` for this section win; each is printed to stderr.
+
+    Raises:
+        ParameterError: an unknown, missing or ill-typed key, named together with what to write instead.
+    """
+    return build(in_force(path, section, corpus), kind, f"{path}: {section}")
+
+
+def read_parts(path: Path, section: str, kinds: tuple[type[Any], ...], corpus: Path | None = None) -> tuple[Any, ...]:
+    """Return one flat section split over several dataclasses, one per part of the code; errors as in `read`."""
+    values = in_force(path, section, corpus)
+    known = [field.name for kind in kinds for field in dataclasses.fields(kind)]
+    refuse_unknown(values, known, f"{path}: {section}")
+    return tuple(
+        build({k: v for k, v in values.items() if k in _names(kind)}, kind, f"{path}: {section}") for kind in kinds
+    )
+
+
+def in_force(path: Path, section: str, corpus: Path | None = None) -> dict[str, Any]:
+    """Return the values of a section after a corpus' overrides."""
+    values = load_section(path, section)
+    overrides = _overrides(corpus, section) if corpus else {}
+    refuse_unknown(overrides, list(values), f"{corpus}: overrides.{section}")
+    for name, value in overrides.items():
+        if value != values[name]:
+            console.say(f"{section}: {name} = {value} ({corpus}) instead of {values[name]} ({path})")
+    return values | overrides
+
+
+def load_section(path: Path, section: str) -> dict[str, Any]:
+    """Return one top-level mapping of a YAML file; ParameterError when the file or the section is missing."""
+    document = load(path)
+    if section not in document:
+        raise ParameterError(f"{path} has no section {section!r}{_suggest(section, list(document))}")
+    return _mapping(document[section], f"{path}: {section}")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return a YAML file's top-level mapping."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ParameterError(f"{path} does not exist. Run from the folder that holds configs/.") from error
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path} is not valid YAML: {error}") from error
+    return _mapping(document, str(path))
+
+
+def build(values: Mapping[str, Any], kind: type[T], where: str) -> T:
+    """Return a dataclass made of exactly these values, each of exactly its field's type."""
+    hints = typing.get_type_hints(kind)
+    refuse_unknown(values, list(_names(kind)), where)
+    missing = [f.name for f in dataclasses.fields(kind) if f.name not in values and _required(f)]  # type: ignore[arg-type]
+    if missing:
+        raise ParameterError(f"{where}: missing {', '.join(missing)}; see configs/params.yaml in the repository")
+    checked = {name: _convert(value, hints[name], f"{where}.{name}") for name, value in values.items()}
+    try:
+        return kind(**checked)
+    except ValueError as error:
+        raise ParameterError(f"{where}: {error}") from error
+
+
+def refuse_unknown(values: Mapping[str, Any], known: list[str], where: str) -> None:
+    """Raise ParameterError at a key that nobody reads, with the nearest one that somebody does."""
+    for name in values:
+        if name not in known:
+            raise ParameterError(f"{where}: unknown key {name!r}{_suggest(str(name), known)}")
+
+
+def _overrides(corpus: Path, section: str) -> dict[str, Any]:
+    overrides = _mapping(load(corpus).get("overrides", {}), f"{corpus}: overrides")
+    return _mapping(overrides.get(section, {}), f"{corpus}: overrides.{section}")
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ParameterError(f"{where}: expected `key: value` lines, found {value!r}")
+    return value
+
+
+def _names(kind: type[Any]) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f". Did you mean {close[0]!r}?" if close else f". Known: {', '.join(sorted(known))}"
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return build(_mapping(value, where), hint, where)
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise ParameterError(f"{where}: {value!r}{_suggest(str(value), [str(a) for a in arguments])}")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return _convert_union(value, arguments, hint, where)
+    if origin is tuple and isinstance(value, list):
+        return _convert_tuple(value, arguments, where)
+    if origin is dict and isinstance(value, dict):
+        return {k: _convert(v, arguments[1], f"{where}.{k}") for k, v in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+        return value
+    raise ParameterError(f"{where}: expected {_describe(hint)}, found {value!r}{_remedy(value, hint)}")
+
+
+def _convert_tuple(value: list[Any], arguments: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    hints = [arguments[0]] * len(value) if len(arguments) == 2 and arguments[1] is Ellipsis else list(arguments)
+    if len(hints) != len(value):
+        raise ParameterError(f"{where}: expected {len(hints)} values, found {len(value)}: {value!r}")
+    return tuple(_convert(v, h, f"{where}[{i}]") for i, (v, h) in enumerate(zip(value, hints, strict=True)))
+
+
+def _convert_union(value: Any, arguments: tuple[Any, ...], hint: Any, where: str) -> Any:
+    if value is None and type(None) in arguments:
+        return None
+    for argument in arguments:
+        try:
+            return _convert(value, argument, where)
+        except ParameterError:
+            continue
+    raise ParameterError(f"{where}: expected {_describe(hint)}, found {value!r}{_remedy(value, hint)}")
+
+
+def _describe(hint: Any) -> str:
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    return names.get(hint, str(hint).replace("typing.", ""))
+
+
+def _remedy(value: Any, hint: Any) -> str:
+    if hint in (int, float) and isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            return ""
+        return f". YAML reads {value} as a text; write {number!r}" if "e" in value.lower() else ". Remove the quotes"
+    if hint is str and isinstance(value, bool):
+        return ". YAML reads yes, no, on and off as true or false; put the word in quotes"
+    return ""
