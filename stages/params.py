@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -127,6 +127,8 @@ def _suggest(name: str, known: list[str]) -> str:
 
 def _convert(value: Any, hint: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return build(_mapping(value, where), hint, where)
     if origin is typing.Literal:
@@ -135,9 +137,9 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         return value
     if origin in (typing.Union, types.UnionType):
         return _convert_union(value, arguments, hint, where)
-    if origin is tuple and isinstance(value, list):
-        return _convert_tuple(value, arguments, where)
-    if origin is dict and isinstance(value, dict):
+    if origin in (tuple, Sequence) and isinstance(value, list):
+        return _convert_tuple(value, arguments if origin is tuple else (*arguments, ...), where)
+    if origin in (dict, Mapping) and isinstance(value, dict):
         return {k: _convert(v, arguments[1], f"{where}.{k}") for k, v in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

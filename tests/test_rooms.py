@@ -15,7 +15,9 @@ ALLOWED = {
     "stages": {"stages", "pipeline", "cache", "typer", "yaml", "rich", "torch", "numpy", "distributed"},
 }
 NEVER = {"pipeline": {"os", "pathlib", "pickle"}, "cache": {"pickle"}, "stages": {"pickle"}}
-SHARED_IN_STAGES = {"command", "console", "corpora", "devices", "options", "params"}
+SHARED_IN_STAGES = {
+    "command", "console", "corpora", "devices", "options", "params", "recordings", "shard_folders", "workers",
+}  # fmt: skip
 FILES = sorted(path for room in ALLOWED for path in (ROOT / room).rglob("*.py"))
 
 

@@ -1,0 +1,58 @@
+"""The audit of a corpus: every row that was repaired, moved or ignored while it was read, and by which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from cache import tables
+from cache.errors import InputError
+
+NO_ROW = 0
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One thing that was not taken as it stood.
+
+    Attributes:
+        rule: its name, as the corpus' reader defines it.
+        row: where it stands in the label file; `NO_ROW` when it is about a whole video.
+        field: which value; empty when it is about all of them.
+        before: the value as found.
+        after: the value as used; empty when nothing was used.
+        note: the reason, for people.
+    """
+
+    rule: str
+    video: str
+    subject: str
+    row: int = NO_ROW
+    field: str = ""
+    before: str = ""
+    after: str = ""
+    note: str = ""
+
+
+NAMES = tuple(field.name for field in fields(AuditRow))
+
+
+def write(path: Path, rows: Sequence[AuditRow]) -> None:
+    """Write the audit as CSV, in the order given; none at all leaves a header."""
+    tables.write_csv(path, NAMES, ([getattr(row, name) for name in NAMES] for row in rows))
+
+
+def read(path: Path) -> list[AuditRow]:
+    """Return the audit in the file's order.
+
+    Raises:
+        InputError: no such file, a column missing, or a row number that is none.
+    """
+    found = []
+    for line, cells in tables.read_csv(path, NAMES):
+        if not cells["row"].isdecimal():
+            raise InputError(f"{path}: row {line}: column 'row' holds '{cells['row']}', expected a number from 0.")
+        texts = {name: cell for name, cell in cells.items() if name != "row"}
+        found.append(AuditRow(row=int(cells["row"]), **texts))
+    return found

@@ -1,0 +1,106 @@
+"""Encoded images <-> RGB arrays, checked before a decoder sees them: a decoder fills what is cut off with grey."""
+
+from __future__ import annotations
+
+import struct
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cache.errors import InputError
+
+MAXIMUM_SIDE = 4096
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB\x60\x82"
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+# Start-of-frame markers; C4, C8 and CC lie among them and mean something else.
+JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def encode_image(rgb: NDArray[np.uint8], quality: int | None) -> bytes:
+    """Return an RGB image as JPEG, or as PNG, which loses nothing, when ``quality`` is None.
+
+    Args:
+        rgb: ``(H, W, 3)``.
+        quality: 1 to 100.
+    """
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
+        raise ValueError(f"an image has shape {rgb.shape} of {rgb.dtype}, expected (H, W, 3) of uint8")
+    if quality is not None and not 1 <= quality <= 100:
+        raise ValueError(f"JPEG quality is {quality}, expected 1 to 100, or None for PNG")
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    extension, options = (".png", []) if quality is None else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _, encoded = cv2.imencode(extension, bgr, options)
+    return encoded.tobytes()
+
+
+def decode_image(encoded: bytes) -> NDArray[np.uint8]:
+    """Return the ``(H, W, 3)`` RGB image that a whole JPEG, PNG or BMP file holds; an orientation tag is ignored.
+
+    Raises:
+        InputError: it is none of these, cut short, too large or damaged.
+    """
+    size = image_size(encoded)
+    try:
+        bgr = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as problem:
+        raise InputError("an image is damaged: its header is whole, but it does not decode") from problem
+    if bgr is None or bgr.shape != (*size, 3):
+        raise InputError("an image is damaged: its header is whole, but it does not decode")
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def image_size(encoded: bytes) -> tuple[int, int]:
+    """Return (height, width) as the header of a JPEG, PNG or BMP file says; nothing is decoded.
+
+    Raises:
+        InputError: it is none of these, cut short, or a side is not 1 to 4096 pixels.
+    """
+    read_size = next((reader for start, reader in SIZE_READERS.items() if encoded.startswith(start)), None)
+    if read_size is None:
+        raise InputError(f"an image begins with {encoded[:8]!r}, expected a JPEG, PNG or BMP file")
+    try:
+        height, width = read_size(encoded)
+    except (struct.error, IndexError) as problem:
+        raise InputError(f"an image of {len(encoded)} bytes is cut short in its header") from problem
+    if not (1 <= height <= MAXIMUM_SIDE and 1 <= width <= MAXIMUM_SIDE):
+        raise InputError(f"an image says it is {height} x {width} pixels, expected sides of 1 to {MAXIMUM_SIDE}")
+    return height, width
+
+
+def _png_size(encoded: bytes) -> tuple[int, int]:
+    _require_end(encoded, PNG_END, "PNG")
+    width, height = struct.unpack_from(">II", encoded, 16)
+    return height, width
+
+
+def _jpeg_size(encoded: bytes) -> tuple[int, int]:
+    _require_end(encoded, JPEG_END, "JPEG")
+    position = len(JPEG_START)
+    while encoded[position] == 0xFF:
+        marker = encoded[position + 1]
+        if marker in JPEG_FRAMES:
+            height, width = struct.unpack_from(">HH", encoded, position + 5)
+            return height, width
+        # A marker may be preceded by fill bytes; any other is followed by its length.
+        position += 1 if marker == 0xFF else 2 + struct.unpack_from(">H", encoded, position + 2)[0]
+    raise InputError("a JPEG image is damaged: its header holds no size")
+
+
+def _bmp_size(encoded: bytes) -> tuple[int, int]:
+    start = struct.unpack_from("<I", encoded, 10)[0]
+    width, height, _, bits, compression = struct.unpack_from("<iiHHI", encoded, 18)
+    if compression != 0:
+        raise InputError("a BMP image is compressed, expected plain pixels")
+    height = abs(height)  # a negative height means that the top row comes first
+    if len(encoded) < start + (width * bits + 31) // 32 * 4 * height:
+        raise InputError(f"a BMP image of {height} x {width} pixels is cut short after {len(encoded)} bytes")
+    return height, width
+
+
+def _require_end(encoded: bytes, end: bytes, name: str) -> None:
+    if not encoded.endswith(end):
+        raise InputError(f"a {name} image of {len(encoded)} bytes is cut short: its end marker is missing")
+
+
+SIZE_READERS = {PNG_START: _png_size, JPEG_START: _jpeg_size, b"BM": _bmp_size}

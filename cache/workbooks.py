@@ -1,0 +1,215 @@
+"""Sheets of .xlsx and .xls workbooks as rows of plain cells, because corpora come with their labels in workbooks."""
+
+from __future__ import annotations
+
+import datetime
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+import openpyxl  # type: ignore[import-untyped]
+import xlrd  # type: ignore[import-untyped]
+from openpyxl.utils import get_column_letter  # type: ignore[import-untyped]
+from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
+from openpyxl.worksheet.formula import ArrayFormula, DataTableFormula  # type: ignore[import-untyped]
+
+from cache.errors import InputError
+
+Cell = str | int | float | bool | None
+Row = tuple[Cell, ...]
+
+ZIP_SIGNATURE = b"PK\x03\x04"
+OLE_SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# Label files hold a few thousand rows; a workbook that unpacks to more is no label file, or means harm.
+LARGEST_BYTES = 256 * 1024 * 1024
+MOST_ROWS = 200_000
+
+_XLSX_ERRORS = (InvalidFileException, zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, OSError)
+_XLS_ERRORS = (xlrd.XLRDError, xlrd.compdoc.CompDocError, IndexError, ValueError, AssertionError, OSError)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet, read whole.
+
+    Attributes:
+        rows: as they stand, the empty ones too, so that ``rows[i]`` is row i + 1 of the spreadsheet. Texts are
+            stripped, an empty text is None, whole numbers are int, dates are ISO texts; empty cells at the end of a
+            row and empty rows at the end of the sheet are left out.
+    """
+
+    path: Path
+    name: str
+    rows: tuple[Row, ...]
+
+
+def read(path: Path) -> dict[str, Sheet]:
+    """Return every sheet of a workbook by its name, in the workbook's order.
+
+    The kind of workbook is told by its first bytes: corpora come with wrong suffixes.
+
+    Raises:
+        InputError: no such file, not a workbook, encrypted, damaged, too large, an error value in a cell, or a formula
+            whose value was never computed.
+    """
+    signature = _signature(path)
+    if signature.startswith(ZIP_SIGNATURE):
+        sheets = _read_xlsx(path)
+    elif signature == OLE_SIGNATURE:
+        sheets = _read_xls(path)
+    else:
+        raise InputError(
+            f"{path} is no workbook: it begins with {signature!r}, expected .xlsx or .xls. "
+            "Copy it again from the corpus, or save it as .xlsx."
+        )
+    return {name: Sheet(path, name, rows) for name, rows in sheets.items()}
+
+
+def select(path: Path, *names: str) -> list[Sheet]:
+    """Return the sheets of these names, in this order; InputError as in `read`, or when one is missing."""
+    sheets = read(path)
+    missing = [name for name in names if name not in sheets]
+    if missing:
+        raise InputError(
+            f"{path} has no sheet {', '.join(map(repr, missing))}; found {', '.join(map(repr, sheets)) or 'none'}. "
+            "This is another workbook, or a sheet was renamed: take the one that came with the corpus."
+        )
+    return [sheets[name] for name in names]
+
+
+def place(sheet: Sheet, row: int, column: int) -> str:
+    """Return where a cell stands, for messages: ``labels.xlsx, sheet 'A', row 3, column C``; row and column from 1."""
+    return f"{sheet.path.name}, sheet '{sheet.name}', row {row}, column {get_column_letter(column)}"
+
+
+def _signature(path: Path) -> bytes:
+    if not path.is_file():
+        raise InputError(f"{path} is missing or is no file. Copy it from the corpus, or correct the path.")
+    if path.stat().st_size > LARGEST_BYTES:
+        raise InputError(f"{path} has {path.stat().st_size} bytes; a label file has at most {LARGEST_BYTES}.")
+    with path.open("rb") as file:
+        return file.read(8)
+
+
+def _read_xlsx(path: Path) -> dict[str, tuple[Row, ...]]:
+    try:
+        _check_unpacked_size(path)
+        found = _load_xlsx(path, computed=False)
+        formulas = {at for at, value in _cells(found) if _is_formula(value)}
+        values = _load_xlsx(path, computed=True) if formulas else found
+    except InputError:
+        raise
+    except _XLSX_ERRORS as error:
+        raise InputError(f"{path} is a damaged workbook ({error}). Copy it again from the corpus.") from error
+    for (name, row, column), value in _cells(values):
+        if value is None and (name, row, column) in formulas:
+            where = place(Sheet(path, name, ()), row, column)
+            raise InputError(
+                f"{where}: found a formula without its value, expected a value. "
+                "Open the workbook in a spreadsheet program and save it: that computes the formulas."
+            )
+    return {name: _plain(path, name, rows) for name, rows in values.items()}
+
+
+def _check_unpacked_size(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > LARGEST_BYTES:
+        raise InputError(f"{path} unpacks to {size} bytes; a label file has at most {LARGEST_BYTES}.")
+
+
+def _load_xlsx(path: Path, computed: bool) -> dict[str, list[tuple[object, ...]]]:
+    workbook = openpyxl.load_workbook(path, read_only=True, data_only=computed)
+    try:
+        sheets = {}
+        for worksheet in workbook.worksheets:
+            # Some writers state a size that is too small, and rows would be lost.
+            worksheet.reset_dimensions()
+            sheets[worksheet.title] = list(_at_most(path, worksheet.iter_rows(values_only=True)))
+        return sheets
+    finally:
+        workbook.close()
+
+
+def _at_most(path: Path, rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
+    for count, row in enumerate(rows, start=1):
+        if count > MOST_ROWS:
+            raise InputError(f"{path} has more than {MOST_ROWS} rows in a sheet: this is no label file.")
+        yield row
+
+
+def _is_formula(value: object) -> bool:
+    if isinstance(value, str):
+        return value.startswith("=")
+    return isinstance(value, ArrayFormula | DataTableFormula)
+
+
+def _cells(sheets: dict[str, list[tuple[object, ...]]]) -> Iterator[tuple[tuple[str, int, int], object]]:
+    for name, rows in sheets.items():
+        for row, cells in enumerate(rows, start=1):
+            for column, value in enumerate(cells, start=1):
+                yield (name, row, column), value
+
+
+def _read_xls(path: Path) -> dict[str, tuple[Row, ...]]:
+    try:
+        # xlrd prints its warnings to stdout unless it is given another file.
+        with xlrd.open_workbook(path, logfile=_Silence()) as workbook:
+            sheets = {sheet.name: [_xls_row(path, sheet, row) for row in range(sheet.nrows)] for sheet in workbook}
+    except InputError:
+        raise
+    except _XLS_ERRORS as error:
+        raise InputError(
+            f"{path} does not open as .xls ({error}). Copy it again from the corpus; if it has a password, remove it."
+        ) from error
+    return {name: _plain(path, name, rows) for name, rows in sheets.items()}
+
+
+class _Silence:
+    """A log that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def _xls_row(path: Path, sheet: xlrd.sheet.Sheet, row: int) -> tuple[object, ...]:
+    return tuple(_xls_cell(path, sheet, row, column) for column in range(sheet.row_len(row)))
+
+
+def _xls_cell(path: Path, sheet: xlrd.sheet.Sheet, row: int, column: int) -> object:
+    cell = sheet.cell(row, column)
+    if cell.ctype == xlrd.XL_CELL_ERROR:
+        return xlrd.error_text_from_code.get(cell.value, "#ERROR!")
+    if cell.ctype == xlrd.XL_CELL_DATE:
+        return xlrd.xldate_as_datetime(cell.value, sheet.book.datemode)
+    return bool(cell.value) if cell.ctype == xlrd.XL_CELL_BOOLEAN else cell.value
+
+
+def _plain(path: Path, name: str, rows: list[tuple[object, ...]]) -> tuple[Row, ...]:
+    found = []
+    for row, cells in enumerate(rows, start=1):
+        values = [_plain_cell(path, name, row, column, cell) for column, cell in enumerate(cells, start=1)]
+        while values and values[-1] is None:
+            values.pop()
+        found.append(tuple(values))
+    while found and not found[-1]:
+        found.pop()
+    return tuple(found)
+
+
+def _plain_cell(path: Path, name: str, row: int, column: int, value: object) -> Cell:
+    if isinstance(value, str):
+        text = value.strip()
+        if text in xlrd.error_text_from_code.values() or text == "#ERROR!":
+            where = place(Sheet(path, name, ()), row, column)
+            raise InputError(f"{where}: found the error {text}, expected a value. Take the corpus' own workbook.")
+        return text or None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,156 @@
+"""What each prediction should say: expressions are matched to the predictions that are best placed to find them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pipeline.anchors import POINT, Anchors
+from pipeline.classification import IGNORED, NEGATIVE
+from pipeline.recordings import NO_EMOTION
+
+
+@dataclass(frozen=True)
+class MatchParameters:
+    """When a prediction answers for an expression.
+
+    Attributes:
+        positive_overlap: an anchor is positive above this IoU.
+        negative_overlap: an anchor is negative below this IoU; between the two it is ignored.
+        whole_share: an expression belongs to a window when more than this share of it lies inside.
+        cut_share: of an expression that does not belong, but of which more than this share lies inside, the
+            predictions on the visible part are ignored.
+        point_ranges: per level, the least and greatest distance in frames from an anchor-free point to the farther
+            end of the expression it may find, both inclusive.
+    """
+
+    positive_overlap: float
+    negative_overlap: float
+    whole_share: float
+    cut_share: float
+    point_ranges: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for values that contradict each other."""
+        if not 0 <= self.negative_overlap <= self.positive_overlap <= 1:
+            raise ValueError(
+                f"negative_overlap is {self.negative_overlap} and positive_overlap {self.positive_overlap}, "
+                "expected 0 <= negative_overlap <= positive_overlap <= 1"
+            )
+        if not 0 <= self.cut_share <= self.whole_share < 1:
+            raise ValueError(
+                f"cut_share is {self.cut_share} and whole_share {self.whole_share}, "
+                "expected 0 <= cut_share <= whole_share < 1"
+            )
+
+
+class Targets(NamedTuple):
+    """What P predictions of B windows should say.
+
+    `classes` ``(B, P)`` int64: the index of the emotion, NEGATIVE where there is none, IGNORED where either answer
+    may stand. `intervals` ``(B, P, 2)`` float32 frames in the window: zeros unless there is an emotion.
+    """
+
+    classes: Tensor
+    intervals: Tensor
+
+
+class Truths(NamedTuple):
+    """Expressions of B windows, the shortest first, so that the first that fits is the one that wins.
+
+    `intervals` ``(B, G, 2)`` float32, clipped to the window; `emotions` ``(B, G)``; `whole` and `cut` ``(B, G)`` bool.
+    """
+
+    intervals: Tensor
+    emotions: Tensor
+    whole: Tensor
+    cut: Tensor
+
+
+def match(intervals: Tensor, emotions: Tensor, anchors: Anchors, length: int, parameters: MatchParameters) -> Targets:
+    """Return what every prediction of a batch of windows should say.
+
+    An expression cut by the window's edge is neither taught nor denied where much of it is seen: it looks like one,
+    and another window, overlapping this one, holds it whole. Where little is seen, it is background.
+
+    Args:
+        intervals: ``(B, G, 2)`` float32 frames in the window, with bounds outside it where expressions are.
+        emotions: ``(B, G)`` int64, NO_EMOTION where a window has fewer than G.
+        anchors: the P predictions' places.
+        length: frames of a window.
+        parameters: see MatchParameters.
+
+    Raises:
+        ValueError: there is not one range for each level of the anchors.
+    """
+    truths = _sort(intervals, emotions, length, parameters)
+    anchored = _match_anchors(truths, anchors, parameters)  # (B, P): the truth's position, NEGATIVE or IGNORED
+    free = _match_points(truths, anchors, parameters)
+    matched = torch.where(anchors.kind == POINT, free, anchored)
+    truth = matched.clamp(min=0)
+    classes = torch.where(matched >= 0, truths.emotions.gather(1, truth), matched)
+    placed = truths.intervals.gather(1, truth[..., None].expand(-1, -1, 2))  # (B, P, 2)
+    return Targets(classes, torch.where(matched[..., None] >= 0, placed, 0.0))
+
+
+def visible_share(intervals: Tensor, length: int) -> Tensor:
+    """Return which share of each of ``(B, G, 2)`` intervals lies in ``[0, length)``, ``(B, G)``; of an empty one, 0."""
+    seen = (intervals[..., 1].clamp(max=length) - intervals[..., 0].clamp(min=0)).clamp(min=0)
+    # A stretched expression of 1 frame lasts a little less than 1.
+    return seen / (intervals[..., 1] - intervals[..., 0]).clamp(min=1e-6)
+
+
+def _sort(intervals: Tensor, emotions: Tensor, length: int, parameters: MatchParameters) -> Truths:
+    """Return the truths by visible length, those of equal length as they came, and only as many as any window sees."""
+    share = visible_share(intervals, length)
+    whole = (share > parameters.whole_share) & (emotions != NO_EMOTION)
+    cut = (share > parameters.cut_share) & (emotions != NO_EMOTION) & ~whole
+    seen = intervals.clamp(0, length)
+    duration = (seen[..., 1] - seen[..., 0]).masked_fill(~(whole | cut), float("inf"))
+    most = max(1, int((whole | cut).sum(dim=1).max()))
+    order = duration.argsort(dim=1, stable=True)[:, :most]
+    placed = seen.gather(1, order[..., None].expand(-1, -1, 2))
+    return Truths(placed, *(values.gather(1, order) for values in (emotions, whole, cut)))
+
+
+def _match_anchors(truths: Truths, anchors: Anchors, parameters: MatchParameters) -> Tensor:
+    """Return ``(B, P)``: by IoU; then, the shortest first, each truth keeps the best anchor not yet kept."""
+    overlap = _overlap(truths.intervals, anchors)  # (B, G, P)
+    whole = overlap.masked_fill(~truths.whole[..., None], 0.0)
+    cut = overlap.masked_fill(~truths.cut[..., None], 0.0).amax(dim=1)  # (B, P)
+    best, truth = whole.max(dim=1)  # ties: the first, which is the shortest
+    matched = torch.where(best.maximum(cut) < parameters.negative_overlap, NEGATIVE, IGNORED)
+    matched = torch.where(best > parameters.positive_overlap, truth, matched)
+    free = torch.ones_like(matched, dtype=torch.bool)
+    for position in range(truths.whole.shape[1]):
+        quality, anchor = whole[:, position].masked_fill(~free, 0.0).max(dim=1, keepdim=True)  # (B, 1)
+        kept = quality > 0
+        matched.scatter_(1, anchor, torch.where(kept, position, matched.gather(1, anchor)))
+        free.scatter_(1, anchor, free.gather(1, anchor) & ~kept)
+    return matched
+
+
+def _match_points(truths: Truths, anchors: Anchors, parameters: MatchParameters) -> Tensor:
+    """Return ``(B, P)``: the shortest truth around each point whose farther end lies in the range of its level."""
+    given, levels = len(parameters.point_ranges), int(anchors.level.max()) + 1
+    if given != levels:
+        raise ValueError(f"point_ranges has {given} ranges, expected one for each of the {levels} levels")
+    ranges = torch.tensor(parameters.point_ranges, device=anchors.center.device)[anchors.level]  # (P, 2)
+    before = anchors.center - truths.intervals[..., :1]  # (B, G, P)
+    after = truths.intervals[..., 1:] - anchors.center
+    farther = before.maximum(after)
+    fits = (before > 0) & (after > 0) & (farther >= ranges[:, 0]) & (farther <= ranges[:, 1])
+    found, truth = (fits & truths.whole[..., None]).byte().max(dim=1)  # ties: the first, which is the shortest
+    ignored = (fits & truths.cut[..., None]).any(dim=1)
+    return torch.where(found.bool(), truth, torch.where(ignored, IGNORED, NEGATIVE))
+
+
+def _overlap(intervals: Tensor, anchors: Anchors) -> Tensor:
+    """Return the IoU ``(B, G, P)`` of ``(B, G, 2)`` intervals with every anchor; a point overlaps nothing."""
+    start, stop = anchors.intervals.unbind(dim=-1)  # (P,)
+    shared = (intervals[..., 1:].minimum(stop) - intervals[..., :1].maximum(start)).clamp(min=0)
+    union = (intervals[..., 1:] - intervals[..., :1]) + anchors.width - shared
+    return (shared / union.clamp(min=1e-6)).masked_fill(anchors.kind == POINT, 0.0)

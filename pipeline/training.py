@@ -1,0 +1,281 @@
+"""One fold: the detector learns from the subjects of the fold and from nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from pipeline.augmentation import AugmentParameters, disturb, move
+from pipeline.detector import Detector, DetectorParameters
+from pipeline.folds import Fold
+from pipeline.losses import LossParameters, detection_loss
+from pipeline.recordings import Cuts, Recording, Stack, cut, stack, truths_of
+from pipeline.sampling import Candidates, candidates, draw
+from pipeline.targets import MatchParameters, match
+
+
+@dataclass(frozen=True)
+class TrainParameters:
+    """How a fold is trained.
+
+    Attributes:
+        seed: with the fold's name it decides all that is random in the fold.
+        epochs: passes over the windows with an expression.
+        batch_size: windows.
+        learning_rate: of Adam, after the warm-up.
+        weight_decay: of Adam (added to the gradient).
+        warm_up_epochs: the learning rate rises from 0 to its value over these; 0 starts with it.
+        schedule: what follows the warm-up, a name in `SCHEDULES`.
+        gradient_limit: longer gradients (norm over all weights) are cut to this length; 0 leaves them.
+        averaging: the detector's weights are an exponential moving average over steps with this decay; 0 takes the
+            last step's.
+        window_stride: frames between the starts of two training windows.
+        background_per_positive: windows without a whole expression for each one with it.
+        normalisation: a name in `NORMALISATIONS`; detection uses the same.
+    """
+
+    seed: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warm_up_epochs: int
+    schedule: str
+    gradient_limit: float
+    averaging: float
+    window_stride: int
+    background_per_positive: float
+    normalisation: str
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value out of range."""
+        for name in ("epochs", "batch_size", "learning_rate", "window_stride"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
+        for name in ("seed", "weight_decay", "warm_up_epochs", "gradient_limit", "background_per_positive"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 0")
+        if not 0 <= self.averaging < 1:
+            raise ValueError(f"averaging is {self.averaging}, expected 0 up to below 1")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule is {self.schedule!r}, expected one of {', '.join(SCHEDULES)}")
+
+
+@dataclass(frozen=True)
+class FoldParameters:
+    """All that a fold is trained with, one dataclass for each file that it controls."""
+
+    detector: DetectorParameters
+    loss: LossParameters
+    match: MatchParameters
+    augment: AugmentParameters
+    train: TrainParameters
+
+
+class EpochLosses(NamedTuple):
+    """Means over the steps of one epoch, on the subjects trained on; never on the held-out one."""
+
+    epoch: int  # from 1
+    windows: int
+    total: float
+    interval: float
+    classification: float
+
+
+class Trained(NamedTuple):
+    """The weights on the CPU, by name, and one row per epoch."""
+
+    state: dict[str, Tensor]
+    curve: list[EpochLosses]
+
+
+Progress = Callable[[EpochLosses], None]
+
+
+def train_fold(
+    recordings: Sequence[Recording],
+    fold: Fold,
+    parameters: FoldParameters,
+    class_count: int,
+    device: torch.device,
+    progress: Progress | None = None,
+) -> Trained:
+    """Return a detector trained on the fold's subjects; recordings of other subjects are not looked at.
+
+    The order of the recordings is of no consequence. On a CPU the same seed gives the same bytes in any process that
+    has the same number of threads; the process's own random state is left as it was.
+
+    Args:
+        recordings: of all subjects, or of the fold's only.
+        fold: whom to train on; its name and the seed decide all that is random.
+        parameters: see FoldParameters.
+        class_count: emotions are 0 up to below this.
+        device: where to train.
+        progress: called after every epoch.
+
+    Raises:
+        ValueError: a subject has no recording, no window holds a whole expression, an emotion is not below
+            class_count, a loss is not finite, or a recording contradicts itself (see `stack`).
+    """
+    chosen = _choose(recordings, fold, class_count)
+    settings = parameters.train
+    seed = fold_seed(settings.seed, fold.name)
+    generators = Generators.seeded(seed, device)
+    stacked = stack(chosen, settings.normalisation, device)
+    length = parameters.detector.window_frames
+    among = candidates(stacked, length, settings.window_stride, parameters.match.whole_share)
+    if not len(among.positive.starts):
+        raise ValueError(
+            f"fold {fold.name!r}: no window of {length} frames holds a whole expression. "
+            "Use longer windows, or check that onsets and offsets are in frames of these videos"
+        )
+    with _own_randomness(seed, device):
+        detector = Detector(parameters.detector, stacked.features.shape[1], class_count).to(device)
+        curve = list(_learn(detector, stacked, among, parameters, generators, progress or _ignore))
+    return Trained({name: value.detach().cpu().clone() for name, value in detector.state_dict().items()}, curve)
+
+
+def fold_seed(seed: int, fold_name: str) -> int:
+    """Return a seed of 63 bits of its own for every fold, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{fold_name}".encode()).digest()[:8], "big") >> 1
+
+
+def constant(progress: float) -> float:
+    """Return 1: the learning rate stays."""
+    return 1.0
+
+
+def cosine(progress: float) -> float:
+    """Return 1 at the start (`progress` 0) falling to 0 at the end (`progress` 1) along half a cosine."""
+    return (1 + math.cos(math.pi * progress)) / 2
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "cosine": cosine}
+
+
+def learning_rate(step: int, steps_per_epoch: int, parameters: TrainParameters) -> float:
+    """Return the learning rate of a step, counted from 0."""
+    warm_up, steps = parameters.warm_up_epochs * steps_per_epoch, parameters.epochs * steps_per_epoch
+    if step < warm_up:
+        return parameters.learning_rate * (step + 1) / warm_up
+    return parameters.learning_rate * SCHEDULES[parameters.schedule]((step - warm_up) / max(1, steps - warm_up))
+
+
+class Generators(NamedTuple):
+    """Sources of randomness: for where windows lie, on the CPU, and for noise, on the device."""
+
+    windows: torch.Generator
+    noise: torch.Generator
+
+    @classmethod
+    def seeded(cls, seed: int, device: torch.device) -> Generators:
+        """Return both, begun from one seed."""
+        return cls(torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed + 1))
+
+
+def _learn(
+    detector: Detector,
+    stacked: Stack,
+    among: Candidates,
+    parameters: FoldParameters,
+    generators: Generators,
+    progress: Progress,
+) -> Iterator[EpochLosses]:
+    """Yield each epoch's losses; at the end the detector holds the weights to keep."""
+    settings = parameters.train
+    optimiser = torch.optim.Adam(
+        detector.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    averaged = AveragedModel(detector, multi_avg_fn=_moving_average(settings.averaging))
+    step = 0
+    detector.train()
+    for epoch in range(1, settings.epochs + 1):
+        drawn = draw(among, settings.background_per_positive, generators.windows)
+        drawn = move(drawn, stacked, parameters.detector.window_frames, parameters.augment, generators.windows)
+        batches = list(zip(*(torch.split(values, settings.batch_size) for values in drawn), strict=True))
+        sums = torch.zeros(3, device=stacked.features.device)
+        for batch in batches:
+            optimiser.param_groups[0]["lr"] = learning_rate(step, len(batches), settings)
+            sums += _step(detector, stacked, Cuts(*batch), parameters, optimiser, generators.noise)
+            averaged.update_parameters(detector)
+            step += 1
+        total, interval, classification = (sums / len(batches)).tolist()
+        if not math.isfinite(total):
+            raise ValueError(f"The loss is {total} in epoch {epoch}. Lower learning_rate or set gradient_limit")
+        losses = EpochLosses(epoch, len(drawn.starts), total, interval, classification)
+        progress(losses)
+        yield losses
+    detector.load_state_dict(averaged.module.state_dict())
+
+
+def _step(
+    detector: Detector,
+    stacked: Stack,
+    cuts: Cuts,
+    parameters: FoldParameters,
+    optimiser: torch.optim.Optimizer,
+    noise: torch.Generator,
+) -> Tensor:
+    """Change the weights by one batch and return its losses ``(3,)``: total, interval, classification."""
+    length = parameters.detector.window_frames
+    features, mask = cut(stacked, cuts, length)
+    features = disturb(features, parameters.augment, noise)
+    targets = match(*truths_of(stacked, cuts), detector.anchors, length, parameters.match)
+    losses = detection_loss(detector(features, mask), targets, parameters.loss)
+    optimiser.zero_grad()
+    torch.autograd.backward(losses.total)
+    if parameters.train.gradient_limit:
+        torch.nn.utils.clip_grad_norm_(detector.parameters(), parameters.train.gradient_limit)
+    optimiser.step()
+    return torch.stack([losses.total, losses.interval, losses.classification]).detach()
+
+
+def _moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """Return what moves averaged weights towards the current ones; with a decay of 0, all the way."""
+
+    @torch.no_grad()
+    def blend(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+        for mean, weight in zip(averaged, current, strict=True):
+            mean.lerp_(weight, 1 - decay)
+
+    return blend
+
+
+def _choose(recordings: Sequence[Recording], fold: Fold, class_count: int) -> list[Recording]:
+    """Return the fold's recordings by subject and video, or raise ValueError where they cannot teach."""
+    chosen = sorted(
+        (recording for recording in recordings if recording.subject in fold.train_subjects),
+        key=lambda recording: (recording.subject, recording.video),
+    )
+    if missing := set(fold.train_subjects) - {recording.subject for recording in chosen}:
+        raise ValueError(f"fold {fold.name!r}: no recording of {', '.join(sorted(missing))}. Extract their features")
+    if not any(len(recording.emotions) for recording in chosen):
+        raise ValueError(
+            f"fold {fold.name!r}: the {len(fold.train_subjects)} subjects to train on have no expressions. "
+            "Check the expressions that the index stage found, and the kind and classes chosen"
+        )
+    for recording in chosen:
+        if ((recording.emotions < 0) | (recording.emotions >= class_count)).any():
+            found = sorted(set(recording.emotions.tolist()))
+            raise ValueError(f"video {recording.video!r}: emotions are {found}, expected 0 to {class_count - 1}")
+    return chosen
+
+
+@contextmanager
+def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed what torch draws by itself (first weights, dropout) and put its state back afterwards."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _ignore(losses: EpochLosses) -> None:
+    """Tell nobody."""

@@ -1,0 +1,83 @@
+"""The stage `align`: videos, or what OpenFace made of them -> one shard of aligned frames per video."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cache import aligned, frames, shards, upkeep, videos
+from cache.aligned import AlignParameters
+from cache.errors import InputError
+from cache.videos import Video
+from stages import command, console, corpora, options, params, shard_folders
+
+# Raised when the same source and parameters would give other frames on purpose, so shards are made again.
+ALIGN_VERSION = 1
+
+
+def main(
+    corpus: options.CorpusName,
+    root: Annotated[Path, typer.Option(help="Where the corpus lies.")],
+    videos_path: Annotated[Path, typer.Option("--videos", help="videos.parquet.")],
+    output: Annotated[Path, typer.Option(help="The folder of frame shards.")],
+    params_path: options.Params = params.PARAMS,
+    force: options.Force = False,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Take aligned faces over into shards; a frame without a face is marked, never dropped."""
+    parameters = params.read(params_path, "align", AlignParameters, corpora.path_of(corpus))
+    table = {video.video: video for video in videos.read(videos_path)}
+    keys = {name: key_of(video, parameters) for name, video in table.items()}
+    missing = upkeep.plan(output, keys, frames.is_current, force)
+    if dry_run:
+        console.result(f"align: would make {len(missing)} of {len(keys)} shards in {output}")
+        return
+    with console.progress("align", sum(table[name].frame_count for name in missing), "frames", quiet) as advance:
+
+        def make(name: str, path: Path) -> int:
+            written = align(root, table[name], parameters, path, keys[name])
+            advance(written)
+            return written
+
+        outcome = upkeep.keep_up(output, "frames", keys, missing, make, facts())
+    shard_folders.conclude("align", output, outcome)
+
+
+def key_of(video: Video, parameters: AlignParameters) -> str:
+    """Return the fingerprint of the frames of a video: its source, how it is read, the version of this code."""
+    described = {name: str(value) for name, value in dataclasses.asdict(parameters).items()}
+    source = {"source_digest": video.source_digest, "first_label": str(video.first_label)}
+    return shards.fingerprint({**source, **described, "version": ALIGN_VERSION})
+
+
+def align(root: Path, video: Video, parameters: AlignParameters, path: Path, key: str) -> int:
+    """Write the frames of one video and return their number.
+
+    Raises:
+        InputError: the source cannot be read, or has another number of frames than when it was indexed.
+    """
+    alignment = aligned.read(root, video, parameters)
+    for warning in alignment.warnings:
+        console.say(f"align: {video.video}: {warning}")
+    written = frames.write(path, alignment.frames, key, parameters.method)
+    if written != video.frame_count:
+        path.unlink()
+        raise InputError(
+            f"{video.path} gave {written} frames, {video.frame_count} when it was indexed. "
+            "The file changed, or OpenFace stopped early: align it again with OpenFace, then index the corpus again"
+        )
+    return written
+
+
+def facts() -> dict[str, str]:
+    """Return what the frames were made with, for the manifest."""
+    return {"opencv": importlib.metadata.version("opencv-python-headless")}
+
+
+if __name__ == "__main__":
+    command.run(main)

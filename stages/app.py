@@ -1,0 +1,39 @@
+"""The `facespan` command: every stage by its name, and what people type besides."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from stages.command import guarded
+
+COMMANDS = ("demo", "index", "align", "extract", "train", "detect", "evaluate", "scores", "doctor")
+GROUPS = ("weights",)
+
+
+def main() -> None:
+    """Run `facespan`."""
+    build(sys.argv[1:])()
+
+
+def build(arguments: list[str]) -> typer.Typer:
+    """Return the application; only the command that is asked for is imported, because torch takes seconds."""
+    app = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        help="Spot and recognise facial expressions in long videos.",
+    )
+    app.callback()(_nothing)
+    asked = arguments[0] if arguments else ""
+    for name in (asked,) if asked in COMMANDS else COMMANDS if asked not in GROUPS else ():
+        app.command(name)(guarded(importlib.import_module(f"stages.{name}").main))
+    for name in (asked,) if asked in GROUPS else GROUPS if asked not in COMMANDS else ():
+        app.add_typer(importlib.import_module(f"stages.{name}").app, name=name)
+    return app
+
+
+def _nothing() -> None:
+    """Hold the commands together: with a callback typer keeps their names even when only one is there."""

@@ -1,0 +1,108 @@
+"""The stage `evaluate`: detections beside expressions -> metrics, and the curves behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from cache import detections, expressions, files, tables, videos
+from cache.detections import Detection
+from cache.errors import InputError
+from cache.expressions import Expression
+from cache.videos import Video
+from pipeline.average_precision import spotting_curve
+from pipeline.matching import pool
+from pipeline.recognition import Figures
+from pipeline.results import VideoResult
+from pipeline.scoring import EvaluateParameters, summarise
+from pipeline.thresholds import SPOTTING_IOU
+from stages import command, console, corpora, options, params
+
+
+def main(
+    corpus: options.CorpusName,
+    videos_path: Annotated[Path, typer.Option("--videos", help="videos.parquet.")],
+    expressions_path: Annotated[Path, typer.Option("--expressions", help="expressions.parquet.")],
+    detections_path: Annotated[Path, typer.Option("--detections", help="detections.parquet.")],
+    metrics: Annotated[Path, typer.Option(help="metrics.json.")],
+    plots: Annotated[Path, typer.Option(help="The folder of curves for `dvc plots`.")],
+    params_path: options.Params = params.PARAMS,
+) -> None:
+    """Score the detections; each subject's threshold is chosen on the other subjects."""
+    parameters = params.read(params_path, "evaluate", EvaluateParameters, corpora.path_of(corpus))
+    found = detections.read(detections_path)
+    classes = names_in(corpora.load(corpus).classes, found)
+    results = pair(videos.read(videos_path), expressions.read(expressions_path), found, classes)
+    figures = summarise(results, classes, parameters)
+    write_plots(plots, results, figures, classes)
+    with files.write_atomically(metrics) as temporary:
+        temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    spotting, chance = figures["spotting"], figures["guessing"]["spotting"]
+    console.result(
+        f"evaluate: {len(results)} videos, spotting F1 {spotting['f1']:.3f} (guessing at random: {chance['f1']:.3f}), "
+        f"recognition accuracy {figures['recognition']['accuracy']:.3f}; all of it: facespan scores {corpus}"
+    )
+
+
+def names_in(classes: Sequence[str], found: Sequence[Detection]) -> tuple[str, ...]:
+    """Return the corpus' classes, and after them the name that a detector which only spots gives to everything."""
+    only_spotted = any(row.emotion == detections.UNRECOGNISED for row in found)
+    return (*classes, detections.UNRECOGNISED) if only_spotted else tuple(classes)
+
+
+def pair(
+    table: Sequence[Video], known: Sequence[Expression], found: Sequence[Detection], classes: Sequence[str]
+) -> list[VideoResult]:
+    """Return each video's expressions beside its detections.
+
+    Raises:
+        InputError: a row of a video that is not in the table, or of an emotion that is none of the classes.
+    """
+    names = {video.video for video in table}
+    rows: list[Expression | Detection] = [*known, *found]
+    for row in rows:
+        if row.video not in names:
+            raise InputError(f"{row} is of a video that is not in the table of videos. Run: dvc repro")
+        if row.emotion not in classes:
+            raise InputError(f"{row} has the emotion {row.emotion!r}, none of {', '.join(classes)}. Run: dvc repro")
+    return [
+        _result(
+            video, [e for e in known if e.video == video.video], [d for d in found if d.video == video.video], classes
+        )
+        for video in table
+    ]
+
+
+def _result(
+    video: Video, known: Sequence[Expression], found: Sequence[Detection], classes: Sequence[str]
+) -> VideoResult:
+    index = {name: position for position, name in enumerate(classes)}
+    return VideoResult(
+        video=video.video,
+        subject=video.subject,
+        frame_count=video.frame_count,
+        truth_intervals=expressions.intervals(known),
+        truth_classes=np.array([index[row.emotion] for row in known], dtype=np.int64),
+        intervals=detections.intervals(found),
+        classes=np.array([index[row.emotion] for row in found], dtype=np.int64),
+        confidence=np.array([row.confidence for row in found], dtype=np.float32),
+    )
+
+
+def write_plots(folder: Path, results: Sequence[VideoResult], figures: Figures, classes: Sequence[str]) -> None:
+    """Write what `dvc plots` draws: precision over recall, and truth beside what was recognised."""
+    curve = spotting_curve(pool(results), SPOTTING_IOU)
+    rows = zip(curve.recall.tolist(), curve.precision.tolist(), curve.confidence.tolist(), strict=True)
+    tables.write_csv(folder / "precision_recall.csv", ("recall", "precision", "confidence"), list(rows))
+    confusion = figures["recognition"]["confusion"]
+    pairs = [(truth, told) for truth in classes for told in classes for _ in range(confusion[truth][told])]
+    tables.write_csv(folder / "confusion.csv", ("actual", "predicted"), pairs)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,39 @@
+"""`facespan scores CORPUS`: what the last evaluation found, beside guessing, and where to look next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cache.errors import InputError
+from stages import console, options
+
+
+def main(
+    corpus: options.CorpusName,
+    results: Annotated[Path, typer.Option(help="The folder `evaluate` wrote into.")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics file itself.")] = False,
+) -> None:
+    """Print the scores of a corpus."""
+    path = results / corpus / "metrics.json"
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: {corpus} was not evaluated yet. Run: dvc repro evaluate@{corpus}")
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    console.result(json.dumps(metrics, indent=2) if as_json else as_text(corpus, metrics))
+
+
+def as_text(corpus: str, metrics: dict[str, Any]) -> str:
+    """Return the figures people compare, one a line."""
+    spotting, recognition, detection = metrics["spotting"], metrics["recognition"], metrics["detection"]
+    return "\n".join(
+        [
+            f"{corpus}: each subject scored by a detector, and with a threshold, that never saw that subject",
+            f"  spotting     F1 {spotting['f1']:.3f}   precision {spotting['precision']:.3f}   recall "
+            f"{spotting['recall']:.3f}   ({spotting['tp']} of {spotting['m']} found with {spotting['n']} detections)",
+            f"  recognition  accuracy {recognition['accuracy']:.3f}   UF1 {recognition['uf1']:.3f}   (of the found)",
+            f"  mAP          spotting {spotting['map']:.3f}   detection {detection['map']:.3f}   (IoU 0.50:0.05:0.95)",
+        ]
+    )

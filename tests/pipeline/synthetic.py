@@ -1,0 +1,102 @@
+"""An invented corpus of features: every emotion moves the face along its own direction, every person has its own face."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.augmentation import AugmentParameters
+from pipeline.decoding import DetectParameters
+from pipeline.detector import DetectorParameters
+from pipeline.losses import LossParameters
+from pipeline.recordings import Recording
+from pipeline.targets import MatchParameters
+from pipeline.training import FoldParameters, TrainParameters
+
+CLASS_COUNT = 6
+RANGES = ((0.0, 10.0), (8.0, 32.0), (16.0, 64.0), (64.0, 128.0))
+
+
+def record(
+    seed: int, subjects: int = 8, videos: int = 2, frame_count: int = 900, width: int = 512, expressions: int = 5
+) -> list[Recording]:
+    """Return `videos` of each subject, with expressions of 15 to 75 frames that rise, hold and fall; seen by any seed."""
+    directions = np.random.default_rng(0).normal(size=(CLASS_COUNT, width)) / 4
+    random = np.random.default_rng(seed)
+    recordings = []
+    for subject in range(subjects):
+        face = np.abs(random.normal(1, 1, width))
+        gains = random.uniform(0.6, 1.4, CLASS_COUNT)
+        for video in range(videos):
+            slot = frame_count // expressions
+            lengths = random.integers(15, min(75, slot - 5), expressions)
+            starts = np.arange(expressions) * slot + random.integers(0, slot - lengths)
+            emotions = random.integers(0, CLASS_COUNT, expressions)
+            slow = np.cumsum(random.normal(0, 0.02, (frame_count, 4)), axis=0) @ random.normal(0, 0.3, (4, width))
+            features = face + slow + random.normal(0, 0.3, (frame_count, width))
+            for start, length, emotion in zip(starts, lengths, emotions, strict=True):
+                ramp = np.minimum(1, np.minimum(np.arange(length) + 1, length - np.arange(length)) / (length / 4))
+                features[start : start + length] += ramp[:, None] * gains[emotion] * directions[emotion]
+            recordings.append(
+                Recording(
+                    f"s{subject}_{video}",
+                    f"s{subject}",
+                    features.astype(np.float16),
+                    random.random(frame_count) > 0.01,
+                    np.stack([starts, starts + lengths], axis=1).astype(np.int64),
+                    emotions.astype(np.int64),
+                )
+            )
+    return recordings
+
+
+def fold_parameters(width: int = 64, **train: object) -> FoldParameters:
+    """Return a small detector's parameters; `train` changes some of TrainParameters."""
+    settings = {
+        "seed": 1,
+        "epochs": 12,
+        "batch_size": 32,
+        "learning_rate": 2e-3,
+        "weight_decay": 1e-4,
+        "warm_up_epochs": 1,
+        "schedule": "cosine",
+        "gradient_limit": 0.0,
+        "averaging": 0.0,
+        "window_stride": 32,
+        "background_per_positive": 3.0,
+        "normalisation": "video",
+    }
+    return FoldParameters(
+        detector=DetectorParameters(
+            segment_attention="attention",
+            window_attention="attention",
+            head="decoupled",
+            classification="joint",
+            window_frames=128,
+            segment_frames=8,
+            segment_stride=2,
+            width=width,
+            attention_heads=4,
+            window_attention_width=width,
+            kernel=3,
+            block_widths=(width, width),
+            neck_widths=(width,) * 4,
+            head_width=width,
+            anchor_ratios=(0.5, 0.75, 1.0, 1.5, 2.0),
+            largest_log_size=4.0,
+            initial_score=0.01,
+        ),
+        loss=LossParameters("joint", "diou", 1.0, 1.0, 0.25, 2.0),
+        match=MatchParameters(0.5, 0.4, 0.9, 0.5, RANGES),
+        augment=AugmentParameters(8, 0.1, 0.1, 0.1),
+        train=TrainParameters(**(settings | train)),  # type: ignore[arg-type]
+    )
+
+
+DETECT = DetectParameters(
+    window_stride=16,
+    batch_size=32,
+    score_floor=0.05,
+    suppression_overlap=0.2,
+    suppression_per_class=False,
+    keep=200,
+)

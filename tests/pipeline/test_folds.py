@@ -1,0 +1,38 @@
+"""No fold trains on the subject it is scored on."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline import folds
+
+
+def test_every_subject_is_held_out_once_and_never_trained_on() -> None:
+    found = folds.leave_one_subject_out(["s2", "s1", "s2", "s3"])
+    assert [fold.held_out for fold in found] == ["s1", "s2", "s3"]
+    assert [fold.train_subjects for fold in found] == [("s2", "s3"), ("s1", "s3"), ("s1", "s2")]
+    assert [fold.name for fold in found] == ["without-s1", "without-s2", "without-s3"]
+
+
+def test_the_order_of_subjects_does_not_matter() -> None:
+    assert folds.leave_one_subject_out(["b", "a"]) == folds.leave_one_subject_out(["a", "b", "a"])
+
+
+def test_everyone_is_one_fold_without_a_held_out_subject() -> None:
+    assert folds.everyone(["b", "a", "b"]) == folds.Fold("all", ("a", "b"), None)
+
+
+def test_a_subject_called_all_cannot_be_taken_for_everyone() -> None:
+    subjects = ["all", "other"]
+    assert folds.everyone(subjects).name not in {fold.name for fold in folds.leave_one_subject_out(subjects)}
+
+
+@pytest.mark.parametrize("subjects", [[], ["s1", "s1"]])
+def test_one_subject_cannot_be_left_out(subjects: list[str]) -> None:
+    with pytest.raises(ValueError, match="at least 2 subjects"):
+        folds.leave_one_subject_out(subjects)
+
+
+def test_nobody_cannot_be_trained_on() -> None:
+    with pytest.raises(ValueError, match="No subjects"):
+        folds.everyone([])

@@ -1,0 +1,104 @@
+"""The published protocols: where each deviates from ours, on the smallest case that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.counts import Counts
+from pipeline.protocols import PROTOCOLS
+from pipeline.results import VideoResult
+
+Truth = tuple[int, int, int]  # start, stop, class
+Found = tuple[int, int, int, float]  # start, stop, class, confidence
+
+
+def video(name: str, truths: Sequence[Truth], found: Sequence[Found] = (), subject: str = "") -> VideoResult:
+    """Return a video of 1000 frames; its subject is the first letter of its name if none is given."""
+    expected, rows = np.array(truths, np.int64).reshape(-1, 3), np.array(found, np.float64).reshape(-1, 4)
+    return VideoResult(
+        video=name,
+        subject=subject or name[0],
+        frame_count=1000,
+        truth_intervals=expected[:, :2],
+        truth_classes=expected[:, 2],
+        intervals=rows[:, :2].astype(np.int64),
+        classes=rows[:, 2].astype(np.int64),
+        confidence=rows[:, 3],
+    )
+
+
+# Rows of a table: what is annotated, what is detected, and tp by protocol in the order of PROTOCOLS:
+# one_to_one, megc_2020, softnet_mean_me_tst, lgsnet, auw_gcn, spotformer.
+HAND_WORKED = {
+    "a perfect detection": ([(0, 10, 0)], [(0, 10, 0, 0.9)], [1, 1, 1, 1, 1, 1]),
+    "nothing in common": ([(0, 10, 0)], [(50, 60, 0, 0.9)], [0, 0, 0, 0, 0, 0]),
+    # Inclusive 5/10 is enough; exclusive 4/9 is not.
+    "half of ten frames": ([(0, 10, 0)], [(0, 5, 0, 0.9)], [1, 1, 1, 1, 0, 0]),
+    # Exclusive lengths 8 and 4 share 4: exactly a half, which SpotFormer takes and AUW-GCN does not.
+    "exclusive half": ([(0, 9, 0)], [(0, 5, 0, 0.9)], [1, 1, 1, 1, 0, 1]),
+    # Two truths [0, 10) and [2, 12); [0, 12) overlaps each by 10/12, exclusive 9/11.
+    "one detection on two overlapping truths": ([(0, 10, 0), (2, 12, 0)], [(0, 12, 0, 0.9)], [1, 2, 1, 2, 1, 1]),
+    # Both detections like [0, 20) best (20/20, 19/20); the second also fits [4, 20) by 16/19.
+    "two detections with one favourite": (
+        [(0, 20, 0), (4, 20, 0)],
+        [(0, 20, 0, 0.9), (1, 20, 0, 0.8)],
+        [2, 2, 1, 2, 2, 2],
+    ),
+    # [0, 100) with [0, 60) and [40, 100): 60/100 each.
+    "two detections on one truth": ([(0, 100, 0)], [(0, 60, 0, 0.9), (40, 100, 0, 0.8)], [1, 1, 1, 1, 2, 1]),
+    # Intersection max(0, .) + 1 = 1, union 1 + 1 - 1 = 1. Exclusive lengths are 0, so nothing fits, not even itself.
+    "single frames far apart": ([(0, 1, 0)], [(70, 71, 0, 0.9)], [0, 1, 0, 0, 0, 0]),
+    "the same single frame": ([(5, 6, 0)], [(5, 6, 0, 0.9)], [1, 1, 1, 1, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("case", HAND_WORKED)
+def test_every_protocol_counts_as_worked_by_hand(case: str) -> None:
+    truths, found, expected = HAND_WORKED[case]
+    counts = [count([video("a", truths, found)]) for count in PROTOCOLS.values()]
+    assert [each.tp for each in counts] == expected
+    assert {(each.n, each.m) for each in counts} == {(len(found), len(truths))}
+
+
+def test_the_paper_s_row_of_205_detections_gives_its_f1() -> None:
+    # 2 * 129 / (205 + 300) = 0.511: the column headed FP holds n.
+    assert round(Counts(tp=129, n=205, m=300).f1, 3) == 0.511
+
+
+def test_quotients_of_nothing_are_zero() -> None:
+    assert Counts(0, 0, 0).figures() == {"tp": 0, "n": 0, "m": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0}
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_counts_are_summed_over_the_corpus(name: str) -> None:
+    videos = [video("a", [(0, 20, 0)], [(0, 20, 0, 0.9), (90, 99, 0, 0.1)]), video("b", [(0, 9, 0)]), video("c", [])]
+    assert PROTOCOLS[name](videos) == Counts(tp=1, n=2, m=2)
+    assert PROTOCOLS[name](videos[::-1]) == Counts(tp=1, n=2, m=2)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@settings(deadline=None)
+@given(lengths=st.lists(st.integers(2, 60), min_size=1, max_size=8))
+def test_the_truth_scores_one(name: str, lengths: list[int]) -> None:
+    stops = np.cumsum(np.array(lengths) + 3)
+    rows = [(int(stop) - length, int(stop), 0) for stop, length in zip(stops, lengths, strict=True)]
+    assert PROTOCOLS[name]([video("a", rows, [(*row, 0.5) for row in rows])]).f1 == 1.0
+
+
+@settings(deadline=None)
+@given(st.integers(0, 300).map(np.random.default_rng))
+def test_where_truths_do_not_overlap_the_inclusive_protocols_agree(generator: np.random.Generator) -> None:
+    starts = np.arange(0, 900, 100)
+    truths = [(int(start), int(start) + int(generator.integers(3, 99)), 0) for start in starts]
+    jitter = generator.integers(-9, 10, (len(truths), 2))
+    found = [
+        (start + int(early), max(stop + int(late), start + int(early) + 2), 0, 0.5)
+        for (start, stop, _), (early, late) in zip(truths, jitter, strict=True)
+    ]
+    videos = [video("a", truths, found)]
+    assert len({PROTOCOLS[name](videos) for name in ("one_to_one", "softnet_mean_me_tst", "lgsnet")}) == 1

@@ -1,0 +1,170 @@
+"""The dictionary of figures: a small corpus worked by hand, and what must hold for any."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.counts import Counts
+from pipeline.results import VideoResult
+from pipeline.scoring import EvaluateParameters, counts_by_subject, evaluate, guessing_figures, summarise
+
+NAMES = ["positive", "negative", "others"]
+PARAMETERS = EvaluateParameters(seed=0, guess_repetitions=3, bootstrap_repetitions=50, confidence_level=0.95)
+
+Truth = tuple[int, int, int]  # start, stop, class
+Found = tuple[int, int, int, float]  # start, stop, class, confidence
+
+
+def video(name: str, truths: Sequence[Truth], found: Sequence[Found] = (), subject: str = "") -> VideoResult:
+    """Return a video of 1000 frames; its subject is the first letter of its name if none is given."""
+    expected, rows = np.array(truths, np.int64).reshape(-1, 3), np.array(found, np.float64).reshape(-1, 4)
+    return VideoResult(
+        video=name,
+        subject=subject or name[0],
+        frame_count=1000,
+        truth_intervals=expected[:, :2],
+        truth_classes=expected[:, 2],
+        intervals=rows[:, :2].astype(np.int64),
+        classes=rows[:, 2].astype(np.int64),
+        confidence=rows[:, 3],
+    )
+
+
+spans = st.tuples(st.integers(0, 40), st.integers(1, 20)).map(lambda span: (span[0], sum(span)))
+truths = st.lists(st.tuples(spans, st.integers(0, 2)).map(lambda row: (*row[0], row[1])), max_size=5)
+confidences = st.sampled_from([0.1, 0.2, 0.25, 0.5, 0.75, 1.0])
+detections = st.lists(
+    st.tuples(spans, st.integers(0, 2), confidences).map(lambda row: (*row[0], row[1], row[2])), max_size=8
+)
+corpora = st.lists(st.tuples(truths, detections), min_size=1, max_size=4).map(
+    lambda parts: [video(f"{'ab'[index % 2]}{index}", *part) for index, part in enumerate(parts)]
+)
+
+# a: a positive found and told right, a negative found and called positive, one false alarm below the threshold.
+# b: two truths, one found and told right, one false alarm. c has neither expressions nor detections.
+CORPUS = [
+    video("a", [(0, 20, 0), (100, 120, 1)], [(0, 20, 0, 0.9), (100, 120, 0, 0.8), (300, 320, 0, 0.1)]),
+    video("b", [(0, 20, 1), (100, 120, 2)], [(0, 20, 1, 0.7), (500, 520, 2, 0.6)]),
+    video("c", []),
+]
+THRESHOLDS = {"a": 0.5, "b": 0.6, "c": 0.5}
+
+
+def test_the_figures_agree_with_a_corpus_worked_by_hand() -> None:
+    figures = evaluate(CORPUS, THRESHOLDS, NAMES)
+    assert {name: figures["spotting"][name] for name in ("tp", "n", "m", "precision", "recall")} == {
+        "tp": 3,
+        "n": 4,
+        "m": 4,
+        "precision": 3 / 4,
+        "recall": 3 / 4,
+    }
+    assert figures["spotting"]["f1"] == 6 / 8
+    # Falling confidence: right, right, right, wrong, wrong; 3 of 4 truths at precision 1.
+    assert figures["spotting"]["map"] == pytest.approx(3 / 4)
+    # Matched: positive as positive, negative as positive, negative as negative.
+    assert figures["recognition"]["accuracy"] == pytest.approx(2 / 3)
+    # F1 positive 2 / (1 + 2) = 2/3, negative 2 / (2 + 1) = 2/3; others did not match.
+    assert figures["recognition"]["uf1"] == pytest.approx(2 / 3)
+    assert {name: figures["detection"][name] for name in ("tp", "n", "m")} == {"tp": 2, "n": 4, "m": 4}
+    # Positive: 1 of 1 first, 1. Negative: 1 of 2, 1/2. Others: found nowhere, 0. The mean is 1/2 at every IoU.
+    assert figures["detection"]["map"] == pytest.approx(1 / 2)
+    assert figures["detection"]["ap_by_class"]["negative"]["map"] == pytest.approx(1 / 2)
+
+
+def test_every_subject_has_its_row_and_the_rows_add_up() -> None:
+    figures = evaluate(CORPUS, THRESHOLDS, NAMES)
+    assert counts_by_subject(CORPUS, THRESHOLDS) == {"a": Counts(2, 2, 2), "b": Counts(1, 2, 2), "c": Counts(0, 0, 0)}
+    assert figures["per_subject"]["b"]["threshold"] == 0.6
+    assert figures["per_subject"]["b"]["f1"] == 2 / 4
+    for name in ("tp", "n", "m"):
+        assert sum(row[name] for row in figures["per_subject"].values()) == figures["spotting"][name]
+
+
+def test_our_protocol_is_the_one_that_spotting_reports() -> None:
+    figures = evaluate(CORPUS, THRESHOLDS, NAMES)
+    assert figures["protocols"]["one_to_one"].items() <= figures["spotting"].items()
+    assert set(figures["protocols"]) == {
+        "one_to_one", "megc_2020", "softnet_mean_me_tst", "lgsnet", "auw_gcn", "spotformer",
+    }  # fmt: skip
+
+
+def test_the_oracle_has_its_own_name_and_threshold() -> None:
+    # Keeping the three right ones alone: 2 * 3 / (3 + 4).
+    figures = evaluate(CORPUS, THRESHOLDS, NAMES)
+    assert figures["oracle"]["threshold"] == 0.7
+    assert figures["oracle"]["spotting"]["f1"] == pytest.approx(6 / 7)
+
+
+def test_the_truth_scores_one_everywhere() -> None:
+    rows = [(0, 20, 0), (10, 30, 1), (100, 103, 2), (200, 260, 0)]
+    videos = [video(name, rows, [(*row, 0.5) for row in rows]) for name in "ab"]
+    figures = summarise(videos, NAMES, PARAMETERS)
+    for part, name in (("spotting", "f1"), ("spotting", "map"), ("detection", "f1"), ("detection", "map")):
+        assert figures[part][name] == 1.0
+    assert figures["recognition"]["accuracy"] == figures["recognition"]["uf1"] == 1.0
+    assert figures["spotting"]["f1_low"] == figures["spotting"]["f1_high"] == 1.0
+
+
+def test_no_detections_score_zero() -> None:
+    figures = summarise([video("a", [(0, 9, 0)]), video("b", [(0, 9, 1)])], NAMES, PARAMETERS)
+    assert figures["spotting"]["f1"] == figures["spotting"]["map"] == figures["detection"]["map"] == 0.0
+    assert figures["recognition"]["uf1"] == 0.0
+
+
+def test_no_expressions_anywhere_score_zero() -> None:
+    figures = summarise([video("a", [], [(0, 9, 0, 0.5)]), video("b", [])], NAMES, PARAMETERS)
+    assert figures["spotting"]["f1"] == figures["spotting"]["map"] == figures["detection"]["map"] == 0.0
+    assert figures["detection"]["ap_by_class"] == {}
+
+
+def test_guessing_where_everything_is_an_expression_finds_something_and_elsewhere_next_to_nothing() -> None:
+    dense = [video(name, [(start, start + 100, 0) for start in range(0, 1000, 100)]) for name in "ab"]
+    sparse = [video(name, [(10, 20, 0)]) for name in "ab"]
+    # A random 100-frame interval lies within 33 frames of a multiple of 100, which is an IoU of 1/2, 2 times in 3.
+    assert 0.35 < guessing_figures(dense, NAMES, repetitions=50, seed=0)["spotting"]["f1"] < 0.75
+    assert guessing_figures(sparse, NAMES, repetitions=50, seed=0)["spotting"]["f1"] < 0.05
+
+
+def test_the_seed_decides_what_is_guessed() -> None:
+    assert guessing_figures(CORPUS, NAMES, 5, seed=1) == guessing_figures(CORPUS[::-1], NAMES, 5, seed=1)
+
+
+def test_what_has_no_name_or_threshold_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"class 2 has no name; class_names are \['positive', 'negative'\]"):
+        evaluate(CORPUS, THRESHOLDS, NAMES[:2])
+    with pytest.raises(ValueError, match="subject c has no threshold"):
+        evaluate(CORPUS, {"a": 0.5, "b": 0.5}, NAMES)
+    with pytest.raises(ValueError, match="class_names repeat"):
+        evaluate(CORPUS, THRESHOLDS, ["positive"] * 3)
+
+
+def test_parameters_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="guess_repetitions and bootstrap_repetitions are 0 and 5"):
+        EvaluateParameters(0, 0, 5, 0.95)
+    with pytest.raises(ValueError, match="confidence_level is 95"):
+        EvaluateParameters(0, 1, 5, 95)
+
+
+def numbers(figures: Any) -> list[float]:
+    return [n for value in figures.values() for n in (numbers(value) if isinstance(value, dict) else [value])]
+
+
+@settings(deadline=None)
+@given(corpora)
+def test_any_corpus_gives_json_between_its_bounds_in_any_order(videos: list[VideoResult]) -> None:
+    everyone = [*videos, video("b9", [(0, 9, 0)])]
+    figures = evaluate(everyone, {"a": 0.2, "b": 0.5}, NAMES)
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+    assert all(np.isfinite(number) and number >= 0 for number in numbers(figures))
+    assert figures == evaluate(everyone[::-1], {"b": 0.5, "a": 0.2}, NAMES)
+    assert figures["detection"]["tp"] <= figures["spotting"]["n"]
+    assert figures["spotting"]["tp"] == figures["recognition"]["matched"]
+    assert figures["oracle"]["spotting"]["f1"] >= 0

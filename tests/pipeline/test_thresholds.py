@@ -1,0 +1,105 @@
+"""Thresholds chosen on others: worked by hand, against trying every one, and blind to the held-out subject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.protocols import one_to_one
+from pipeline.results import VideoResult, keep_confident
+from pipeline.thresholds import choose_thresholds, oracle_threshold
+
+Truth = tuple[int, int, int]  # start, stop, class
+Found = tuple[int, int, int, float]  # start, stop, class, confidence
+
+
+def video(name: str, truths: Sequence[Truth], found: Sequence[Found] = (), subject: str = "") -> VideoResult:
+    """Return a video of 1000 frames; its subject is the first letter of its name if none is given."""
+    expected, rows = np.array(truths, np.int64).reshape(-1, 3), np.array(found, np.float64).reshape(-1, 4)
+    return VideoResult(
+        video=name,
+        subject=subject or name[0],
+        frame_count=1000,
+        truth_intervals=expected[:, :2],
+        truth_classes=expected[:, 2],
+        intervals=rows[:, :2].astype(np.int64),
+        classes=rows[:, 2].astype(np.int64),
+        confidence=rows[:, 3],
+    )
+
+
+spans = st.tuples(st.integers(0, 40), st.integers(1, 20)).map(lambda span: (span[0], sum(span)))
+truths = st.lists(st.tuples(spans, st.integers(0, 2)).map(lambda row: (*row[0], row[1])), max_size=5)
+confidences = st.sampled_from([0.1, 0.2, 0.25, 0.5, 0.75, 1.0])
+detections = st.lists(
+    st.tuples(spans, st.integers(0, 2), confidences).map(lambda row: (*row[0], row[1], row[2])), max_size=8
+)
+corpora = st.lists(st.tuples(truths, detections), min_size=1, max_size=4).map(
+    lambda parts: [video(f"{'ab'[index % 2]}{index}", *part) for index, part in enumerate(parts)]
+)
+
+
+def f1_at(videos: Sequence[VideoResult], threshold: float) -> float:
+    return one_to_one(keep_confident(videos, dict.fromkeys("abc", threshold))).f1
+
+
+def test_the_threshold_is_where_the_others_score_best() -> None:
+    # On b: at 0.9 F1 2 * 1 / (1 + 2), at 0.8 two of three, 2 / (2 + 2), at 0.7 2 * 2 / (3 + 2) = 4/5, at 0.1 4/6.
+    b = video("b", [(0, 9, 0), (20, 29, 0)], [(0, 9, 0, 0.9), (50, 59, 0, 0.8), (20, 29, 0, 0.7), (70, 79, 0, 0.1)])
+    a = video("a", [(0, 9, 0)], [(0, 9, 0, 0.3), (50, 59, 0, 0.2)])
+    # On a: at 0.3 F1 1, at 0.2 2/3.
+    assert choose_thresholds([a, b]) == {"a": 0.7, "b": 0.3}
+
+
+def test_of_equally_good_thresholds_the_highest_is_taken() -> None:
+    # On b: at 0.9 F1 2 * 1 / (1 + 3) = 1/2, at 0.5 2 * 2 / (5 + 3) = 1/2.
+    rows = [(0, 9, 0, 0.9), (20, 29, 0, 0.5), (50, 59, 0, 0.6), (60, 69, 0, 0.7), (70, 79, 0, 0.8)]
+    b = video("b", [(0, 9, 0), (20, 29, 0), (90, 99, 0)], rows)
+    assert choose_thresholds([video("a", []), b])["a"] == 0.9
+
+
+def test_where_the_others_teach_nothing_only_the_certain_is_kept() -> None:
+    a = video("a", [(0, 9, 0)], [(0, 9, 0, 0.9)])
+    assert choose_thresholds([a, video("b", [])])["a"] == 1.0
+    assert choose_thresholds([a, video("b", [(0, 9, 0)], [(50, 59, 0, 0.4)])])["a"] == 1.0
+
+
+def test_one_subject_alone_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"at least 2 subjects, found \['a'\]"):
+        choose_thresholds([video("a1", []), video("a2", [])])
+
+
+@settings(deadline=None)
+@given(corpora, truths, detections, truths, detections)
+def test_a_subject_s_own_data_never_changes_its_threshold(
+    videos: list[VideoResult],
+    own_truths: list[Truth],
+    own: list[Found],
+    other_truths: list[Truth],
+    other: list[Found],
+) -> None:
+    once = choose_thresholds([*videos, video("c1", own_truths, own)])
+    again = choose_thresholds([*videos, video("c1", other_truths, other), video("c2", own_truths, other)])
+    assert once["c"] == again["c"]
+
+
+@settings(deadline=None)
+@given(corpora)
+def test_no_threshold_scores_better_on_the_others_nor_equally_from_higher_up(videos: list[VideoResult]) -> None:
+    everyone = [*videos, video("a9", []), video("b9", [(0, 9, 0)], [(0, 9, 0, 0.25)])]
+    for subject, threshold in choose_thresholds(everyone).items():
+        others = [result for result in everyone if result.subject != subject]
+        best = f1_at(others, threshold)
+        for candidate in (0.0, 0.1, 0.2, 0.25, 0.5, 0.75, 1.0):
+            assert f1_at(others, candidate) < best or (candidate <= threshold and f1_at(others, candidate) == best)
+
+
+@settings(deadline=None)
+@given(corpora)
+def test_the_oracle_is_at_least_as_good_as_any_single_threshold(videos: list[VideoResult]) -> None:
+    best = f1_at(videos, oracle_threshold(videos))
+    assert all(best >= f1_at(videos, threshold) for threshold in np.linspace(0, 1, 11))
