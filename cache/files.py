@@ -69,7 +69,7 @@ def explain_failures(path: Path) -> Iterator[None]:
         remedy = remedies.get(problem.errno or 0)
         if remedy is None:
             raise
-        raise InputError(f"{path} could not be written ({problem.strerror}): {remedy}.") from problem
+        raise InputError(f"{path} could not be written ({os.strerror(problem.errno or 0)}): {remedy}.") from problem
 
 
 def sweep_temporaries(folder: Path) -> list[Path]:

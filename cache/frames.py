@@ -6,7 +6,6 @@ import hashlib
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import BinaryIO, NamedTuple
@@ -42,12 +41,16 @@ class Frame(NamedTuple):
 
 
 def join(images: Iterable[bytes], columns: FrameColumns) -> Iterator[Frame]:
-    """Yield T frames from T images and their columns; a ValueError when their numbers differ."""
-    rows = zip(
-        images, columns.pts_seconds, columns.frame_label, columns.face_found, columns.face_confidence, strict=True
-    )
-    for image, seconds, label, found, confidence in rows:
+    """Yield T frames from T images and their columns; a ValueError when there are fewer or more images."""
+    remaining = iter(images)
+    rows = zip(columns.pts_seconds, columns.frame_label, columns.face_found, columns.face_confidence, strict=True)
+    for position, (seconds, label, found, confidence) in enumerate(rows):
+        image = next(remaining, None)
+        if image is None:
+            raise ValueError(f"there are {position} images for {len(columns)} frames")
         yield Frame(image, float(seconds), int(label), bool(found), float(confidence))
+    if next(remaining, None) is not None:
+        raise ValueError(f"there are more images than {len(columns)} frames")
 
 
 def write(path: Path, frames: Iterable[Frame], key: str, source: str) -> int:
@@ -62,27 +65,24 @@ def write(path: Path, frames: Iterable[Frame], key: str, source: str) -> int:
         InputError: an image is damaged or of another size, a column is not as `FrameColumns` says, or the disk refuses.
             Nothing is left at ``path`` that was not there before.
     """
-    with ExitStack() as stack:
-        with files.explain_failures(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Its length is needed before the shard is laid out. It has no name, so a killed process leaves none.
-            spool = stack.enter_context(tempfile.TemporaryFile(dir=path.parent))
-        collected = _collect(path, frames, spool)
-        columns, offsets = collected.columns, collected.offsets
-        height, width = collected.size
-        contents = {
-            "offsets": shards.content_of(offsets, "<i8"),
-            **shards.contents_of(columns),
-            "bytes": Content((int(offsets[-1]),), iter(lambda: spool.read(files.CHUNK_BYTES), b"")),
-        }
-        attributes: dict[str, Attribute] = {
-            "key": key,
-            "digest": digest_of(collected.bytes_digest, offsets, columns),
-            "source": source,
-            "image_height": height,
-            "image_width": width,
-        }
-        shards.write(path, LAYOUT, attributes, contents)
+    with files.explain_failures(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The shard is laid out once the number of bytes is known. The spool has no name: a killed process leaves none.
+        with tempfile.TemporaryFile(dir=path.parent) as spool:
+            columns, offsets, (height, width), bytes_digest = _collect(path, frames, spool)
+            contents = {
+                "offsets": shards.content_of(offsets, "<i8"),
+                **shards.contents_of(columns),
+                "bytes": Content((int(offsets[-1]),), iter(lambda: spool.read(files.CHUNK_BYTES), b"")),
+            }
+            attributes: dict[str, Attribute] = {
+                "key": key,
+                "digest": digest_of(bytes_digest, offsets, columns),
+                "source": source,
+                "image_height": height,
+                "image_width": width,
+            }
+            shards.write(path, LAYOUT, attributes, contents)
     return len(columns)
 
 
@@ -236,16 +236,14 @@ def _collect(path: Path, frames: Iterable[Frame], spool: BinaryIO) -> _Collected
     digest, size = hashlib.sha256(), (0, 0)
     for position, frame in enumerate(frames):
         size = _check_image(path, position, frame.image, size)
-        with files.explain_failures(path):
-            spool.write(frame.image)
+        spool.write(frame.image)
         digest.update(frame.image)
         offsets.append(offsets[-1] + len(frame.image))
         seconds.append(frame.pts_seconds)
         labels.append(frame.label)
         found.append(frame.face_found)
         confidences.append(frame.face_confidence)
-    with files.explain_failures(path):
-        spool.seek(0)
+    spool.seek(0)
     columns = FrameColumns(
         np.frombuffer(seconds, np.float64),
         np.frombuffer(labels, np.int64),

@@ -43,21 +43,24 @@ def inspect(paths: Sequence[Path]) -> Inspection:
     """
     if not paths:
         raise InputError("There are no images to look at.")
-    blacks: list[bool] = []
+    # OpenFace's black images are all the same file: one is decoded.
+    black_by_digest: dict[str, bool] = {}
     digests: list[str] = []
     first = 0, 0
     for path in paths:
         encoded = path.read_bytes()
         height, width = _size(encoded, path)
-        first = first if blacks else (height, width)
+        first = first if digests else (height, width)
         if (height, width) != first:
             raise InputError(
                 f"{path} is {width} x {height}, {paths[0].name} is {first[1]} x {first[0]}. "
                 "The images of one video have one size: align them again."
             )
-        blacks.append(_is_black(encoded, height * width, path))
         digests.append(hashlib.sha256(encoded).hexdigest())
-    return Inspection(first[1], first[0], np.array(blacks, dtype=bool), tuple(digests))
+        if digests[-1] not in black_by_digest:
+            black_by_digest[digests[-1]] = _is_black(encoded, height * width, path)
+    is_black = np.array([black_by_digest[digest] for digest in digests], dtype=bool)
+    return Inspection(first[1], first[0], is_black, tuple(digests))
 
 
 def decode(path: Path) -> NDArray[np.uint8]:

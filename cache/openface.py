@@ -5,6 +5,7 @@ OpenFace exits with 0 when its input was missing, cut or junk, and skips unknown
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -133,11 +134,13 @@ def _find_images(csv_path: Path) -> dict[tuple[int, int], Path]:
     if not folder.is_dir():
         raise InputError(f"{csv_path} has no images beside it: {folder} is missing. Run FeatureExtraction with {FLAGS}")
     found: dict[tuple[int, int], Path] = {}
-    for path in sorted(folder.iterdir()):
-        name = _IMAGE_NAME.fullmatch(path.name)
-        if name is None or not path.is_file():
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_file())
+    for name in names:
+        numbers = _IMAGE_NAME.fullmatch(name)
+        if numbers is None:
             continue
-        key = int(name.group(1)), int(name.group(2))
+        path, key = folder / name, (int(numbers.group(1)), int(numbers.group(2)))
         if key in found:
             raise InputError(
                 f"{folder} has two images of face {key[0]} in frame {key[1]}: {found[key].name} and {path.name}. "

@@ -47,6 +47,8 @@ class Rows:
 
 def is_openface(path: Path) -> bool:
     """Return whether the first line of a file names OpenFace's columns."""
+    if not path.is_file():
+        return False
     try:
         with path.open(encoding="utf-8-sig") as file:
             header = _cells(file.readline(1 << 16))

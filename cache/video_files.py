@@ -50,7 +50,7 @@ def count_frames(path: Path, allow_truncated: bool = False) -> VideoFacts:
         allow_truncated: accept a file of which only the beginning decodes; the caller says so in its audit.
 
     Raises:
-        InputError: no such file, not a video, no frame decodes, no frame rate, or truncated.
+        InputError: no such file, not a video, no frame decodes, no frame rate, truncated, or damaged in the middle.
     """
     with _opened(path) as capture:
         header_count = _header_count(capture)
@@ -70,6 +70,11 @@ def count_frames(path: Path, allow_truncated: bool = False) -> VideoFacts:
         raise InputError(
             f"{path} is truncated: its header promises {header_count} frames, {len(seconds)} decode. "
             "Copy it again, or set allow_truncated to use the part that decodes."
+        )
+    if has_timestamps and header_count - len(seconds) > 2 and _has_hole(seconds):
+        raise InputError(
+            f"{path} is damaged in its middle: its header promises {header_count} frames, {len(seconds)} decode, and "
+            "time jumps between two of them, so that all later frames would be misplaced. Copy it again."
         )
     return facts
 
@@ -138,6 +143,12 @@ def _header_count(capture: cv2.VideoCapture) -> int:
 
 def _are_increasing(seconds: NDArray[np.float64]) -> bool:
     return bool(np.isfinite(seconds).all() and seconds[0] >= 0 and (np.diff(seconds) > 0).all())
+
+
+def _has_hole(seconds: list[float]) -> bool:
+    steps = np.diff(seconds)
+    # Phones vary their rate threefold; a lost packet loses frames up to the next whole one.
+    return len(steps) > 0 and bool(steps.max() > 4 * np.median(steps))
 
 
 def _frame_rate(path: Path, nominal_rate: float, seconds: list[float]) -> float:

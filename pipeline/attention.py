@@ -16,6 +16,12 @@ def masked_softmax(scores: Tensor, usable: Tensor, dim: int) -> Tensor:
     return scores.masked_fill(~usable, torch.finfo(scores.dtype).min).softmax(dim) * usable
 
 
+def equal_shares(usable: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
+    """Return the weights of a mean over the usable ones; 0 everywhere where none is usable."""
+    counted = usable.to(dtype)
+    return counted / counted.sum(dim, keepdim=True).clamp(min=1)
+
+
 class SegmentAttention(nn.Module):
     """A vector per segment: self-attention over its frames, then their sum weighted by a learned score.
 
@@ -54,7 +60,7 @@ class SegmentAttention(nn.Module):
         products = self.segments.products(query, key) * query.shape[-1] ** -0.5  # (B, H, T, T, N)
         usable = together.transpose(1, 2)  # (B, T, N)
         attention = masked_softmax(products, usable[:, None, :, None], dim=2)
-        share = usable / usable.sum(1, keepdim=True).clamp(min=1)  # (B, T, N)
+        share = equal_shares(usable, dim=1, dtype=features.dtype)  # (B, T, N)
         weights = (attention * share[:, None, None]).sum(3).transpose(-2, -1)  # (B, H, N, T)
         first = self.segments.padding[0]
         inside = value[:, :, first : first + features.shape[1]]  # (B, H, L, D)
@@ -72,8 +78,8 @@ class SegmentMean(nn.Module):
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Return ``(B, N, width)``, as `SegmentAttention` does."""
         together = self.segments.split(mask)  # (B, N, T)
-        share = together / together.sum(-1, keepdim=True).clamp(min=1)
-        frame = torch.matmul(self.segments.spread(share.to(features.dtype)), features)  # (B, N, C)
+        share = equal_shares(together, dim=-1, dtype=features.dtype)
+        frame = torch.matmul(self.segments.spread(share), features)  # (B, N, C)
         reduced: Tensor = self.reduce(frame)
         return reduced * together.any(-1, keepdim=True)
 

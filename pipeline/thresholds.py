@@ -19,7 +19,9 @@ def choose_thresholds(videos: Sequence[VideoResult]) -> dict[str, float]:
 
     A threshold is one of the others' confidences, or 1. Of equally good ones the highest is taken: it reports least for
     the same F1, and where nothing helps (no detection of the others finds a truth) it reports only the certain.
-    The subject's own detections and truths change nothing, which a test proves.
+    The subject's own detections and truths change nothing, which a test proves. One trace of the subject remains: in
+    leave one subject out, the detectors that made the others' detections were trained with this subject's videos. To
+    remove it too, thresholds would have to be chosen inside each fold, at the cost of a nested run.
 
     Raises:
         ValueError: there are fewer than two subjects, so nobody to choose on.

@@ -72,7 +72,7 @@ def read_cards(folder: Path) -> list[Held]:
     paths = sorted(folder.glob("*.safetensors"))
     if not paths:
         raise InputError(f"{folder} holds no detectors (*.safetensors). Run: dvc repro, or give --detectors")
-    return [Held(path, weights.read_detector(path)[1]) for path in paths]
+    return [Held(path, weights.read_card(path)) for path in paths]
 
 
 def choose(held: Sequence[Held], corpus: str, subjects: Sequence[str]) -> dict[str, Held]:
@@ -105,7 +105,7 @@ def check_encoder(held: Held, encoder: dict[str, Any], features: Path) -> None:
 
 def search(held: Held, own: Sequence[Recording], parameters: DetectParameters, device: torch.device) -> list[Detection]:
     """Return the detections of one subject's videos."""
-    tensors, card = weights.read_detector(held.path)
+    tensors, card = weights.read(held.path)
     detector = build(tensors, card, held.path).to(device)
     normalisation = card["parameters"]["train"]["normalisation"]
     rows = []

@@ -120,10 +120,10 @@ def key_of(card: dict[str, Any], trained_on: Sequence[Recording]) -> str:
 def is_current(job: Job) -> bool:
     """Return whether a whole detector with this key lies there; a broken or older one is made again."""
     try:
-        _, card = weights.read_detector(job.path)
+        _, card = weights.read(job.path)
     except InputError:
         return False
-    return bool(card["key"] == job.card["key"])
+    return card.get("key") == job.card["key"]
 
 
 def run(jobs: Sequence[Job], processes: int, quiet: bool) -> None:
@@ -147,7 +147,7 @@ def train(job: Job, advance: Callable[[int], None]) -> None:
     trained = train_fold(found, job.fold, job.parameters, len(job.sources.classes), device, lambda _: advance(1))
     curve = [row._asdict() for row in trained.curve]
     tensors = {name: value.numpy() for name, value in trained.state.items()}
-    weights.write_detector(job.path, tensors, job.card | {"curve": curve})
+    weights.write(job.path, tensors, job.card | {"curve": curve})
 
 
 def remove_others(output: Path, jobs: Sequence[Job]) -> None:
@@ -164,7 +164,7 @@ def write_curves(path: Path, jobs: Sequence[Job]) -> None:
     rows = [
         [job.fold.name, *(row[name] for name in EpochLosses._fields)]
         for job in jobs
-        for row in weights.read_detector(job.path)[1]["curve"]
+        for row in weights.read_card(job.path)["curve"]
     ]
     tables.write_csv(path, ("fold", *EpochLosses._fields), rows)
 

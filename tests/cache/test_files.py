@@ -24,6 +24,13 @@ def start(program: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[2])
 
 
+def fail(path: Path, problem: BaseException) -> None:
+    """Fail in the midst of writing a file."""
+    with files.write_atomically(path) as temporary:
+        temporary.write_text("after")
+        raise problem
+
+
 WRITER = """
     import pathlib, sys, time
     from cache import files
@@ -50,9 +57,8 @@ def test_a_file_appears_whole_with_ordinary_permissions_and_nothing_beside_it(tm
 def test_a_failure_leaves_what_stood_there(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("before")
-    with pytest.raises(KeyboardInterrupt), files.write_atomically(path) as temporary:
-        temporary.write_text("after")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        fail(path, KeyboardInterrupt())
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -74,8 +80,7 @@ def test_a_write_replaces_a_link_and_leaves_its_target(tmp_path: Path) -> None:
 def test_a_disk_that_refuses_is_explained_and_the_temporary_removed(tmp_path: Path, number: int) -> None:
     path = tmp_path / "a.txt"
     with pytest.raises(InputError, match=r"a\.txt could not be written .*: .*(free some space|another folder)"):
-        with files.write_atomically(path):
-            raise OSError(number, os.strerror(number))
+        fail(path, OSError(number, os.strerror(number)))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -72,7 +72,7 @@ def test_the_same_input_gives_the_same_bytes_in_another_process_at_another_time(
         runpy.run_path(sys.argv[1])["write"](pathlib.Path(sys.argv[2]))
     """
     other = shard.with_name("other.h5")
-    command = [sys.executable, "-c", textwrap.dedent(program), __file__, other]
+    command = [sys.executable, "-c", textwrap.dedent(program), __file__, str(other)]
     subprocess.run(command, check=True, cwd=Path(__file__).resolve().parents[2])
     assert other.read_bytes() == shard.read_bytes()
 
@@ -136,8 +136,10 @@ def link(file: h5py.File, target: h5py.SoftLink | h5py.ExternalLink) -> None:
 
 
 def virtual(file: h5py.File) -> None:
+    """Store labels that lie in a named pipe: who follows them waits for ever."""
+    os.mkfifo(f"{file.filename}.pipe")
     layout = h5py.VirtualLayout((5,), "<i8")
-    layout[:] = h5py.VirtualSource("/dev/zero", "labels", (5,))
+    layout[:] = h5py.VirtualSource(f"{file.filename}.pipe", "labels", (5,))
     del file["frame_label"]
     file.create_virtual_dataset("frame_label", layout)
 
@@ -147,9 +149,7 @@ def declare(file: h5py.File, frame_count: int) -> None:
     del file["frame_label"]
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     creation.set_alloc_time(h5py.h5d.ALLOC_TIME_LATE)
-    h5py.h5d.create(
-        file.id, b"frame_label", h5py.h5t.STD_I64LE, h5py.h5s.create_simple((frame_count,)), dcpl=creation
-    )
+    h5py.h5d.create(file.id, b"frame_label", h5py.h5t.STD_I64LE, h5py.h5s.create_simple((frame_count,)), dcpl=creation)
 
 
 def attribute(file: h5py.File, value: object, name: str = "note") -> None:
@@ -179,7 +179,7 @@ TAMPERING: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     "no frame": (lambda file: replace(file, shape=(0,), dtype="<i8"), "none empty"),
     "another length": (lambda file: replace(file, data=np.arange(6)), r"frame_label has shape \(6,\)"),
     "a petabyte": (lambda file: declare(file, 1 << 47), "data inside the"),
-    "an overflowing length": (lambda file: declare(file, (1 << 63) - 1), "HDF5 cannot read|data inside the"),
+    "an overflowing length": (lambda file: declare(file, (1 << 60) - 1), "data inside the"),
     "a face that is neither": (lambda file: file["face_found"].write_direct(np.full(5, 2, "u1")), "neither 0 nor 1"),
     "a time that is no number": (lambda file: file["pts_seconds"].write_direct(np.full(5, np.nan)), "not finite"),
     "a variable text": (lambda file: attribute(file, "text"), "attribute note of another type"),
@@ -206,7 +206,7 @@ def test_a_tampered_shard_is_refused(shard: Path, case: str) -> None:
 
 def test_the_manifest_digest_is_checked_before_anything_is_parsed(shard: Path) -> None:
     shard.write_bytes(b"junk")
-    with pytest.raises(ShardError, match="found SHA-256 .*, as the manifest says"):
+    with pytest.raises(ShardError, match=r"found SHA-256 .*, as the manifest says"):
         load(shard, "0" * 64)
 
 
@@ -251,10 +251,13 @@ def test_a_flipped_bit_anywhere_is_refused_or_harmless_but_never_another_error(s
 
 
 def test_no_file_stays_open_after_a_refusal(shard: Path) -> None:
-    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else pytest.skip("no /proc here")
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.is_dir():
+        pytest.skip("this system does not list open files under /proc")
+    before = len(list(descriptors.iterdir()))
     with h5py.File(shard, "r+") as file:
         file.attrs["more"] = np.int64(1)
     for _ in range(10):
         with pytest.raises(ShardError):
             load(shard)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(descriptors.iterdir())) == before

@@ -17,10 +17,10 @@ RANGES = ((0.0, 10.0), (8.0, 32.0), (16.0, 64.0), (64.0, 128.0))
 
 
 def record(
-    seed: int, subjects: int = 8, videos: int = 2, frame_count: int = 900, width: int = 512, expressions: int = 5
+    seed: int, subjects: int = 8, videos: int = 2, frame_count: int = 900, width: int = 64, expressions: int = 5
 ) -> list[Recording]:
     """Return `videos` of each subject, with expressions of 15 to 75 frames that rise, hold and fall; seen by any seed."""
-    directions = np.random.default_rng(0).normal(size=(CLASS_COUNT, width)) / 4
+    directions = np.random.default_rng(0).normal(size=(CLASS_COUNT, width)) * (4 / width**0.5)
     random = np.random.default_rng(seed)
     recordings = []
     for subject in range(subjects):
@@ -49,20 +49,20 @@ def record(
     return recordings
 
 
-def fold_parameters(width: int = 64, **train: object) -> FoldParameters:
+def fold_parameters(width: int = 32, **train: object) -> FoldParameters:
     """Return a small detector's parameters; `train` changes some of TrainParameters."""
     settings = {
         "seed": 1,
-        "epochs": 12,
-        "batch_size": 32,
-        "learning_rate": 2e-3,
+        "epochs": 8,
+        "batch_size": 16,
+        "learning_rate": 4e-3,
         "weight_decay": 1e-4,
         "warm_up_epochs": 1,
         "schedule": "cosine",
         "gradient_limit": 0.0,
         "averaging": 0.0,
         "window_stride": 32,
-        "background_per_positive": 3.0,
+        "background_per_positive": 0.5,
         "normalisation": "video",
     }
     return FoldParameters(
@@ -85,7 +85,7 @@ def fold_parameters(width: int = 64, **train: object) -> FoldParameters:
             largest_log_size=4.0,
             initial_score=0.01,
         ),
-        loss=LossParameters("joint", "diou", 1.0, 1.0, 0.25, 2.0),
+        loss=LossParameters("joint", "diou", 1.0, 1.0, 0.5, 0.0),
         match=MatchParameters(0.5, 0.4, 0.9, 0.5, RANGES),
         augment=AugmentParameters(8, 0.1, 0.1, 0.1),
         train=TrainParameters(**(settings | train)),  # type: ignore[arg-type]

@@ -36,7 +36,10 @@ def assert_equal_with_gradients(fast: nn.Module, plain: nn.Module, features: Ten
     direction = torch.randn_like(ours)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
     torch.testing.assert_close(
-        torch.autograd.grad(ours, weights, direction), torch.autograd.grad(theirs, weights, direction), rtol=0, atol=1e-9
+        torch.autograd.grad(ours, weights, direction),
+        torch.autograd.grad(theirs, weights, direction),
+        rtol=0,
+        atol=1e-9,
     )
 
 

@@ -81,6 +81,13 @@ def test_counts_are_summed_over_the_corpus(name: str) -> None:
     assert PROTOCOLS[name](videos[::-1]) == Counts(tp=1, n=2, m=2)
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_spotformer_serves_truths_in_the_order_of_time_not_of_rows(turn: int) -> None:
+    # [0, 20) takes [1, 21) by 18/20, though [0, 12) would do by 11/19; nothing is left for [2, 22) but 9/21.
+    truths, found = [(0, 20, 0), (2, 22, 0)], [(1, 21, 0, 0.9), (0, 12, 0, 0.8)]
+    assert PROTOCOLS["spotformer"]([video("a", truths[::turn], found[::turn])]).tp == 1
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 @settings(deadline=None)
 @given(lengths=st.lists(st.integers(2, 60), min_size=1, max_size=8))

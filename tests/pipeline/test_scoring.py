@@ -79,6 +79,13 @@ def test_the_figures_agree_with_a_corpus_worked_by_hand() -> None:
     assert figures["detection"]["ap_by_class"]["negative"]["map"] == pytest.approx(1 / 2)
 
 
+def test_a_class_without_expressions_is_no_part_of_the_mean() -> None:
+    strayed = video("d", [], [(0, 20, 3, 0.05)])
+    detection = evaluate([*CORPUS, strayed], THRESHOLDS | {"d": 0.5}, [*NAMES, "surprise"])["detection"]
+    assert detection["map"] == pytest.approx(1 / 2)
+    assert set(detection["ap_by_class"]) == set(NAMES)
+
+
 def test_every_subject_has_its_row_and_the_rows_add_up() -> None:
     figures = evaluate(CORPUS, THRESHOLDS, NAMES)
     assert counts_by_subject(CORPUS, THRESHOLDS) == {"a": Counts(2, 2, 2), "b": Counts(1, 2, 2), "c": Counts(0, 0, 0)}

@@ -1,0 +1,61 @@
+"""Weights on disk: safetensors, which hold numbers and no code, with a card that says what they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from cache.errors import InputError
+from cache.files import write_atomically
+
+Tensors = dict[str, npt.NDArray[Any]]
+CARD = "card"
+MAXIMUM_BYTES = 1 << 32
+
+
+def write(path: Path, tensors: Mapping[str, npt.NDArray[Any]], card: Mapping[str, Any]) -> None:
+    """Write tensors and their card; the same input gives the same bytes.
+
+    Raises:
+        InputError: the disk refuses.
+    """
+    text = json.dumps(card, sort_keys=True, allow_nan=False)
+    content = save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, {CARD: text})
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """Return the tensors and the card of a file, which may come from anybody.
+
+    Raises:
+        InputError: no such file, not safetensors, truncated, larger than 4 GiB, or without a card.
+    """
+    card = read_card(path)
+    with safe_open(path, framework="numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, card  # noqa: SIM118  # no mapping
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Return the card alone; errors as in `read`."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist or is no file.")
+    if path.stat().st_size > MAXIMUM_BYTES:
+        raise InputError(f"{path} has {path.stat().st_size} bytes; weights of at most {MAXIMUM_BYTES} are read.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            card = json.loads((file.metadata() or {}).get(CARD, "null"))
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is not a whole safetensors file ({error}). Fetch or make it again.") from error
+    if not isinstance(card, dict):
+        raise InputError(
+            f"{path} holds tensors but no card that says what they are. Run: facespan weights import {path}"
+        )
+    return card

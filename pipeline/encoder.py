@@ -1,0 +1,202 @@
+"""The encoder: ResNet18 without its classifier, frozen, from aligned frames to one feature of 512 values each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models import resnet18
+from torchvision.models.resnet import BasicBlock, ResNet
+
+WIDTH = 512
+CLASSIFIER = "fc."
+# What does not shape the features: the classifier, and how often batch-norm was updated.
+IGNORED_SUFFIX = "num_batches_tracked"
+
+Precision = Literal["float32", "tf32"]
+
+
+@dataclass(frozen=True)
+class ExtractParameters:
+    """How features are made.
+
+    Attributes:
+        weights: `random`, or the name of an encoder.
+        random_seed: of the random encoder.
+        random_image_size: side in pixels that the random encoder sees; other encoders say theirs in their card.
+        batch_size: frames at once.
+    """
+
+    weights: str
+    random_seed: int
+    random_image_size: int
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value out of range."""
+        if self.batch_size < 1 or self.random_seed < 0:
+            raise ValueError(
+                f"batch_size is {self.batch_size} and random_seed {self.random_seed}, expected >= 1 and >= 0"
+            )
+        if self.random_image_size < 32:
+            raise ValueError(f"random_image_size is {self.random_image_size}, expected at least 32: five halvings")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to a frame before the first layer; it belongs to the weights, which were trained with it.
+
+    Attributes:
+        image_size: side in pixels.
+        channels: `grey` repeats the luminance three times.
+        mean: of the three channels, where 1 is white.
+        deviation: likewise.
+    """
+
+    image_size: int
+    channels: Literal["colour", "grey"]
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+    def __str__(self) -> str:
+        """Return all that changes features, for the key of a shard."""
+        return f"{self.channels} mean {self.mean} deviation {self.deviation}"
+
+
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# ITU-R BT.601, as OpenCV and Pillow turn colour into grey.
+LUMINANCE = (0.299, 0.587, 0.114)
+
+
+class Encoder(nn.Module):
+    """Frames ``(B, H, W, 3)`` uint8 RGB on any device -> features ``(B, 512)`` float32, none negative."""
+
+    mean: Tensor
+    deviation: Tensor
+    luminance: Tensor
+
+    def __init__(self, network: ResNet, preprocessing: Preprocessing, device: torch.device, precision: Precision):
+        """Freeze a network; see `build`."""
+        super().__init__()
+        self.preprocessing, self.device, self.precision = preprocessing, device, precision
+        self.network = network.to(device=device, memory_format=torch.channels_last)
+        self.register_buffer("mean", torch.tensor(preprocessing.mean, device=device).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(preprocessing.deviation, device=device).view(1, 3, 1, 1))
+        self.register_buffer("luminance", torch.tensor(LUMINANCE, device=device).view(1, 3, 1, 1))
+        self.requires_grad_(False).eval()
+
+    @torch.inference_mode()
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return one feature per frame; a frame's feature depends on that frame alone."""
+        if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != torch.uint8:
+            raise ValueError(f"frames are {tuple(frames.shape)} of {frames.dtype}, expected (B, H, W, 3) of uint8")
+        images = frames.to(self.device, non_blocking=True).permute(0, 3, 1, 2)  # (B, 3, H, W), channels last
+        images = self.prepare(images.float().div_(255))
+        with torch.backends.cudnn.flags(allow_tf32=self.precision == "tf32"):
+            features: Tensor = self.network(images)  # (B, 512)
+        return features.float()
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Return ``(B, 3, S, S)`` normalised images of images with values 0 to 1."""
+        size = (self.preprocessing.image_size, self.preprocessing.image_size)
+        if images.shape[-2:] != size:
+            images = F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
+        images = PREPARATIONS[self.preprocessing.channels](images, self.luminance)
+        return ((images - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
+
+
+def _colour(images: Tensor, luminance: Tensor) -> Tensor:
+    return images
+
+
+def _grey(images: Tensor, luminance: Tensor) -> Tensor:
+    return (images * luminance).sum(dim=1, keepdim=True).expand_as(images)
+
+
+PREPARATIONS = {"colour": _colour, "grey": _grey}
+
+
+def choose_precision(device: torch.device) -> Precision:
+    """Return the fastest precision of a kind of device whose error is far below that of storing float16.
+
+    Always the same for one kind of device, because it is part of the features' key.
+    """
+    return "tf32" if device.type == "cuda" else "float32"
+
+
+def random_weights(seed: int) -> dict[str, Tensor]:
+    """Return the weights of a ResNet18 that has learned nothing: a check of the pipeline, meaningless on faces."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _own_part(resnet18(weights=None).state_dict())
+
+
+def build(
+    weights: Mapping[str, Tensor],
+    preprocessing: Preprocessing,
+    device: torch.device,
+    precision: Precision | None = None,
+) -> Encoder:
+    """Return the frozen encoder, batch-norm folded into the convolutions.
+
+    Args:
+        weights: by torchvision's names of ResNet18, without the classifier.
+        precision: None takes `choose_precision`.
+
+    Raises:
+        ValueError: names are missing or unknown, a shape is another, or a value is not finite.
+    """
+    network = resnet18(weights=None)
+    network.fc = nn.Identity()
+    check(weights)
+    network.load_state_dict({name: value.float() for name, value in weights.items()}, strict=False)
+    return Encoder(_fold(network.eval()), preprocessing, device, precision or choose_precision(device))
+
+
+def check(weights: Mapping[str, Tensor]) -> None:
+    """Raise ValueError, listing every fault, unless these are the weights of a ResNet18 without its classifier."""
+    expected = {name: tuple(value.shape) for name, value in _own_part(resnet18(weights=None).state_dict()).items()}
+    faults = [f"{name} is missing" for name in expected if name not in weights]
+    for name, value in weights.items():
+        if name not in expected:
+            faults.append(f"{name} is unknown")
+        elif tuple(value.shape) != expected[name]:
+            faults.append(f"{name} has shape {tuple(value.shape)}, expected {expected[name]}")
+        elif not torch.isfinite(value).all():
+            faults.append(f"{name} holds values that are not finite")
+    if faults:
+        shown = "; ".join(faults[:8]) + (f"; and {len(faults) - 8} more" if len(faults) > 8 else "")
+        raise ValueError(f"these are not the weights of a ResNet18: {shown}. Run: facespan weights import FILE")
+
+
+def digest_of(weights: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 over names, shapes and float32 values, in hexadecimal; the file they lie in is no part."""
+    total = hashlib.sha256()
+    for name in sorted(weights):
+        value = weights[name].float().contiguous()
+        total.update(f"{name}\0{tuple(value.shape)}\0".encode())
+        total.update(value.numpy().tobytes())
+    return total.hexdigest()
+
+
+def _own_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {n: v for n, v in state.items() if not n.startswith(CLASSIFIER) and not n.endswith(IGNORED_SUFFIX)}
+
+
+def _fold(network: ResNet) -> ResNet:
+    """Fold every batch-norm into the convolution before it: same numbers up to rounding, one pass less."""
+    network.conv1, network.bn1 = fuse_conv_bn_eval(network.conv1, network.bn1), nn.Identity()
+    for block in network.modules():
+        if isinstance(block, BasicBlock):
+            block.conv1, block.bn1 = fuse_conv_bn_eval(block.conv1, block.bn1), nn.Identity()
+            block.conv2, block.bn2 = fuse_conv_bn_eval(block.conv2, block.bn2), nn.Identity()
+            if block.downsample is not None:
+                convolution, normalisation = block.downsample
+                block.downsample = nn.Sequential(fuse_conv_bn_eval(convolution, normalisation))
+    return network

@@ -1,0 +1,112 @@
+"""`facespan labels audit CORPUS --labels FILE`: what a label file holds, and what is repaired, mapped or dropped."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cache.audit import AuditRow
+from cache.corpora import casme2, casme3, samm_lv
+from cache.corpora.annotations import Annotation, Labels
+from stages import command, console, corpora, options, params
+
+READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Labels]]] = {
+    "casme2": (casme2.Facts, casme2.read_labels),
+    "casme3": (casme3.Facts, casme3.read_labels),
+    "samm_lv": (samm_lv.Facts, samm_lv.read_labels),
+}
+TOTAL_DIFFERS = "total_differs"
+
+app = typer.Typer(help="Label files.", no_args_is_help=True)
+
+
+@app.callback()
+def labels() -> None:
+    """Look at label files before anything is made of them."""
+
+
+@app.command()
+@command.guarded
+def audit(
+    corpus: options.CorpusName,
+    labels: Annotated[Path, typer.Option("--labels", help="The label file as it came with the corpus.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Count a label file by kind, class and subject, and list every row not taken as it stands; no frames are needed.
+
+    Exit code 1 when a total is not the one the corpus file expects, or a class is missing there.
+    """
+    described = corpora.load(corpus)
+    if described.reader not in READERS:
+        raise params.ParameterError(
+            f"{corpora.path_of(corpus)}: reader {described.reader!r} has no label file to audit; expected one of "
+            f"{', '.join(READERS)}. Run: facespan index {corpus}"
+        )
+    facts_kind, read_labels = READERS[described.reader]
+    facts = params.build(described.facts, facts_kind, f"{corpora.path_of(corpus)}: facts")
+    found = summarise(read_labels(labels, facts), described.classes)
+    console.result(json.dumps(found, indent=2) if as_json else as_text(corpus, found))
+    if found["differences"]:
+        raise typer.Exit(int(command.ExitCode.DIFFERENCES))
+
+
+def summarise(labels: Labels, classes: Iterable[str]) -> dict[str, Any]:
+    """Return the figures `audit` prints, JSON-ready: `found` before and `used` after every rule."""
+    used_classes = {str(row.emotion) for row in labels.used}
+    unknown = sorted(used_classes - set(classes))
+    differences = [
+        f"{row.field}: found {row.before}, expected {row.after}" for row in labels.audit if row.rule == TOTAL_DIFFERS
+    ]
+    differences += [f"class {name} is not among the classes of the corpus file" for name in unknown]
+    return {
+        "found": _counts(labels.found),
+        "used": _counts(labels.used),
+        "rules": dict(sorted(Counter(row.rule for row in labels.audit).items())),
+        "audit": [asdict(row) for row in labels.audit],
+        "differences": differences,
+    }
+
+
+def _counts(rows: Iterable[Annotation]) -> dict[str, Any]:
+    known = list(rows)
+    return {
+        "expressions": len(known),
+        "subjects": len({row.subject for row in known}),
+        "by_kind": _sorted_counts(row.kind for row in known),
+        "by_class": _sorted_counts(f"{row.kind} {row.emotion}" for row in known if row.emotion is not None),
+        "by_subject": _sorted_counts(row.subject for row in known),
+    }
+
+
+def _sorted_counts(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
+
+
+def as_text(corpus: str, found: dict[str, Any]) -> str:
+    """Return the figures and every audit row, one a line."""
+    lines = [f"{corpus}: {found['found']['expressions']} rows, {found['used']['expressions']} used"]
+    for name in ("by_kind", "by_class", "by_subject"):
+        before, after = found["found"][name], found["used"][name]
+        lines += ["", f"{name.replace('_', ' '):<24} {'found':>6} {'used':>6}"]
+        lines += [f"  {key:<22} {before[key]:>6} {after.get(key, 0):>6}" for key in before]
+    lines += ["", f"{'rules':<24} {'rows':>6}"]
+    lines += [f"  {rule:<22} {count:>6}" for rule, count in found["rules"].items()]
+    lines += ["", *(_line(AuditRow(**row)) for row in found["audit"])]
+    if found["differences"]:
+        lines += ["", "differences", *(f"  {line}" for line in found["differences"])]
+    else:
+        lines += ["", "all totals as expected"]
+    return "\n".join(lines)
+
+
+def _line(row: AuditRow) -> str:
+    where = f"row {row.row}" if row.row else ""
+    change = f"{row.before} -> {row.after or 'nothing'}" if row.before or row.after else ""
+    parts = (row.rule, where, row.video or row.subject, row.field, change, f"({row.note})" if row.note else "")
+    return "  ".join(part for part in parts if part)

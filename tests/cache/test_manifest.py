@@ -1,0 +1,152 @@
+"""A manifest finds every flipped bit, and cannot point outside its folder."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cache import manifest
+from cache.errors import InputError, ShardError
+from cache.manifest import Difference, Manifest, ShardEntry
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of three files and their manifest; what a shard holds does not matter here."""
+    entries = {}
+    for video in ("b", "a", "c"):
+        path = tmp_path / f"{video}.h5"
+        path.write_bytes(video.encode() * 1000)
+        entries[video] = manifest.describe(tmp_path, path, 10, "key")
+    manifest.write(tmp_path, Manifest("features", entries, {"device": "cpu", "batch_size": 64}))
+    return tmp_path
+
+
+def problems(folder: Path) -> list[tuple[str, str]]:
+    return [(difference.file, difference.problem) for difference in manifest.verify(folder)]
+
+
+def test_a_manifest_comes_back_sorted_and_with_the_same_bytes(folder: Path) -> None:
+    found = manifest.read(folder)
+    assert list(found.shards) == ["a", "b", "c"]
+    assert found.shards["b"].file == "b.h5"
+    assert (found.shards["b"].bytes, found.shards["b"].frames) == (1000, 10)
+    assert found.run == {"batch_size": 64, "device": "cpu"}
+    before = (folder / "manifest.json").read_bytes()
+    manifest.write(folder, found)
+    assert (folder / "manifest.json").read_bytes() == before
+
+
+def test_a_whole_folder_has_no_differences(folder: Path) -> None:
+    (folder / ".gitignore").touch()
+    assert manifest.verify(folder) == []
+
+
+def test_what_is_missing_changed_or_extra_is_named(folder: Path) -> None:
+    (folder / "a.h5").unlink()
+    (folder / "b.h5").write_bytes(b"short")
+    (folder / "d.h5").touch()
+    (folder / "sub").mkdir()
+    (folder / "sub" / "e.txt").touch()
+    assert problems(folder) == [("a.h5", "missing"), ("b.h5", "changed"), ("d.h5", "extra"), ("sub/e.txt", "extra")]
+    assert str(manifest.verify(folder)[1]) == "b.h5: changed (5 bytes, expected 1000)"
+    assert manifest.verify(folder)[2] == Difference("d.h5", "extra", "not in the manifest")
+
+
+def test_every_flipped_bit_is_found(folder: Path) -> None:
+    path, source = folder / "a.h5", random.Random(0)
+    whole = path.read_bytes()
+    for _ in range(50):
+        flipped = bytearray(whole)
+        flipped[source.randrange(len(whole))] ^= 1 << source.randrange(8)
+        path.write_bytes(flipped)
+        assert problems(folder) == [("a.h5", "changed")]
+
+
+def test_a_link_in_the_place_of_a_shard_is_a_difference_and_not_followed(folder: Path, tmp_path_factory: Any) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (folder / "a.h5").rename(elsewhere / "a.h5")
+    (folder / "a.h5").symlink_to(elsewhere / "a.h5")
+    (folder / "link").symlink_to(elsewhere)
+    assert problems(folder) == [("a.h5", "changed"), ("link", "extra")]
+
+
+def test_orphans_go_and_everything_else_stays(folder: Path) -> None:
+    (folder / "notes.txt").touch()
+    (folder / ".d.h5.lock").touch()
+    (folder / "ab").mkdir()
+    (folder / "ab" / "a.h5").touch()
+    assert manifest.remove_orphans(folder, {"a", "c"}) == [folder / "ab" / "a.h5", folder / "b.h5"]
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == [".d.h5.lock", "a.h5", "ab", "c.h5", "manifest.json", "notes.txt"]
+
+
+def test_beyond_ten_thousand_videos_shards_lie_one_folder_deeper(tmp_path: Path) -> None:
+    assert manifest.shard_path(tmp_path, "abc", 10_000) == tmp_path / "abc.h5"
+    # The SHA-256 of "abc" begins with ba (FIPS 180-2).
+    assert manifest.shard_path(tmp_path, "abc", 10_001) == tmp_path / "ba" / "abc.h5"
+    with pytest.raises(InputError, match="cannot name a video"):
+        manifest.shard_path(tmp_path, "../abc", 1)
+
+
+def test_shards_one_folder_deeper_are_verified_too(tmp_path: Path) -> None:
+    path = manifest.shard_path(tmp_path, "abc", 10_001)
+    path.parent.mkdir()
+    path.write_bytes(b"shard")
+    entry = manifest.describe(tmp_path, path, 1, "key")
+    manifest.write(tmp_path, Manifest("frames", {"abc": entry}, {}))
+    assert manifest.read(tmp_path).shards["abc"].file == "ba/abc.h5"
+    assert manifest.verify(tmp_path) == []
+    path.write_bytes(b"shart")
+    assert problems(tmp_path) == [("ba/abc.h5", "changed")]
+
+
+def test_a_missing_manifest_is_missing_input(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"manifest\.json does not exist.*dvc repro"):
+        manifest.verify(tmp_path)
+
+
+SOUND: dict[str, Any] = {"file": "a.h5", "sha256": "0" * 64, "bytes": 1, "frames": 1, "key": "key"}
+
+
+def stored(**fields: object) -> dict[str, object]:
+    return {"format": 1, "kind": "features", "shards": {"a": SOUND}, "run": {}} | fields
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"[]", b"{}", b"\xff", b"[" * 100_000,
+        stored(format=2), stored(kind="other"), stored(kind=[]), stored(more=1), stored(run=[]), stored(shards=[]),
+        stored(shards={"../a": SOUND}), stored(shards={"a": SOUND, "A": SOUND | {"file": "A.h5"}}),
+        stored(shards={"a": SOUND | {"file": "../a.h5"}}), stored(shards={"a": SOUND | {"file": "/a.h5"}}),
+        stored(shards={"a": SOUND | {"file": "b.h5"}}), stored(shards={"a": SOUND | {"file": 1}}),
+        stored(shards={"a": SOUND | {"sha256": "x" * 64}}), stored(shards={"a": SOUND | {"sha256": None}}),
+        stored(shards={"a": SOUND | {"bytes": -1}}), stored(shards={"a": SOUND | {"bytes": True}}),
+        stored(shards={"a": SOUND | {"frames": 1.5}}), stored(shards={"a": SOUND | {"key": ""}}),
+        stored(shards={"a": SOUND | {"more": 1}}), stored(shards={"a": None}),
+    ],
+)  # fmt: skip
+def test_a_hostile_manifest_is_refused(tmp_path: Path, content: bytes | dict[str, object]) -> None:
+    encoded = content if isinstance(content, bytes) else json.dumps(content).encode()
+    (tmp_path / "manifest.json").write_bytes(encoded)
+    with pytest.raises(ShardError, match=r"manifest\.json is no manifest of format 1: .*Run: dvc repro"):
+        manifest.read(tmp_path)
+
+
+def test_a_sound_manifest_is_read(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps(stored()))
+    assert manifest.read(tmp_path).shards == {"a": ShardEntry(**SOUND)}
+
+
+def test_what_could_not_be_read_is_not_written(folder: Path) -> None:
+    found = manifest.read(folder)
+    broken = replace(found, shards={"a": replace(found.shards["a"], file="b.h5")})
+    with pytest.raises(InputError, match=r"cannot hold this: video a: file is 'b\.h5'"):
+        manifest.write(folder, broken)
+    assert manifest.read(folder) == found

@@ -1,0 +1,106 @@
+"""What is said of windows becomes detections in frames of the video."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.decoding import DetectParameters, Detections, detect, to_frames
+from pipeline.detector import Outputs
+from pipeline.recordings import Recording
+
+CPU = torch.device("cpu")
+PARAMETERS = DetectParameters(
+    window_stride=10, batch_size=2, score_floor=0.2, suppression_overlap=0.2, suppression_per_class=False, keep=200
+)
+
+
+class Pointer(nn.Module):
+    """Two predictions a window of 20 frames: one 4 frames around its brightest frame, one of little confidence.
+
+    Channel 0 is confidence. The emotion is 1 of 3; where a frame's channel 1 is set, 2.
+    """
+
+    window_frames = 20
+    scores = staticmethod(lambda logits: logits)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Outputs:
+        bright, place = (features[..., 0] * mask).max(dim=1)  # (B,)
+        kind = features[torch.arange(len(place)), place, 1].long() + 1
+        scores = torch.zeros(len(place), 2, 3)
+        scores[torch.arange(len(place)), 0, kind] = bright
+        scores[:, 1, 0] = 0.1
+        near = torch.stack([place - 1.6, place + 2.4], dim=-1)
+        return Outputs(scores, torch.stack([near, torch.tensor([[0.0, 20.0]]).expand_as(near)], dim=1))
+
+
+def look(bright: dict[int, float], frame_count: int = 50, missing: tuple[int, ...] = (), kind: int = 0) -> Detections:
+    """Return the detections in a video with these frames bright and these without a face."""
+    features = np.zeros((frame_count, 2), np.float16)
+    features[list(bright), 0] = list(bright.values())
+    features[:, 1] = kind
+    face_found = np.ones(frame_count, bool)
+    face_found[list(missing)] = False
+    nothing = np.empty((0, 2), np.int64), np.empty(0, np.int64)
+    return detect(Pointer(), [Recording("a", "s", features, face_found, *nothing)], "none", PARAMETERS, CPU)[0]  # type: ignore[arg-type]
+
+
+def test_an_expression_seen_in_two_windows_is_found_once_in_frames_of_the_video() -> None:
+    found = look({25: 0.5})  # windows 10-30 and 20-40 both say 23.4 to 27.4
+    assert found.intervals.tolist() == [[23, 27]]
+    assert found.emotions.tolist() == [1]
+    assert found.confidence.tolist() == [0.5]
+    assert (found.intervals.dtype, found.emotions.dtype, found.confidence.dtype) == (np.int64, np.int64, np.float32)
+
+
+def test_the_label_is_the_class_with_the_highest_score() -> None:
+    assert look({25: 0.5}, kind=1).emotions.tolist() == [2]
+
+
+def test_the_most_confident_comes_first() -> None:
+    assert look({5: 0.5, 25: 0.75, 45: 0.25}).intervals.tolist() == [[23, 27], [3, 7], [43, 47]]
+
+
+def test_an_interval_is_clipped_to_the_video() -> None:
+    assert look({0: 0.5, 49: 0.5}).intervals.tolist() == [[0, 2], [47, 50]]
+
+
+def test_a_video_of_one_frame_can_hold_a_detection() -> None:
+    assert look({0: 0.5}, frame_count=1).intervals.tolist() == [[0, 1]]
+
+
+def test_an_interval_in_the_padding_is_no_detection() -> None:
+    # A video of 10 frames in a window of 20; a detector that points behind its end is not believed.
+    class Beyond(Pointer):
+        def forward(self, features: Tensor, mask: Tensor) -> Outputs:
+            logits, intervals = super().forward(features, mask)
+            return Outputs(logits, intervals + 12)
+
+    bright = np.array([[0.5, 0]] * 10, np.float16)
+    recording = Recording("a", "s", bright, np.ones(10, bool), np.empty((0, 2), np.int64), np.empty(0, np.int64))
+    found = detect(Beyond(), [recording], "none", PARAMETERS, CPU)[0]  # type: ignore[arg-type]
+    assert found.intervals.shape == (0, 2)
+
+
+def test_a_video_without_a_face_has_no_detections() -> None:
+    found = look({25: 0.5}, missing=tuple(range(50)))
+    assert [values.shape for values in found] == [(0, 2), (0,), (0,)]
+
+
+def test_a_frame_without_a_face_says_nothing() -> None:
+    assert look({25: 0.5, 5: 0.5}, missing=(25,)).intervals.tolist() == [[3, 7]]
+
+
+def test_bounds_are_rounded_and_every_interval_lasts() -> None:
+    intervals = np.array([[1.6, 3.4], [4.2, 4.3], [-5, 0.2], [9.9, 30], [2, 2]], np.float32)
+    assert to_frames(intervals, 10).tolist() == [[2, 3], [4, 5], [0, 1], [9, 10], [2, 3]]
+
+
+@pytest.mark.parametrize("change", [{"keep": 0}, {"window_stride": 0}, {"score_floor": -0.1}, {"suppression_overlap": 2}])
+def test_parameters_out_of_range_are_refused(change: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        dataclasses.replace(PARAMETERS, **change)

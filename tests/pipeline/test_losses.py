@@ -1,0 +1,91 @@
+"""Losses on cases worked by hand, and gradients that stay finite where there is nothing to learn from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pipeline.classification import CLASSIFICATIONS, IGNORED, NEGATIVE
+from pipeline.detector import Outputs
+from pipeline.losses import INTERVAL_LOSSES, detection_loss
+from pipeline.targets import Targets
+from tests.pipeline.networks import LOSS
+
+# predicted, truth, IoU, uncovered share of the hull, squared share of the distance of centres
+WORKED = [
+    # 5 shared of 15, hull 15 without a gap, centres 5 and 10: (5 / 15) ** 2.
+    ((0, 10), (5, 15), 1 / 3, 0.0, 1 / 9),
+    # Nothing shared, hull 30 with a gap of 10, centres 5 and 25: (20 / 30) ** 2.
+    ((0, 10), (20, 30), 0.0, 1 / 3, 4 / 9),
+    # One inside the other, 4 of 20, centres 4 and 10: (6 / 20) ** 2.
+    ((2, 6), (0, 20), 0.2, 0.0, 0.09),
+    # Touching: nothing shared and no gap, centres 2 and 6: (4 / 8) ** 2.
+    ((0, 4), (4, 8), 0.0, 0.0, 0.25),
+    ((3, 7), (3, 7), 1.0, 0.0, 0.0),
+]
+
+
+@pytest.mark.parametrize(("predicted", "truth", "iou", "gap", "distance"), WORKED)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_interval_losses_on_worked_cases(
+    predicted: tuple[int, int], truth: tuple[int, int], iou: float, gap: float, distance: float, dtype: torch.dtype
+) -> None:
+    pair = torch.tensor([predicted], dtype=dtype), torch.tensor([truth], dtype=dtype)
+    found = [INTERVAL_LOSSES[name](*pair).item() for name in ("iou", "giou", "diou")]
+    assert found == pytest.approx([1 - iou, 1 - iou + gap, 1 - iou + distance], abs=1e-6)
+
+
+@pytest.mark.parametrize(("name", "moves"), [("iou", False), ("giou", True), ("diou", True)])
+def test_only_iou_does_not_pull_intervals_that_are_apart(name: str, moves: bool) -> None:
+    predicted = torch.tensor([[0.0, 10.0]], requires_grad=True)
+    INTERVAL_LOSSES[name](predicted, torch.tensor([[20.0, 30.0]])).sum().backward()
+    assert predicted.grad.isfinite().all()
+    assert (predicted.grad.abs().sum() > 0) == moves
+
+
+def outputs_and_targets(classes: list[list[int]], name: str = "joint") -> tuple[Outputs, Targets]:
+    """Every prediction says [0, 10) with logits of zero; every truth is [5, 15)."""
+    wanted = torch.tensor(classes, dtype=torch.int64).reshape(-1, 4)
+    width = sum(CLASSIFICATIONS[name].outputs(2))
+    logits = torch.zeros(*wanted.shape, width, requires_grad=True)
+    intervals = torch.tensor([0.0, 10.0]).repeat(*wanted.shape, 1).requires_grad_()
+    truths = torch.tensor([5.0, 15.0]) * (wanted >= 0)[..., None]  # zeros elsewhere, an interval that does not last
+    return Outputs(logits, intervals), Targets(wanted, truths)
+
+
+def test_the_loss_is_the_weighted_sum_over_positives() -> None:
+    outputs, targets = outputs_and_targets([[0, NEGATIVE, IGNORED, 1]])
+    parameters = replace(LOSS, interval_weight=3.0, classification_weight=0.5, focal_alpha=0.5, focal_gamma=0.0)
+    losses = detection_loss(outputs, targets, parameters)
+    # Each of two positives is off by 1 - 1/3 + 1/9 = 7/9. Three of four count, with two classes of ln 2 / 2 each.
+    assert losses.interval.item() == pytest.approx(7 / 9)
+    assert losses.classification.item() == pytest.approx(3 * 0.6931472 / 2)
+    assert losses.total.item() == pytest.approx(3 * 7 / 9 + 0.5 * 3 * 0.6931472 / 2)
+
+
+@pytest.mark.parametrize("interval_loss", sorted(INTERVAL_LOSSES))
+@pytest.mark.parametrize("classification", sorted(CLASSIFICATIONS))
+@pytest.mark.parametrize(
+    "classes",
+    [[[NEGATIVE] * 4], [[IGNORED] * 4], [], [[0, 1, NEGATIVE, IGNORED]]],
+    ids=["none", "ignored", "empty", "some"],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_gradients_are_finite(
+    interval_loss: str, classification: str, classes: list[list[int]], dtype: torch.dtype
+) -> None:
+    outputs, targets = outputs_and_targets(classes, classification)
+    parameters = replace(LOSS, interval_loss=interval_loss, classification=classification)
+    losses = detection_loss(Outputs(outputs.logits.to(dtype), outputs.intervals.to(dtype)), targets, parameters)
+    losses.total.backward()
+    assert all(loss.isfinite() and loss.dtype == torch.float32 for loss in losses)
+    assert outputs.logits.grad.isfinite().all()
+    assert outputs.intervals.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(("name", "value"), [("focal_alpha", 1.0), ("focal_gamma", -1.0), ("interval_weight", -0.1)])
+def test_parameters_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        replace(LOSS, **{name: value})

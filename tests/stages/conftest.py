@@ -1,0 +1,119 @@
+"""A corpus so small that every stage runs on it in a second, and a way to type commands at it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from stages import app
+
+ROOT = Path(__file__).resolve().parents[2]
+FRAMES = 150
+EXPRESSIONS = ((20, 49, "happiness"), (90, 125, "anger"))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Told]
+
+
+def write_video(path: Path, frames: int, seed: int, size: int = 48) -> None:
+    """Write noise with a patch that brightens during the expressions: upper half for one, lower for the other."""
+    generator = np.random.default_rng(seed)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (size, size))
+    face = generator.integers(60, 120, (size, size, 3))
+    for position in range(frames):
+        image = face + generator.integers(-4, 5, face.shape)
+        for half, (onset, offset, _) in enumerate(EXPRESSIONS):
+            if onset <= position <= offset:
+                image[half * size // 2 : (half + 1) * size // 2] += 60
+        writer.write(image.clip(0, 255).astype(np.uint8))
+    writer.release()
+
+
+def write_corpus(root: Path, subjects: tuple[str, ...]) -> None:
+    """Write one video per subject, every one with both expressions."""
+    (root / "videos").mkdir(parents=True)
+    lines = ["subject,video,onset,apex,offset,emotion"]
+    for number, subject in enumerate(subjects):
+        write_video(root / "videos" / f"{subject}_1.avi", FRAMES, seed=number)
+        lines += [f"{subject},{subject}_1,{onset},,{offset},{emotion}" for onset, offset, emotion in EXPRESSIONS]
+    (root / "expressions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a corpus of three subjects and parameters that fit it; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("pristine")
+    write_corpus(folder / "corpus", ("ann", "ben", "cem"))
+    shutil.copytree(ROOT / "configs", folder / "configs", ignore=shutil.ignore_patterns("weights"))
+    described = yaml.safe_load((ROOT / "configs/corpora/demo.yaml").read_text(encoding="utf-8"))
+    described["overrides"]["extract"] = {"random_image_size": 32}
+    described["overrides"]["train"] |= {"epochs": 2, "width": 16, "head_width": 16, "window_attention_width": 16}
+    described["overrides"]["train"] |= {"block_widths": [16, 16], "neck_widths": [16] * 4, "attention_heads": 2}
+    described["overrides"]["evaluate"] = {"guess_repetitions": 5, "bootstrap_repetitions": 20}
+    (folder / "configs/corpora/tiny.yaml").write_text(yaml.safe_dump(described), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture()
+def here(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of it that is the current folder."""
+    folder = tmp_path / "project"
+    shutil.copytree(pristine, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture()
+def facespan() -> Run:
+    """Return a function that types a `facespan` command and returns how it ended."""
+
+    def run(*words: str) -> Told:
+        told = CliRunner().invoke(app.build(list(words)), list(words))
+        if told.exception is not None and not isinstance(told.exception, SystemExit):
+            raise told.exception
+        return Told(told.exit_code, told.stdout, told.stderr)
+
+    return run
+
+
+STAGES = {
+    "index": "index tiny --root corpus --output data",
+    "align": "align tiny --root corpus --videos data/videos.parquet --output data/frames",
+    "extract": "extract tiny --frames data/frames --output data/features --device cpu",
+    "train": "train tiny --videos data/videos.parquet --expressions data/expressions.parquet --features data/features "
+    "--output results/detectors --losses results/losses.csv --device cpu",
+    "detect": "detect tiny --videos data/videos.parquet --features data/features --detectors results/detectors "
+    "--output results/detections.parquet --device cpu",
+    "evaluate": "evaluate tiny --videos data/videos.parquet --expressions data/expressions.parquet "
+    "--detections results/detections.parquet --metrics results/tiny/metrics.json --plots results/plots",
+}
+
+
+@pytest.fixture()
+def stage(facespan: Run) -> Run:
+    """Return a function that runs stages by name, in the order given, each of which has to succeed but the last."""
+
+    def run(*names: str, extra: tuple[str, ...] = ()) -> Told:
+        for name in names[:-1]:
+            told = facespan(*STAGES[name].split())
+            assert told.code == 0, told.err
+        return facespan(*STAGES[names[-1]].split(), *extra)
+
+    return run
