@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from cache import image_folders, openface, video_files
 from cache.errors import InputError
@@ -42,19 +45,23 @@ class Alignment:
 
 
 def of_file(root: Path, video: Video, parameters: AlignParameters) -> Alignment:
-    """Return the frames of a video file or image folder whose faces are aligned already."""
+    """Return every `frame_step`-th frame of a video file or image folder whose faces are aligned already."""
     path = root / video.path
     if video.source == "images":
         folder = image_folders.read_folder(path)
-        return Alignment(join(folder.images(), folder.columns(video.frame_rate)), ())
-    return Alignment(_decoded(path, video, parameters.quality), ())
+        every = join(folder.images(), folder.columns(video.frame_rate * video.frame_step))
+    else:
+        every = _decoded(path, video, parameters.quality)
+    return Alignment(itertools.islice(every, None, None, video.frame_step), ())
 
 
 def of_openface(root: Path, video: Video, parameters: AlignParameters) -> Alignment:
     """Return the frames that OpenFace aligned, byte for byte."""
     face = None if parameters.face == "largest" else int(parameters.face)
     output = openface.read_folder(root / video.path, face, video.frame_rate, video.frame_count)
-    return Alignment(join(output.images(), output.columns), output.warnings)
+    # OpenFace counts from 1 whatever the corpus does.
+    labels = video.first_label + np.arange(len(output), dtype=np.int64)
+    return Alignment(join(output.images(), replace(output.columns, frame_label=labels)), output.warnings)
 
 
 METHODS: dict[str, tuple[tuple[str, ...], Callable[[Path, Video, AlignParameters], Alignment]]] = {

@@ -39,23 +39,42 @@ def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
         InputError: no such file, not safetensors, truncated, larger than 4 GiB, or without a card.
     """
     card = read_card(path)
-    with safe_open(path, framework="numpy") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, card  # noqa: SIM118  # no mapping
+    return read_tensors(path), card
+
+
+def read_tensors(path: Path) -> Tensors:
+    """Return the tensors alone, of a file without a card too; other errors as in `read`."""
+    _check_file(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+    except TypeError as error:
+        raise InputError(f"{path} holds a kind of number that numpy lacks ({error}). Save it as float32.") from error
 
 
 def read_card(path: Path) -> dict[str, Any]:
     """Return the card alone; errors as in `read`."""
-    if not path.is_file():
-        raise InputError(f"{path} does not exist or is no file.")
-    if path.stat().st_size > MAXIMUM_BYTES:
-        raise InputError(f"{path} has {path.stat().st_size} bytes; weights of at most {MAXIMUM_BYTES} are read.")
+    _check_file(path)
     try:
         with safe_open(path, framework="numpy") as file:
             card = json.loads((file.metadata() or {}).get(CARD, "null"))
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is not a whole safetensors file ({error}). Fetch or make it again.") from error
+        raise _damaged(path, error) from error
     if not isinstance(card, dict):
         raise InputError(
             f"{path} holds tensors but no card that says what they are. Run: facespan weights import {path}"
         )
     return card
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"{path} does not exist or is no file.")
+    if path.stat().st_size > MAXIMUM_BYTES:
+        raise InputError(f"{path} has {path.stat().st_size} bytes; weights of at most {MAXIMUM_BYTES} are read.")
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is not a whole safetensors file ({error}). Fetch or make it again.")

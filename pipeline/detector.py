@@ -147,7 +147,7 @@ class Detector(nn.Module):
         return Outputs(torch.cat(logits, dim=-1), self.anchors.decode(raw))
 
     def _per_prediction(self, levels: Sequence[Tensor]) -> Tensor:
-        """Return ``(B, P, size)`` of one output at all levels, each ``(B, L, A * size)`` for A predictions a position."""
+        """Return ``(B, P, size)`` of one output at all levels, each ``(B, L, A * size)`` with A predictions."""
         return torch.cat([torch.unflatten(level, -1, (self.per_position, -1)).flatten(1, 2) for level in levels], dim=1)
 
     def _check(self, features: Tensor, mask: Tensor) -> None:

@@ -22,7 +22,7 @@ class MatchParameters:
         negative_overlap: an anchor is negative below this IoU; between the two it is ignored.
         whole_share: an expression belongs to a window when more than this share of it lies inside.
         cut_share: of an expression that does not belong, but of which more than this share lies inside, the
-            predictions on the visible part are ignored.
+            predictions on the visible part are ignored; as great as `whole_share`, they are negative.
         point_ranges: per level, the least and greatest distance in frames from an anchor-free point to the farther
             end of the expression it may find, both inclusive.
     """
@@ -73,8 +73,8 @@ class Truths(NamedTuple):
 def match(intervals: Tensor, emotions: Tensor, anchors: Anchors, length: int, parameters: MatchParameters) -> Targets:
     """Return what every prediction of a batch of windows should say.
 
-    An expression cut by the window's edge is neither taught nor denied where much of it is seen: it looks like one,
-    and another window, overlapping this one, holds it whole. Where little is seen, it is background.
+    An expression cut by the window's edge is neither taught nor denied (`cut_share` says from when): its frames are
+    those of an expression, and another window that overlaps this one teaches it whole, unless it is longer than any.
 
     Args:
         intervals: ``(B, G, 2)`` float32 frames in the window, with bounds outside it where expressions are.

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,8 +17,10 @@ from pipeline.augmentation import AugmentParameters, disturb, move
 from pipeline.detector import Detector, DetectorParameters
 from pipeline.folds import Fold
 from pipeline.losses import LossParameters, detection_loss
+from pipeline.normalisation import NORMALISATIONS
 from pipeline.recordings import Cuts, Recording, Stack, cut, stack, truths_of
 from pipeline.sampling import Candidates, candidates, draw
+from pipeline.schedules import SCHEDULES, share_of_full_rate
 from pipeline.targets import MatchParameters, match
 
 
@@ -48,12 +50,12 @@ class TrainParameters:
     learning_rate: float
     weight_decay: float
     warm_up_epochs: int
-    schedule: str
+    schedule: Literal["constant", "cosine"]
     gradient_limit: float
     averaging: float
     window_stride: int
     background_per_positive: float
-    normalisation: str
+    normalisation: Literal["none", "video", "subject"]
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value out of range."""
@@ -65,8 +67,9 @@ class TrainParameters:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 0")
         if not 0 <= self.averaging < 1:
             raise ValueError(f"averaging is {self.averaging}, expected 0 up to below 1")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule is {self.schedule!r}, expected one of {', '.join(SCHEDULES)}")
+        for name, choices in (("schedule", list(SCHEDULES)), ("normalisation", list(NORMALISATIONS))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(choices)}")
 
 
 @dataclass(frozen=True)
@@ -148,27 +151,6 @@ def fold_seed(seed: int, fold_name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{fold_name}".encode()).digest()[:8], "big") >> 1
 
 
-def constant(progress: float) -> float:
-    """Return 1: the learning rate stays."""
-    return 1.0
-
-
-def cosine(progress: float) -> float:
-    """Return 1 at the start (`progress` 0) falling to 0 at the end (`progress` 1) along half a cosine."""
-    return (1 + math.cos(math.pi * progress)) / 2
-
-
-SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "cosine": cosine}
-
-
-def learning_rate(step: int, steps_per_epoch: int, parameters: TrainParameters) -> float:
-    """Return the learning rate of a step, counted from 0."""
-    warm_up, steps = parameters.warm_up_epochs * steps_per_epoch, parameters.epochs * steps_per_epoch
-    if step < warm_up:
-        return parameters.learning_rate * (step + 1) / warm_up
-    return parameters.learning_rate * SCHEDULES[parameters.schedule]((step - warm_up) / max(1, steps - warm_up))
-
-
 class Generators(NamedTuple):
     """Sources of randomness: for where windows lie, on the CPU, and for noise, on the device."""
 
@@ -203,7 +185,9 @@ def _learn(
         batches = list(zip(*(torch.split(values, settings.batch_size) for values in drawn), strict=True))
         sums = torch.zeros(3, device=stacked.features.device)
         for batch in batches:
-            optimiser.param_groups[0]["lr"] = learning_rate(step, len(batches), settings)
+            steps, warm_up_steps = settings.epochs * len(batches), settings.warm_up_epochs * len(batches)
+            share = share_of_full_rate(step, steps, warm_up_steps, settings.schedule)
+            optimiser.param_groups[0]["lr"] = settings.learning_rate * share
             sums += _step(detector, stacked, Cuts(*batch), parameters, optimiser, generators.noise)
             averaged.update_parameters(detector)
             step += 1

@@ -51,8 +51,8 @@ def main(
 def key_of(video: Video, parameters: AlignParameters) -> str:
     """Return the fingerprint of the frames of a video: its source, how it is read, the version of this code."""
     described = {name: str(value) for name, value in dataclasses.asdict(parameters).items()}
-    source = {"source_digest": video.source_digest, "first_label": str(video.first_label)}
-    return shards.fingerprint({**source, **described, "version": ALIGN_VERSION})
+    numbers = {"first_label": video.first_label, "frame_step": video.frame_step, "version": ALIGN_VERSION}
+    return shards.fingerprint({"source_digest": video.source_digest, **described, **numbers})
 
 
 def align(root: Path, video: Video, parameters: AlignParameters, path: Path, key: str) -> int:

@@ -10,7 +10,7 @@ import typer
 from stages.command import guarded
 
 COMMANDS = ("demo", "index", "align", "extract", "train", "detect", "evaluate", "scores", "doctor")
-GROUPS = ("weights",)
+GROUPS = ("labels", "weights")
 
 
 def main() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 import typer
@@ -70,12 +71,18 @@ def pair(
             raise InputError(f"{row} is of a video that is not in the table of videos. Run: dvc repro")
         if row.emotion not in classes:
             raise InputError(f"{row} has the emotion {row.emotion!r}, none of {', '.join(classes)}. Run: dvc repro")
-    return [
-        _result(
-            video, [e for e in known if e.video == video.video], [d for d in found if d.video == video.video], classes
-        )
-        for video in table
-    ]
+    known_by_video, found_by_video = _by_video(known), _by_video(found)
+    return [_result(video, known_by_video[video.video], found_by_video[video.video], classes) for video in table]
+
+
+Row = TypeVar("Row", Expression, Detection)
+
+
+def _by_video(rows: Sequence[Row]) -> defaultdict[str, list[Row]]:
+    grouped: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        grouped[row.video].append(row)
+    return grouped
 
 
 def _result(

@@ -17,6 +17,7 @@ from torch import Tensor
 from cache import features, frames, manifest, upkeep, weights
 from cache.errors import InputError
 from cache.frames import Frames
+from cache.manifest import ShardEntry
 from cache.prefetch import ahead
 from pipeline import encoder
 from pipeline.encoder import Encoder, ExtractParameters, Preprocessing
@@ -57,7 +58,7 @@ def main(
     source, chosen = load(parameters, encoders), devices.choose(device)
     precision = encoder.choose_precision(chosen)
     held = manifest.read(frames_path).shards
-    keys = {name: key_of(frames_path / entry.file, source, precision) for name, entry in held.items()}
+    keys = {name: key_of(frames_path, entry, source, precision) for name, entry in held.items()}
     missing = upkeep.plan(output, keys, features.is_current, force)
     if dry_run:
         console.result(f"extract: would make {len(missing)} of {len(keys)} shards in {output}")
@@ -98,9 +99,9 @@ def load(parameters: ExtractParameters, folder: Path) -> Source:
     return Source(parameters.weights, tensors, preprocessing, encoder.digest_of(tensors))
 
 
-def key_of(path: Path, source: Source, precision: str) -> str:
+def key_of(folder: Path, entry: ShardEntry, source: Source, precision: str) -> str:
     """Return the fingerprint of the features of one frame shard."""
-    with frames.open(path) as opened:
+    with frames.open(folder / entry.file, sha256=entry.sha256) as opened:
         return features.feature_key(
             frames_digest=opened.digest,
             encoder_digest=source.digest,

@@ -11,14 +11,19 @@ import typer
 
 from cache import audit, expressions, videos
 from cache.audit import AuditRow
-from cache.corpora import table
+from cache.corpora import casme2, casme3, samm_lv, table
 from cache.errors import InputError
 from cache.expressions import Expression
 from cache.videos import Video
 from stages import command, console, corpora, options, params
 
 Tables = tuple[list[Video], list[Expression], list[AuditRow]]
-READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Tables]]] = {"table": (table.TableFacts, table.read)}
+READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Tables]]] = {
+    "casme2": (casme2.Facts, casme2.read),
+    "casme3": (casme3.Facts, casme3.read),
+    "samm_lv": (samm_lv.Facts, samm_lv.read),
+    "table": (table.TableFacts, table.read),
+}
 
 
 def main(

@@ -69,7 +69,7 @@ def _recording(video: Video, held: Manifest, own: Sequence[Expression], sources:
         raise ShardError(f"{sources.features} has no features of {video.video}. Run: dvc repro, or facespan extract")
     entry = held.shards[video.video]
     path = sources.features / entry.file
-    shard = features.read(path, key=entry.key)
+    shard = features.read(path, key=entry.key, sha256=entry.sha256)
     if len(shard.features) != video.frame_count:
         raise ShardError(
             f"{path} has {len(shard.features)} frames, its video {video.frame_count}. "

@@ -123,7 +123,7 @@ def is_current(job: Job) -> bool:
         _, card = weights.read(job.path)
     except InputError:
         return False
-    return card.get("key") == job.card["key"]
+    return bool(card.get("key") == job.card["key"])
 
 
 def run(jobs: Sequence[Job], processes: int, quiet: bool) -> None:

@@ -1,4 +1,4 @@
-"""Processes that do one task each, and end with whoever started them: no orphan goes on writing after a SIGKILL."""
+"""Tasks done several at once, in processes that end with whoever started them: no orphan writes after a SIGKILL."""
 
 from __future__ import annotations
 
@@ -28,9 +28,12 @@ def count(asked: int, tasks: int) -> int:
 def run(function: Callable[[Task, Advance], None], tasks: Sequence[Task], processes: int) -> Iterator[int]:
     """Call `function(task, advance)` for every task, several at once, and yield the units as they are advanced.
 
-    Each process has one thread, so that results do not depend on how many there are. `function` and tasks must be
-    importable and picklable. The first error ends the others and is raised.
+    Each process has one thread, so that results do not depend on how many there are; one process is this one.
+    `function` and tasks must be importable and picklable. The first error ends the others and is raised.
     """
+    if processes == 1:
+        yield from _run_here(function, tasks)
+        return
     spawn = multiprocessing.get_context("spawn")
     advanced: Queue[int] = spawn.Queue()
     with ProcessPoolExecutor(processes, spawn, _begin, (advanced,)) as pool:
@@ -43,6 +46,18 @@ def run(function: Callable[[Task, Advance], None], tasks: Sequence[Task], proces
         finally:
             for future in futures:
                 future.cancel()
+
+
+def _run_here(function: Callable[[Task, Advance], None], tasks: Sequence[Task]) -> Iterator[int]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for task in tasks:
+            units: list[int] = []
+            function(task, units.append)
+            yield sum(units)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _follow(futures: Sequence[Future[None]], advanced: Queue[int]) -> Iterator[int]:

@@ -57,7 +57,7 @@ def take(place: Path, video: str, subject: str, desk: Desk) -> Footage | None:
     try:
         found = _images(place, video, subject, desk) if place.is_dir() else _file(place, video, subject, desk)
     except InputError as error:
-        desk.problems.add(str(place), Said(str(error)), "a whole video", "")
+        desk.problems.tell(f"{place}: {error}")
         return None
     return None if found is None else _sampled(found, desk.facts.frame_step)
 
@@ -69,18 +69,18 @@ def _sampled(found: Footage, step: int) -> Footage:
 
 
 def _file(place: Path, video: str, subject: str, desk: Desk) -> Footage | None:
-    found, rate = video_files.count_frames(place), desk.facts.frame_rate
-    if abs(found.frame_rate / rate - 1) > RATE_TOLERANCE:
+    found = video_files.count_frames(place)
+    if abs(found.frame_rate / desk.facts.frame_rate - 1) > RATE_TOLERANCE:
         desk.problems.add(
             str(place),
             Said(f"{found.frame_rate:g} frames a second"),
-            f"{rate:g}",
+            f"{desk.facts.frame_rate:g}",
             "It was converted: frame numbers no longer fit the labels. Take the corpus' own file.",
         )
         return None
     path, digest = place.relative_to(desk.root).as_posix(), sha256_of(place)
     labels = np.arange(FIRST_LABEL, FIRST_LABEL + found.frame_count, dtype=np.int64)
-    count = found.frame_count
+    count, rate = found.frame_count, found.frame_rate
     taken = Video(video, subject, path, "video", count, rate, FIRST_LABEL, found.width, found.height, digest)
     return Footage(taken, labels)
 

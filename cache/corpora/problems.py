@@ -25,10 +25,13 @@ class Problems:
             where: file, sheet, row and column, or the folder.
             like: faults with the same text here are alike: only the first is written out.
         """
-        key = like or f"{where} {found!r} {expected}"
         said = "nothing" if found is None else found if isinstance(found, Said) else repr(found)
-        self._texts.setdefault(key, f"{where}: found {said}, expected {expected}. {remedy}")
-        self._counts[key] = self._counts.get(key, 0) + 1
+        self.tell(f"{where}: found {said}, expected {expected}. {remedy}", like)
+
+    def tell(self, text: str, like: str = "") -> None:
+        """Note one fault in words that say all of it already."""
+        self._texts.setdefault(like or text, text)
+        self._counts[like or text] = self._counts.get(like or text, 0) + 1
 
     def stop(self) -> None:
         """Raise InputError when there is any fault, with the first `MOST` of them."""

@@ -24,10 +24,10 @@ from stages import params
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = "CAS(ME)^2code_final.xlsx"
 FOLDERS = [15, 16, *range(19, 28), *range(29, 39), 40]
-NAMES = "disgust1 disgust2 anger1 anger2 happy1 happy2 happy3 happy4 happy5".split()
+NAMES = ["disgust1", "disgust2", "anger1", "anger2", "happy1", "happy2", "happy3", "happy4", "happy5"]
 CODES = dict(zip(NAMES, [101, 102, 401, 402, 502, 503, 505, 507, 508], strict=True))
 MACRO, MICRO = "macro-expression", "micro-expression"
-# The first subject's three videos in the small folders below: frames 1 to 60, 60 and 40.
+# The first subject's three videos in the small folders below, and how many frames they have.
 VIDEOS = {"15_0101disgustingteeth": 60, "15_0401girlcrashing": 60, "15_0502funny": 40}
 
 
@@ -72,7 +72,7 @@ def write_labels(folder: Path, rows: list[list[Any]], **sheets: list[list[Any]] 
 
 
 def write_frames(folder: Path, layout: str = "rawpic", pattern: str = "img{:03d}.jpg") -> Path:
-    """Write the frames of the first subject, and one video of the second to tenth that the workbook names."""
+    """Write the frames of the first subject's three videos."""
     image = cv2.imencode(".jpg", np.full((12, 16, 3), 90, np.uint8))[1].tobytes()
     for name, count in VIDEOS.items():
         place = folder / layout / "s15" / name
@@ -96,8 +96,8 @@ def audit_of(labels: Labels, rule: str) -> AuditRow:
 def genuine_shape() -> Iterator[list[Any]]:
     """Yield 300 macro and 57 micro rows of 22 subjects with the faults that are known, each as often as it is known.
 
-    Each row has 100 frames of a video for itself, at most two of them a video at a time, so that only those made to
-    overlap do: 18 pairs, of which two share an onset.
+    Each row has 100 frames of its subject's video for itself, except 18 that are made to overlap another; two of these
+    begin with it.
     """
     emotions = ["positive"] * 116 + ["surprise"] * 16 + ["negative"] * 105 + ["others"] * 63
     for i in range(357):
@@ -110,10 +110,8 @@ def genuine_shape() -> Iterator[list[Any]]:
         elif i == 47:
             apex = 0
         elif 66 <= i < 84:
-            # Begins within the row of the same video 22 rows before.
-            onset, apex, offset = (
-                (onset - 100, apex - 90, onset - 60) if i < 68 else (onset - 85, apex - 80, offset - 60)
-            )
+            # Begins with the row of the same video 22 rows before, or five frames after it.
+            onset, apex, offset = onset - (100 if i < 68 else 95), apex - 90, offset - 60
         kind, emotion = (MACRO, emotions[i]) if i < 300 else (MICRO, "others")
         yield row(f"anger1_{i // 22 + 1}", onset, apex, offset, emotion, kind, "happyiness", i % 22 + 1)
 
@@ -368,7 +366,7 @@ def test_frames_missing_in_the_middle_are_refused_or_kept_with_rows_moved_to_the
     ):
         casme2.read(tmp_path, facts)
     videos, expressions, audit = casme2.read(tmp_path, replace(facts, gaps="keep"))
-    # Frames 11 and 15 are equally far from 13... the earlier is taken: position 10. Frame 20 is the 17th: position 16.
+    # Frames 11 and 15 are equally far from 13, so the earlier is taken: position 10. Frame 20 is the 17th: position 16.
     assert [(e.start, e.stop, e.apex) for e in expressions] == [(10, 17, 11)]
     assert videos[0].frame_count == 56
     assert [(a.rule, a.before, a.after) for a in audit if a.rule == "nearest_frame"] == [("nearest_frame", "13", "11")]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.decoding import DetectParameters, Detections, detect, to_frames
+from pipeline.decoding import Detections, DetectParameters, detect, to_frames
 from pipeline.detector import Outputs
 from pipeline.recordings import Recording
 
@@ -100,7 +100,9 @@ def test_bounds_are_rounded_and_every_interval_lasts() -> None:
     assert to_frames(intervals, 10).tolist() == [[2, 3], [4, 5], [0, 1], [9, 10], [2, 3]]
 
 
-@pytest.mark.parametrize("change", [{"keep": 0}, {"window_stride": 0}, {"score_floor": -0.1}, {"suppression_overlap": 2}])
+@pytest.mark.parametrize(
+    "change", [{"keep": 0}, {"window_stride": 0}, {"score_floor": -0.1}, {"suppression_overlap": 2}]
+)
 def test_parameters_out_of_range_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):
         dataclasses.replace(PARAMETERS, **change)

@@ -121,7 +121,9 @@ def test_windows_of_a_batch_do_not_touch_each_other() -> None:
     assert named(both, 1) == named(run((9, 14, 1), (10, 14, 2)))
 
 
-@given(st.lists(st.tuples(st.integers(0, 31), st.integers(1, 16), st.integers(0, 5)), min_size=1, max_size=5), st.data())
+@given(
+    st.lists(st.tuples(st.integers(0, 31), st.integers(1, 16), st.integers(0, 5)), min_size=1, max_size=5), st.data()
+)
 def test_every_expression_inside_is_answered_for_and_order_does_not_matter(
     rows: list[tuple[int, int, int]], data: st.DataObject
 ) -> None:

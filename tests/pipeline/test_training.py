@@ -17,7 +17,7 @@ from pipeline.detector import Detector
 from pipeline.folds import Fold
 from pipeline.intervals import pairwise_iou
 from pipeline.recordings import Recording
-from pipeline.training import FoldParameters, Trained, fold_seed, learning_rate, train_fold
+from pipeline.training import FoldParameters, Trained, fold_seed, train_fold
 from tests.pipeline.synthetic import CLASS_COUNT, DETECT, fold_parameters, record
 
 CPU = torch.device("cpu")
@@ -28,11 +28,6 @@ QUICK = fold_parameters(8, epochs=2, warm_up_epochs=0)
 
 def train(recordings: list[Recording], fold: Fold = FOLD, parameters: FoldParameters = QUICK) -> Trained:
     return train_fold(recordings, fold, parameters, CLASS_COUNT, CPU)
-
-
-def train_in_a_process(threads: int) -> dict[str, bytes]:
-    torch.set_num_threads(threads)
-    return as_bytes(train(SMALL))
 
 
 def as_bytes(trained: Trained) -> dict[str, bytes]:
@@ -67,9 +62,11 @@ def test_expressions_of_a_person_never_seen_are_found() -> None:
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process_and_in_any_order_of_videos() -> None:
     here = as_bytes(train(SMALL))
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        there = pool.submit(train_in_a_process, torch.get_num_threads()).result()
-    assert there == here
+    # Sums come out in another order with another number of threads.
+    threads, spawn = (torch.get_num_threads(),), multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=torch.set_num_threads, initargs=threads) as pool:
+        there = pool.submit(train_fold, SMALL, FOLD, QUICK, CLASS_COUNT, CPU).result()
+    assert as_bytes(there) == here
     assert as_bytes(train(SMALL[::-1])) == here
 
 
@@ -105,26 +102,16 @@ def test_averaged_weights_lag_behind() -> None:
 
 
 def test_a_video_of_one_frame_can_be_trained_on() -> None:
-    single = record(seed=1, subjects=1, videos=1, frame_count=1, width=8, expressions=0)[0]
-    single = dataclasses.replace(single, video="one", subject="s1")
+    single = dataclasses.replace(
+        without_expressions(SMALL[1]), video="one", features=SMALL[1].features[:1], face_found=np.array([True])
+    )
     assert len(train([*SMALL, single]).curve) == 2
 
 
 def test_seeds_of_folds_differ_and_stay() -> None:
     # python -c "import hashlib; print(int.from_bytes(hashlib.sha256(b'1/all').digest()[:8], 'big') >> 1)"
-    assert fold_seed(1, "all") == 6284098387029316033
+    assert fold_seed(1, "all") == 6372759050501611510
     assert len({fold_seed(seed, name) for seed in (1, 11) for name in ("all", "1/all", "without-s1")}) == 6
-
-
-def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
-    parameters = dataclasses.replace(QUICK.train, epochs=5, warm_up_epochs=1, schedule="cosine", learning_rate=8.0)
-    rates = [learning_rate(step, 2, parameters) for step in range(10)]
-    # Two steps of warm-up: 4, 8; then eight of the cosine, half way down at the fifth of them.
-    assert rates[:3] == [4, 8, 8]
-    assert rates[6] == pytest.approx(4)
-    assert rates[2:] == sorted(rates[2:], reverse=True)
-    constant = dataclasses.replace(parameters, schedule="constant", warm_up_epochs=0)
-    assert {learning_rate(step, 2, constant) for step in range(10)} == {8}
 
 
 def without_expressions(recording: Recording) -> Recording:
@@ -137,7 +124,10 @@ def test_a_fold_without_expressions_is_refused() -> None:
 
 
 def test_a_fold_without_a_whole_expression_in_any_window_is_refused() -> None:
-    long = [dataclasses.replace(without_expressions(r), intervals=np.array([[0, 200]]), emotions=np.array([0])) for r in SMALL]
+    long = [
+        dataclasses.replace(without_expressions(r), intervals=np.array([[0, 200]]), emotions=np.array([0]))
+        for r in SMALL
+    ]
     with pytest.raises(ValueError, match="no window of 128 frames holds a whole expression"):
         train(long)
 
@@ -149,7 +139,7 @@ def test_a_subject_without_recordings_is_refused_by_name() -> None:
 
 def test_an_emotion_beyond_the_classes_is_refused_by_video() -> None:
     wrong = dataclasses.replace(SMALL[1], emotions=np.array([0, CLASS_COUNT]))
-    with pytest.raises(ValueError, match="video 's1_0': emotions are .*expected 0 to 5"):
+    with pytest.raises(ValueError, match=r"video 's1_0': emotions are .*expected 0 to 5"):
         train([wrong, *SMALL[2:]])
 
 
@@ -159,7 +149,10 @@ def test_features_that_are_not_finite_are_refused_by_video() -> None:
         train([SMALL[0], broken, SMALL[2]])
 
 
-@pytest.mark.parametrize("change", [{"epochs": 0}, {"averaging": 1.0}, {"schedule": "linear"}, {"weight_decay": -1.0}])
+@pytest.mark.parametrize(
+    "change",
+    [{"epochs": 0}, {"averaging": 1.0}, {"schedule": "linear"}, {"normalisation": "z"}, {"weight_decay": -1.0}],
+)
 def test_parameters_out_of_range_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
         dataclasses.replace(QUICK.train, **change)  # type: ignore[arg-type]

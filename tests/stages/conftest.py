@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,34 +72,12 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture()
-def here(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a copy of it that is the current folder."""
-    folder = tmp_path / "project"
-    shutil.copytree(pristine, folder)
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture()
-def facespan() -> Run:
-    """Return a function that types a `facespan` command and returns how it ended."""
-
-    def run(*words: str) -> Told:
-        told = CliRunner().invoke(app.build(list(words)), list(words))
-        if told.exception is not None and not isinstance(told.exception, SystemExit):
-            raise told.exception
-        return Told(told.exit_code, told.stdout, told.stderr)
-
-    return run
-
-
 STAGES = {
     "index": "index tiny --root corpus --output data",
     "align": "align tiny --root corpus --videos data/videos.parquet --output data/frames",
     "extract": "extract tiny --frames data/frames --output data/features --device cpu",
     "train": "train tiny --videos data/videos.parquet --expressions data/expressions.parquet --features data/features "
-    "--output results/detectors --losses results/losses.csv --device cpu",
+    "--output results/detectors --losses results/losses.csv --device cpu --processes 1",
     "detect": "detect tiny --videos data/videos.parquet --features data/features --detectors results/detectors "
     "--output results/detections.parquet --device cpu",
     "evaluate": "evaluate tiny --videos data/videos.parquet --expressions data/expressions.parquet "
@@ -106,14 +85,67 @@ STAGES = {
 }
 
 
-@pytest.fixture()
-def stage(facespan: Run) -> Run:
-    """Return a function that runs stages by name, in the order given, each of which has to succeed but the last."""
+def type_command(*words: str) -> Told:
+    """Type a `facespan` command and return how it ended; an error that no command expects is raised."""
+    told = CliRunner().invoke(app.build(list(words)), list(words))
+    if told.exception is not None and not isinstance(told.exception, SystemExit):
+        raise told.exception
+    return Told(told.exit_code, told.stdout, told.stderr)
 
-    def run(*names: str, extra: tuple[str, ...] = ()) -> Told:
-        for name in names[:-1]:
-            told = facespan(*STAGES[name].split())
+
+def run_stages(*names: str, extra: tuple[str, ...] = ()) -> Told:
+    """Run stages by name, each of which has to succeed but the last, which may and gets the extra words."""
+    for name in names[:-1]:
+        told = type_command(*STAGES[name].split())
+        assert told.code == 0, told.err
+    return type_command(*STAGES[names[-1]].split(), *extra)
+
+
+@pytest.fixture(scope="session")
+def advanced(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that gives the folder as it is after a stage, each stage run once a session."""
+    made: dict[str, Path] = {"": pristine}
+
+    def after(name: str) -> Path:
+        if name not in made:
+            names = ["", *STAGES]
+            folder = tmp_path_factory.mktemp(name) / "project"
+            shutil.copytree(after(names[names.index(name) - 1]), folder)
+            with contextlib.chdir(folder):
+                told = run_stages(name)
             assert told.code == 0, told.err
-        return facespan(*STAGES[names[-1]].split(), *extra)
+            made[name] = folder
+        return made[name]
 
-    return run
+    return after
+
+
+@pytest.fixture
+def begin(advanced: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Return a function that makes a copy of the folder as it is after a stage, and the copy the current folder."""
+
+    def copy(name: str = "") -> Path:
+        folder = tmp_path / "project"
+        shutil.copytree(advanced(name), folder)
+        monkeypatch.chdir(folder)
+        return folder
+
+    return copy
+
+
+@pytest.fixture
+def add_video() -> Callable[..., None]:
+    """Return a function that writes one more video."""
+    return write_video
+
+
+@pytest.fixture
+def facespan() -> Run:
+    """Return a function that types a `facespan` command and returns how it ended."""
+    return type_command
+
+
+@pytest.fixture
+def stage() -> Run:
+    """Return a function that runs stages by name."""
+    return run_stages

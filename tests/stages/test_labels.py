@@ -1,0 +1,88 @@
+"""`facespan labels audit` needs the label file only, hides no row, and answers a script."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from typer.testing import CliRunner
+
+from stages import labels
+from stages.command import ExitCode
+
+ROOT = Path(__file__).resolve().parents[2]
+EMOTIONS = ["positive"] * 116 + ["surprise"] * 16 + ["negative"] * 105 + ["others"] * 63
+FOLDERS = [15, 16, *range(19, 28), *range(29, 39), 40]
+
+
+def write(path: Path, macro: int, micro: int) -> Path:
+    """Write a CAS(ME)^2 workbook with one offset of 0."""
+    workbook = openpyxl.Workbook()
+    workbook.remove(workbook.active)
+    expressions = workbook.create_sheet("CASFEcode_final")
+    for i in range(macro + micro):
+        onset, kind = 1 + 50 * (i // 22), "macro-expression" if i < macro else "micro-expression"
+        offset = 0 if i == 0 else onset + 20
+        emotion = EMOTIONS[i] if i < macro else "others"
+        expressions.append([i % 22 + 1, "anger1_1", onset, onset + 10, offset, "4", emotion, kind, "anger"])
+    subjects = workbook.create_sheet("naming rule1")
+    for index, number in enumerate(FOLDERS, start=1):
+        subjects.append([number, f"s{number}", index])
+    workbook.create_sheet("naming rule2").append([401, "anger1"])
+    workbook.save(path)
+    return path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
+    monkeypatch.chdir(ROOT)
+    return CliRunner().invoke(labels.app, ["audit", *arguments])
+
+
+def test_the_totals_of_the_genuine_file_are_confirmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.xlsx", 300, 57)
+    told = run(monkeypatch, "casme2", "--labels", str(path))
+    assert told.exit_code == ExitCode.DONE
+    lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
+    assert lines[0] == "casme2: 357 rows, 300 used"
+    assert "macro 300 300" in lines
+    assert "micro 57 0" in lines
+    assert "macro positive 116 116" in lines
+    assert "s15 17 14" in lines
+    assert "offset_zero 1" in lines
+    assert "offset_zero row 1 15_0401 offset 0 -> 11 (apex)" in lines
+    assert lines[-1] == "all totals as expected"
+
+
+def test_json_holds_the_counts_and_every_row_of_the_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.xlsx", 300, 57)
+    found = json.loads(run(monkeypatch, "casme2", "--labels", str(path), "--json").stdout)
+    assert found["found"]["by_kind"] == {"macro": 300, "micro": 57}
+    assert found["used"]["by_class"] == {
+        "macro negative": 105,
+        "macro others": 63,
+        "macro positive": 116,
+        "macro surprise": 16,
+    }
+    assert len(found["found"]["by_subject"]) == 22
+    assert sum(found["rules"].values()) == len(found["audit"])
+    assert found["differences"] == []
+    zero = next(row for row in found["audit"] if row["rule"] == "offset_zero")
+    assert (zero["row"], zero["field"], zero["before"], zero["after"]) == (1, "offset", "0", "11")
+
+
+def test_another_total_is_said_and_ends_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = run(monkeypatch, "casme2", "--labels", str(write(tmp_path / "a.xlsx", 299, 57)))
+    assert told.exit_code == ExitCode.DIFFERENCES
+    assert "macro: found 299, expected 300" in told.stdout
+    assert "macro others: found 62, expected 63" in told.stdout
+
+
+def test_a_bad_label_file_ends_with_4_and_another_reader_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, "casme2", "--labels", str(tmp_path / "none.xlsx")).exit_code == ExitCode.INPUT
+    assert run(monkeypatch, "demo", "--labels", str(tmp_path / "none.xlsx")).exit_code == ExitCode.USAGE
+    assert run(monkeypatch, "casme9", "--labels", str(tmp_path / "none.xlsx")).exit_code == ExitCode.USAGE
