@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,13 +59,6 @@ class LabelledImages:
     def counts(self) -> dict[str, int]:
         """Return the number of images of each part."""
         return {name: int((self.split == part).sum()) for name, part in PARTS.items()}
-
-    def digest(self) -> str:
-        """Return the SHA-256 over pixels, targets and split, in hexadecimal."""
-        total = hashlib.sha256(json.dumps([self.classes, self.images.shape]).encode())
-        for values in (self.images, self.targets, self.split):
-            total.update(np.ascontiguousarray(values).tobytes())
-        return total.hexdigest()
 
 
 @dataclass(frozen=True)

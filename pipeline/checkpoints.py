@@ -1,4 +1,4 @@
-"""Somebody's checkpoint -> the weights of an encoder: found under whatever names training frameworks put around them."""
+"""Somebody's checkpoint -> the weights of an encoder: found under whatever names frameworks put around them."""
 
 from __future__ import annotations
 

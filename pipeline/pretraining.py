@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-from pipeline.encoder import IMAGENET_DEVIATION, IMAGENET_MEAN, Preprocessing
-from pipeline.image_augmentation import ImageAugmentParameters, augment
-
-GREY_MEAN, GREY_DEVIATION = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+from pipeline.encoder import CLASSIFIER, IGNORED_SUFFIX, Preprocessing
+from pipeline.image_augmentation import ImageAugmentParameters
+from pipeline.labelled_faces import Faces, batches, channels_first, check, class_weights, normalise, preprocessing_of
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,6 @@ class PretrainParameters:
         for name in ("seed", "weight_decay", "balance", "patience"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 0")
-
-
-class Faces(NamedTuple):
-    """Labelled images in memory: ``(N, S, S)`` grey or ``(N, S, S, 3)`` RGB uint8, and ``(N, K)`` shares of classes."""
-
-    images: Tensor
-    targets: Tensor
-
-    def at(self, rows: Tensor) -> Faces:
-        """Return some of the images, by position or by truth value."""
-        return Faces(self.images[rows], self.targets[rows])
 
 
 class Epoch(NamedTuple):
@@ -126,8 +114,8 @@ def pretrain(
     Raises:
         ValueError: a part is empty, targets are no shares, or the loss stops being finite.
     """
-    _check(train, "train")
-    _check(validation, "validation")
+    check(train, "train")
+    check(validation, "validation")
     network = start(parameters.seed, train.targets.shape[1]).to(device=device, memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(
         _groups(network, parameters.weight_decay), 0.1, momentum=parameters.momentum, nesterov=parameters.momentum > 0
@@ -143,8 +131,8 @@ def pretrain(
         preprocessing = preprocessing_of(train, sizes[position])
         rates = _rates(parameters, position, len(sizes), len(train.images))
         generator = torch.Generator().manual_seed(parameters.seed * 1_000_003 + position)
-        batches = _batches(train, parameters, augmentation, preprocessing, generator, device)
-        loss = _learn(network, optimiser, batches, rates, weights.to(device), advance)
+        steps = batches(train, parameters.batch_size, augmentation, preprocessing, generator, device)
+        loss = _learn(network, optimiser, steps, rates, weights.to(device), advance)
         logits = classify(network, validation.images, preprocessing, device)
         curve.append(_row(position, sizes[position], rates[-1], loss, logits, validation.targets))
         if _best_epoch(curve) == len(curve) or not best:
@@ -161,20 +149,6 @@ def start(seed: int, class_count: int) -> nn.Module:
         return resnet18(weights=None, num_classes=class_count, zero_init_residual=True)
 
 
-def preprocessing_of(faces: Faces, image_size: int) -> Preprocessing:
-    """Return what the images of these faces go through at an image size."""
-    if faces.images.ndim == 3:
-        return Preprocessing(image_size, "grey", GREY_MEAN, GREY_DEVIATION)
-    return Preprocessing(image_size, "colour", IMAGENET_MEAN, IMAGENET_DEVIATION)
-
-
-def class_weights(targets: Tensor, balance: float) -> Tensor:
-    """Return ``(K,)`` weights of the classes, whose mean over the targets is 1; a class never seen weighs 0."""
-    shares = targets.mean(dim=0)
-    weights = torch.where(shares > 0, shares.clamp(min=1e-12) ** -balance, 0.0)
-    return weights / (weights * shares).sum()
-
-
 @torch.inference_mode()
 def classify(network: nn.Module, images: Tensor, preprocessing: Preprocessing, device: torch.device) -> Tensor:
     """Return ``(N, K)`` logits of undisturbed images, on the CPU."""
@@ -182,11 +156,11 @@ def classify(network: nn.Module, images: Tensor, preprocessing: Preprocessing, d
     size = (preprocessing.image_size, preprocessing.image_size)
     logits = []
     for some in images.split(256):
-        batch = _channels_first(some.to(device))
+        batch = channels_first(some.to(device))
         if batch.shape[-2:] != size:
             batch = F.interpolate(batch, size=size, mode="bilinear", antialias=True, align_corners=False)
         with _precision(device):
-            logits.append(network(_normalise(batch, preprocessing)).float().cpu())
+            logits.append(network(normalise(batch, preprocessing)).float().cpu())
     return torch.cat(logits)
 
 
@@ -205,7 +179,7 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tens
 def _learn(
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
-    batches: Iterator[tuple[Tensor, Tensor]],
+    steps: Iterator[tuple[Tensor, Tensor]],
     rates: list[float],
     weights: Tensor,
     advance: Advance | None,
@@ -213,7 +187,7 @@ def _learn(
     """Return the mean loss of one pass, each step with its learning rate."""
     network.train()
     total, count = 0.0, 0
-    for rate, (images, targets) in zip(rates, batches, strict=True):
+    for rate, (images, targets) in zip(rates, steps, strict=True):
         for group in optimiser.param_groups:
             group["lr"] = rate
         with _precision(images.device):
@@ -228,35 +202,6 @@ def _learn(
         if advance:
             advance(len(images))
     return total / count
-
-
-def _batches(
-    faces: Faces,
-    parameters: PretrainParameters,
-    augmentation: ImageAugmentParameters,
-    preprocessing: Preprocessing,
-    generator: torch.Generator,
-    device: torch.device,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the images once, in any order; the last ones that fill no batch are left for another epoch."""
-    order = torch.randperm(len(faces.images), generator=generator)
-    size = min(parameters.batch_size, len(order))
-    for rows in order[: len(order) // size * size].split(size):
-        images = _channels_first(faces.images[rows].to(device, non_blocking=True))
-        images = augment(images, preprocessing.image_size, augmentation, generator)
-        yield _normalise(images, preprocessing), faces.targets[rows].to(device, non_blocking=True)
-
-
-def _channels_first(images: Tensor) -> Tensor:
-    """Return ``(B, 1 or 3, S, S)`` images with values 0 to 1."""
-    return (images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)).float() / 255
-
-
-def _normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    mean = torch.tensor(preprocessing.mean, device=images.device).view(1, 3, 1, 1)
-    deviation = torch.tensor(preprocessing.deviation, device=images.device).view(1, 3, 1, 1)
-    images = images.expand(-1, 3, -1, -1)  # (B, 3, S, S)
-    return ((images - mean) / deviation).contiguous(memory_format=torch.channels_last)
 
 
 def _precision(device: torch.device) -> torch.autocast:
@@ -310,16 +255,6 @@ def _on_cpu(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
-def _check(faces: Faces, name: str) -> None:
-    images, targets = faces
-    if len(images) < 2 or len(images) != len(targets):
-        raise ValueError(f"{name} has {len(images)} images and {len(targets)} labels, expected as many and at least 2")
-    if images.dtype != torch.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):
-        raise ValueError(f"{name} images are {tuple(images.shape)} of {images.dtype}, expected (N, S, S[, 3]) of uint8")
-    if not torch.allclose(targets.sum(dim=1), torch.ones(len(targets)), atol=1e-4) or bool((targets < 0).any()):
-        raise ValueError(f"{name} labels are no shares: expected (N, K) values from 0 that add up to 1")
-
-
 def without_classifier(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the encoder's part of a trained network's weights."""
-    return {n: v for n, v in state.items() if not n.startswith("fc.") and not n.endswith("num_batches_tracked")}
+    return {n: v for n, v in state.items() if not n.startswith(CLASSIFIER) and not n.endswith(IGNORED_SUFFIX)}

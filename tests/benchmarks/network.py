@@ -9,6 +9,7 @@ counts. Memory is what a step adds at its peak to what weights, gradients and Ad
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 import time
 from collections.abc import Callable
@@ -104,14 +105,14 @@ def step_megabytes(form: str) -> float:
     """Return what a step adds at its peak to a process that holds weights, gradients, Adam's means and the inputs."""
     step = training_step(form)
     step(windows=1)
-    before = peak_megabytes()
+    before = megabytes("VmRSS")
     step()
-    return peak_megabytes() - before
+    return megabytes("VmHWM") - before
 
 
-def peak_megabytes() -> float:
-    """Return the most memory this process ever held. Linux only; getrusage would answer with the parent's peak."""
-    found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
+def megabytes(field: str) -> float:
+    """Return what this process holds (VmRSS) or ever held (VmHWM). Linux; getrusage answers with the parent's peak."""
+    found = re.search(rf"{field}:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
     return int(found.group(1)) / 1024 if found else float("nan")
 
 
@@ -133,6 +134,8 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {multiply_speed():.0f} G matrix operations/s")
     report("segment attention, both ways", least_seconds({form: segment_pass(form) for form in FORMS}), "s")
     report("training step, 32 windows", least_seconds({form: training_step(form) for form in FORMS}), "s")
+    # Blocks of a step go back to the system when freed, or gaps in the heap would be measured with it.
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = "65536"
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as processes:
         report("memory of a training step", {form: processes.apply(step_megabytes, (form,)) for form in FORMS}, "MB")
 
