@@ -133,6 +133,8 @@ def _read_index(path: Path) -> dict[str, NDArray[np.generic]]:
     rows = len(index["usage"])
     if index["y"].shape != (rows, len(index["vote_names"])) or not np.isin(index["usage"], (0, 1, 2)).all():
         raise InputError(f"{path}: votes are {index['y'].shape} for {rows} faces, or usage is not 0, 1 or 2.")
+    if index["tile"].shape != () or int(index["tile"]) < 1:
+        raise InputError(f"{path}: tile is {index['tile']}, expected the side of a face in pixels.")
     return index
 
 

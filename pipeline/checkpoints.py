@@ -45,6 +45,7 @@ def take(content: object) -> Taken:
     kept = {n: v for n, v in named.items() if n.startswith(OWN) and not n.endswith(encoder.IGNORED_SUFFIX)}
     used = {prefix + name for name in named if name.startswith(OWN)}
     encoder.check(kept)
+    kept = {name: value if value.dtype == torch.float16 else value.float() for name, value in kept.items()}
     return Taken(kept, nest, prefix, tuple(sorted(set(state) - used)))
 
 

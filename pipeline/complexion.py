@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.action_units import Floats
 
@@ -68,14 +70,14 @@ def invent(generator: np.random.Generator, subject: int) -> Identity:
     light /= np.linalg.norm(light)
     lips = skin * np.array([u(0.86, 0.93), u(0.67, 0.76), u(0.70, 0.80)])
     return Identity(
-        skin=_triple(skin), hair=_triple(np.array(hair)), iris=_triple(np.array(iris)), lips=_triple(lips),
-        backdrop=_triple(u(60, 150) + generator.normal(0, 14, 3)),
+        skin=triple(skin), hair=triple(np.array(hair)), iris=triple(np.array(iris)), lips=triple(lips),
+        backdrop=triple(u(60, 150) + generator.normal(0, 14, 3)),
         eye_width=u(19, 22.5), eye_height=u(7.6, 10.8), eye_tilt=u(-2.8, 1.0),
         brow_thickness=u(2.4, 3.8) if long_hair else u(3.6, 5.6), brow_arch=u(1, 7), brow_level=u(32, 37),
         nose_width=u(14, 19), nose_level=u(116, 122), mouth_width=u(33, 39), mouth_level=u(154, 159),
         lip_fullness=u(0.8, 1.3), jaw_width=u(92, 100), chin_level=u(206, 214), cheekbones=u(0.5, 1.3), age=u(0, 1),
         beard=0.0 if long_hair else float(generator.choice([0.0, 0.35, 0.8])), freckles=max(0.0, u(-0.6, 0.8)),
-        long_hair=long_hair, light=_triple(light), texture_seed=int(generator.integers(2**31)),
+        long_hair=long_hair, light=triple(light), texture_seed=int(generator.integers(2**31)),
     )  # fmt: skip
 
 
@@ -127,59 +129,58 @@ def head(who: Identity, x: Floats, y: Floats) -> Floats:
     return np.asarray((np.abs(x - MIDDLE) / wide) ** 2.2 + below**3.0 + above**2, np.float32)
 
 
-def paint(who: Identity) -> tuple[Floats, Floats]:
-    """Return the resting face without eyes and lips, ``(320, 320, 3)`` RGB 0 to 255, and its ``(320, 320)`` relief."""
-    generator = np.random.default_rng(who.texture_seed)
+def paint(who: Identity, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return the resting face without hair, eyes and lips, ``(320, 320, 3)`` RGB, and its ``(320, 320)`` relief."""
     x, y = grid()
     z = relief(who, x, y)
     shading, gloss = _light(who, z, generator)
-    colour = _skin_colour(who, x, y, generator)
-    picture = colour * shading[..., None] + (16 + 0.10 * (255 - who.skin[0])) * gloss[..., None] * np.array(
-        [1.0, 0.97, 0.93], np.float32
-    )
+    picture = _skin_colour(who, x, y, generator) * shading[..., None]
+    shine = (16 + 0.10 * (255 - who.skin[0])) * np.array([1.0, 0.97, 0.93], np.float32)
+    picture += gloss[..., None] * shine
     picture *= _occlusion(who, x, y)[..., None]
-    picture = _surround(who, picture, x, y, generator)
-    _brows(who, picture, generator)
-    if who.beard > 0.5:
-        _stubble(who, picture, x, y, generator)
-    picture = _hair(who, picture, generator)
-    return np.clip(cv2.GaussianBlur(picture, (0, 0), 0.6), 0, 255).astype(np.float32), z
+    return _surround(who, picture, x, y, generator), z
 
 
-def _triple(values: object) -> tuple[float, float, float]:
+def triple(values: object) -> tuple[float, float, float]:
+    """Return three numbers as plain floats."""
     first, second, third = (float(value) for value in np.asarray(values, np.float64))
     return first, second, third
 
 
-def _noise(generator: np.random.Generator, sigma: float) -> Floats:
+def noise(generator: np.random.Generator, sigma: float) -> Floats:
     """Return smooth noise of standard deviation 1."""
     field = cv2.GaussianBlur(generator.standard_normal((SIDE, SIDE)).astype(np.float32), (0, 0), sigma)
     return np.asarray(field / field.std(), np.float32)
 
 
 def _light(who: Identity, z: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
-    rough = z + 0.07 * _noise(generator, 1.0) + 0.06 * _noise(generator, 2.2) + 0.35 * _noise(generator, 12)
+    rough = z + 0.07 * noise(generator, 1.0) + 0.06 * noise(generator, 2.2) + 0.35 * noise(generator, 12)
     down, right = np.gradient(cv2.GaussianBlur(rough, (0, 0), 0.9), 1 / SCALE)
     normal = np.stack([-right, -down, np.full_like(z, 1.25)], axis=-1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     light = np.array(who.light, np.float32)
-    diffuse = np.clip((normal @ light + 0.3) / 1.3, 0, None)
+    diffuse = np.clip((_along(normal, light) + 0.3) / 1.3, 0, None)
     half = light + np.array([0, 0, 1], np.float32)
-    gloss = np.clip(normal @ (half / np.linalg.norm(half)), 0, 1) ** 16
+    gloss = np.clip(_along(normal, half / np.linalg.norm(half)), 0, 1) ** 16
     return np.asarray(0.27 + 0.84 * diffuse, np.float32), np.asarray(gloss, np.float32)
+
+
+def _along(normal: Floats, direction: Floats) -> Floats:
+    # Not a matrix product: its last digits depend on the number of threads, and the videos' bytes must not.
+    return np.asarray(sum(normal[..., axis] * direction[axis] for axis in range(3)), np.float32)
 
 
 def _skin_colour(who: Identity, x: Floats, y: Floats, generator: np.random.Generator) -> Floats:
     colour = np.ones((SIDE, SIDE, 3), np.float32) * np.array(who.skin, np.float32)
     red = pair(x, y, 58, 106, (26, 20)) + 0.8 * bump(x, y, (MIDDLE, who.nose_level - 2), (14, 10))
-    red += 0.3 * bump(x, y, (MIDDLE, who.chin_level - 16), (16, 10)) + 0.18 * _noise(generator, 7)
+    red += 0.3 * bump(x, y, (MIDDLE, who.chin_level - 16), (16, 10)) + 0.18 * noise(generator, 7)
     under_eye = pair(x, y, 44, 74, (17, 6))
     colour += red[..., None] * (who.skin[1] / 200) ** 1.5 * np.array([4, -10, -8], np.float32)
     colour += under_eye[..., None] * (0.6 + 0.6 * who.age) * np.array([-16, -16, -8], np.float32)
-    colour *= (1 + 0.018 * _noise(generator, 14) + 0.014 * _noise(generator, 3.5) + 0.016 * _noise(generator, 0.8))[
+    colour *= (1 + 0.018 * noise(generator, 14) + 0.014 * noise(generator, 3.5) + 0.016 * noise(generator, 0.8))[
         ..., None
     ]
-    spots = np.clip(_noise(generator, 1.1) - 1.75, 0, 1) * (pair(x, y, 48, 100, (36, 22)) + 0.25)
+    spots = np.clip(noise(generator, 1.1) - 1.75, 0, 1) * (pair(x, y, 48, 100, (36, 22)) + 0.25)
     colour -= 46 * who.freckles * spots[..., None] * np.array([0.7, 1.0, 1.0], np.float32)
     shadow = np.clip((y - 135) / 40, 0, 1) * (1 - 0.8 * bump(x, y, (MIDDLE, 148), (50, 14)))
     colour -= 26 * who.beard * shadow[..., None] * np.array([1.0, 0.85, 0.65], np.float32)
@@ -197,116 +198,24 @@ def _occlusion(who: Identity, x: Floats, y: Floats) -> Floats:
 
 
 def _surround(who: Identity, picture: Floats, x: Floats, y: Floats, generator: np.random.Generator) -> Floats:
-    backdrop = np.array(who.backdrop, np.float32) * (1 + 0.12 * _noise(generator, 40))[..., None]
+    backdrop = np.array(who.backdrop, np.float32) * (1 + 0.12 * noise(generator, 40))[..., None]
     backdrop = backdrop * (1.05 - 0.0012 * y)[..., None]
-    neck = (
-        np.array(who.skin, np.float32)
-        * ((0.34 + 0.004 * np.clip(y - 190, 0, 50)) * (1 - 0.5 * np.clip(np.abs(x - MIDDLE) / 76, 0, 1) ** 3))[
-            ..., None
-        ]
-    )
-    in_neck = _step((66 + 0.02 * np.clip(y - 190, 0, None) ** 2 - np.abs(x - MIDDLE)) / 6) * _step((y - 150) / 4)
+    round_off = 1 - 0.5 * np.clip(np.abs(x - MIDDLE) / 76, 0, 1) ** 3
+    neck = np.array(who.skin, np.float32) * ((0.34 + 0.004 * np.clip(y - 190, 0, 50)) * round_off)[..., None]
+    in_neck = step((66 + 0.02 * np.clip(y - 190, 0, None) ** 2 - np.abs(x - MIDDLE)) / 6) * step((y - 150) / 4)
     around = backdrop + in_neck[..., None] * (neck - backdrop)
     for side in (-1, 1):
-        ear = _step(1.6 - 1.6 * (((x - MIDDLE - side * (who.jaw_width + 3)) / 11) ** 2 + ((y - 84) / 27) ** 2))
+        ear = step(1.6 - 1.6 * (((x - MIDDLE - side * (who.jaw_width + 3)) / 11) ** 2 + ((y - 84) / 27) ** 2))
         tone = (
             np.array(who.skin, np.float32)
             * (0.62 - 0.2 * bump(x, y, (MIDDLE + side * (who.jaw_width + 4), 82), (4, 15)))[..., None]
         )
         around = around + ear[..., None] * (tone - around)
-    inside = _step((1 - head(who, x, y)) / 0.035)
+    inside = step((1 - head(who, x, y)) / 0.035)
     return np.asarray(around + inside[..., None] * (picture - around), np.float32)
 
 
-def _step(value: Floats) -> Floats:
+def step(value: npt.NDArray[np.floating[Any]]) -> Floats:
+    """Return a smooth rise from 0 to 1 where the value does so."""
     value = np.clip(value, 0, 1)
     return np.asarray(value * value * (3 - 2 * value), np.float32)
-
-
-def _strokes(picture: Floats, lines: list[tuple[Floats, tuple[float, float, float], float]]) -> Floats:
-    """Return the picture with fine hairs: ``(points (n, 2) in crop pixels, colour, opacity)`` each."""
-    layer = picture.copy()
-    for points, colour, _ in lines:
-        pixels = np.round((points + MARGIN) * SCALE * 16).astype(np.int32).reshape(-1, 1, 2)
-        cv2.polylines(layer, [pixels], False, colour, 1, cv2.LINE_AA, 4)
-    opacity = lines[0][2] if lines else 0.0
-    return np.asarray(picture + opacity * (layer - picture), np.float32)
-
-
-def _brows(who: Identity, picture: Floats, generator: np.random.Generator) -> None:
-    tone = np.array(who.hair) * 0.55 + np.array(who.skin) * 0.08
-    for share in range(3):
-        lines = []
-        for side in (-1, 1):
-            for _ in range(130):
-                t = generator.beta(1.1, 1.25)
-                spread = who.brow_thickness * (1 - 0.72 * t**1.6) * generator.uniform(-1, 1)
-                start = np.array(
-                    [
-                        19 + 50 * t,
-                        who.brow_level
-                        + 7
-                        - who.brow_arch * 2.4 * np.sin(np.pi * min(1, t * 0.85 + 0.05)) * 0.8
-                        + 3.0 * t
-                        + spread,
-                    ]
-                )
-                angle = -1.15 + 1.35 * t + generator.normal(0, 0.14) + 0.05 * share
-                length = generator.uniform(4.5, 8) * (1 - 0.35 * t)
-                end = start + length * np.array([np.cos(angle), np.sin(angle)])
-                points = np.stack([start, end]).astype(np.float32)
-                points[:, 0] = MIDDLE + side * points[:, 0]
-                lines.append((points, _triple(tone * generator.uniform(0.7, 1.3)), 0.34))
-        picture[:] = _strokes(picture, lines)
-
-
-def _stubble(who: Identity, picture: Floats, x: Floats, y: Floats, generator: np.random.Generator) -> None:
-    jaw = np.clip((y - 140) / 30, 0, 1) * _step((1 - head(who, x, y)) / 0.05) * (np.abs(x - MIDDLE) > 4 + 0 * y)
-    area = np.clip(jaw + bump(x, y, (MIDDLE, 143), (30, 5)), 0, 1) * (
-        1 - bump(x, y, (MIDDLE, who.mouth_level), (34, 8))
-    )
-    hairs = np.clip(0.5 + 0.45 * _noise(generator, 0.6), 0, 1.5) * area * who.beard * 0.55
-    hairs = np.clip(hairs, 0, 0.85)[..., None]
-    picture += hairs * (np.array(who.hair, np.float32) * 0.9 - picture)
-
-
-def _hair(who: Identity, picture: Floats, generator: np.random.Generator) -> Floats:
-    """Return the picture with hair around the face: a body in soft light first, then single hairs along it."""
-    x, y = grid()
-    out = np.abs(x - MIDDLE)
-    tone = np.array(who.hair, np.float32)
-    edge = _hairline(who, y) + 1.2 * np.sin(y / 5 + who.texture_seed % 9) + 1.0 * _noise(generator, 4)
-    outer = who.jaw_width + (30 if who.long_hair else 9) - (0 if who.long_hair else 0.10) * np.clip(y, 0, None)
-    body = _step((out - edge) / 5) * _step((outer - out) / 4)
-    if not who.long_hair:
-        body *= _step((74 - y + 0.5 * (out - who.jaw_width)) / 26)
-    bare = picture
-    shadow = cv2.GaussianBlur(body, (0, 0), 7) * (1 - body)
-    picture = picture * (1 - 0.45 * shadow)[..., None]
-    sheen = 0.62 + 0.3 * np.exp(-(((y - 46 - 0.3 * out) / 30) ** 2)) + 0.10 * _noise(generator, 3)
-    sheen = sheen - 0.25 * np.exp(-(((out - edge - 4) / 9) ** 2))
-    picture = picture + (0.96 * body)[..., None] * (tone * sheen[..., None] - picture)
-    for _ in range(4):
-        lines = []
-        for _ in range(150 if who.long_hair else 70):
-            side = int(generator.choice([-1, 1]))
-            levels = np.linspace(-18, 245 if who.long_hair else generator.uniform(25, 70), 12)
-            along = _hairline(who, levels.astype(np.float32)) + generator.uniform(0, 34 if who.long_hair else 12)
-            along = along + 1.6 * np.sin(levels / generator.uniform(22, 45) + generator.uniform(0, 6))
-            points = np.stack([MIDDLE + side * along, levels], axis=-1).astype(np.float32)
-            lines.append((points, _triple(np.clip(tone * generator.uniform(0.35, 1.55), 0, 255)), 0.4))
-        picture = _strokes(picture, lines)
-    changed = _step(np.abs(picture - bare).sum(axis=-1) / 60)[..., None]
-    return np.asarray(picture + changed * (cv2.GaussianBlur(picture, (0, 0), 0.9) - picture), np.float32)
-
-
-def _hairline(who: Identity, y: Floats) -> Floats:
-    """Return how far from the middle the hair begins, at each level."""
-    temple = who.jaw_width - (9 if who.long_hair else 1)
-    crown = np.clip(26 - y, 0, None)
-    value = (
-        temple
-        - crown**1.45 * (0.62 if who.long_hair else 0.5)
-        + (0.10 * np.clip(y - 80, 0, None) if who.long_hair else 0)
-    )
-    return np.asarray(value, np.float32)

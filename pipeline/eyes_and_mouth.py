@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.action_units import COLUMN, Floats
-from pipeline.complexion import LEFT_EYE, MARGIN, MIDDLE, RIGHT_EYE, SCALE, Identity
+from pipeline.complexion import LEFT_EYE, MARGIN, MIDDLE, RIGHT_EYE, SCALE, Identity, step
 
 IRIS_RADIUS = 8.6
 SCLERA = np.array((222, 214, 208), np.float32)
@@ -31,10 +31,10 @@ def draw_eye(
     middle = centre[1] + who.eye_tilt * t
     upper = middle - high * arch**0.62 * (1 - 0.10 * t)
     lower = middle + low * arch**0.8 * (1 + 0.18 * t)
-    within = _ramp((1.03 - np.abs(t)) / 0.06)
-    open_here = _ramp((y - upper) / 1.1 + 0.5) * _ramp((lower - y) / 1.1 + 0.5) * within
+    within = step((1.03 - np.abs(t)) / 0.06)
+    open_here = step((y - upper) / 1.1 + 0.5) * step((lower - y) / 1.1 + 0.5) * within
     ball = _eyeball(who, x, y, t, (centre[0] + gaze[0], centre[1] - 0.8 + gaze[1]))
-    ball *= (0.42 + 0.58 * _ramp((y - upper + 1.0) / 6.5))[..., None]
+    ball *= (0.42 + 0.58 * step((y - upper + 1.0) / 6.5))[..., None]
     rim = np.exp(-(((lower - y) / 1.3) ** 2)) * (arch > 0.02)
     ball += (0.75 * rim)[..., None] * (WATERLINE * _lit(who) - ball)
     view += open_here[..., None] * (ball - view)
@@ -62,7 +62,7 @@ def draw_mouth(canvas: Floats, who: Identity, units: Floats, asymmetry: float) -
     bottom_edge = line + parted * 0.78 * arch**0.8
     top = top_edge - 8.0 * thin * (1 - 0.15 * u(10)) * arch**0.85 * bow - 0.4
     bottom = bottom_edge + 10.5 * thin * (1 + 0.25 * u(17)) * np.clip(1 - np.abs(t) ** 2.6, 0, None) + 0.4
-    within = _ramp((1.02 - np.abs(t)) / 0.05)
+    within = step((1.02 - np.abs(t)) / 0.05)
     view, x, y = _window(canvas, (middle - 1.08 * half, middle + 1.08 * half), (top.min() - 3, bottom.max() + 3))
     _inside_mouth(view, who, x, y, t, top_edge, bottom_edge, within, parted, u)
     _lip(view, who, x, y, top, top_edge, within, upper=True)
@@ -84,15 +84,15 @@ def _inside_mouth(
 ) -> None:  # fmt: skip
     if parted < 0.4:
         return
-    gap = _ramp(y - top + 0.5) * _ramp(bottom - y + 0.5) * within
-    hollow = np.ones_like(view) * GUMS * 0.42
-    teeth_to = who.mouth_level + 5.5 + u(12) * (3.0 - 7.5 * t * t)
-    teeth = _ramp((teeth_to - y) / 1.6 + 0.5) * _ramp((0.86 - np.abs(t)) / 0.1)
+    gap = step(y - top + 0.5) * step(bottom - y + 0.5) * within
+    hollow: Floats = np.ones_like(view) * GUMS * np.float32(0.42)
+    teeth_to: Floats = who.mouth_level + 5.5 + u(12) * (3.0 - 7.5 * t * t)
+    teeth = step((teeth_to - y) / 1.6 + 0.5) * step((0.86 - np.abs(t)) / 0.1)
     ridge = 1 - 0.16 * np.exp(-(((((x - MIDDLE) / 7.2 + 0.5) % 1.0 - 0.5) / 0.09) ** 2))
     hollow += (teeth * ridge)[..., None] * (TEETH * (0.94 - 0.3 * t * t)[..., None] * _lit(who) - hollow)
-    tongue = np.exp(-((t / 0.55) ** 2)) * _ramp((y - (bottom - 7)) / 6)
+    tongue = np.exp(-((t / 0.55) ** 2)) * step((y - (bottom - 7)) / 6)
     hollow += (0.8 * tongue)[..., None] * (np.array((168, 84, 82), np.float32) * 0.8 - hollow)
-    hollow *= (0.5 + 0.5 * _ramp((y - top) / 4))[..., None]
+    hollow *= (0.5 + 0.5 * step((y - top) / 4))[..., None]
     view += gap[..., None] * (hollow - view)
 
 
@@ -110,7 +110,7 @@ def _lip(
     lines = 1 + 0.035 * np.sin(x * 2.3 + 0.6 * np.sin(y)) * np.sin(x * 0.9 + who.texture_seed % 7)
     colour = np.array(who.lips, np.float32) * (shade * lines)[..., None] * _lit(who) + gloss[..., None]
     soft = 1.5 if upper else 2.0
-    cover = _ramp((y - top) / (soft if upper else 1.0) + 0.5) * _ramp((bottom - y) / (1.0 if upper else soft) + 0.5)
+    cover = step((y - top) / (soft if upper else 1.0) + 0.5) * step((bottom - y) / (1.0 if upper else soft) + 0.5)
     cover = 0.88 * cover * within
     view += cover[..., None] * (colour - view)
 
@@ -145,11 +145,6 @@ def _line(start: float, stop: float) -> Floats:
     return np.arange(*_pixels(start, stop), dtype=np.float32) / np.float32(SCALE) - np.float32(MARGIN)
 
 
-def _ramp(value: Floats) -> Floats:
-    value = np.clip(value, 0, 1)
-    return value * value * (3 - 2 * value)
-
-
 def _lit(who: Identity) -> float:
     """Return how bright soft parts are against their own colour, so that they sit in the skin's light."""
     return 0.93 + 0.08 * who.light[2]
@@ -166,9 +161,9 @@ def _eyeball(who: Identity, x: Floats, y: Floats, t: Floats, iris_at: tuple[floa
     fibre = 0.82 + 0.14 * np.sin(angle * 23 + who.texture_seed % 11) + 0.10 * np.sin(angle * 9 + radius)
     glow = 0.75 + 0.55 * np.clip((dy / IRIS_RADIUS + 0.4), 0, 1)
     colour = np.array(who.iris, np.float32) * (fibre * glow)[..., None]
-    colour *= (1 - 0.62 * _ramp((radius - IRIS_RADIUS * 0.78) / (IRIS_RADIUS * 0.22)))[..., None]
-    colour *= (1 - 0.9 * _ramp((IRIS_RADIUS * 0.42 - radius) / 1.2 + 0.5))[..., None]
-    ball += _ramp((IRIS_RADIUS - radius) / 1.4 + 0.5)[..., None] * (colour - ball)
+    colour *= (1 - 0.62 * step((radius - IRIS_RADIUS * 0.78) / (IRIS_RADIUS * 0.22)))[..., None]
+    colour *= (1 - 0.9 * step((IRIS_RADIUS * 0.42 - radius) / 1.2 + 0.5))[..., None]
+    ball += step((IRIS_RADIUS - radius) / 1.4 + 0.5)[..., None] * (colour - ball)
     at = (iris_at[0] + 3.2 * (1 if who.light[0] > 0 else -1), iris_at[1] - 3.0)
     spark = np.exp(-(((x - at[0]) / 1.3) ** 2 + ((y - at[1]) / 1.5) ** 2))
     ball += (0.92 * spark)[..., None] * (250 - ball)
@@ -180,12 +175,12 @@ def _lids(
     high: float, u: _Unit,
 ) -> None:  # fmt: skip
     """Darken the lash lines, the crease above and the soft shadow beneath, in place."""
-    reach = _ramp((1.10 - np.abs(t - 0.04)) / 0.14)
+    reach = step((1.10 - np.abs(t - 0.04)) / 0.14)
     weight = 0.62 + 0.25 * np.clip(t, -1, 1) + (0.1 if who.long_hair else 0.0)
     dark = weight * np.exp(-(((y - upper + 0.6) / 1.25) ** 2)) * reach
     dark = dark + 0.22 * np.exp(-(((y - lower - 0.5) / 1.0) ** 2)) * reach * np.clip(0.6 + 0.5 * t, 0, 1)
     arch = np.clip(1 - (t / 1.18) ** 2, 0, None)
     level = middle - (who.eye_height * (1.42 + 0.28 * u(5) - 0.12 * u(4)) * arch**0.6) * (1 - 0.08 * t)
     crease = np.exp(-(((y - level) / 1.2) ** 2)) - 0.35 * np.exp(-(((y - level - 2.4) / 1.6) ** 2))
-    dark = dark + 0.30 * (1 - 0.55 * closed) * crease * _ramp((1.15 - np.abs(t)) / 0.3)
+    dark = dark + 0.30 * (1 - 0.55 * closed) * crease * step((1.15 - np.abs(t)) / 0.3)
     view *= (1 - np.clip(dark, -0.2, 0.92))[..., None]

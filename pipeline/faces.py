@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import action_units, complexion, eyes_and_mouth
+from pipeline import action_units, complexion, eyes_and_mouth, hair
 from pipeline.action_units import Floats
 from pipeline.complexion import MARGIN, MIDDLE, SCALE, SIDE, Identity
 
@@ -47,8 +48,8 @@ class Face:
 
     who: Identity
     skin: Frame
-    fields: Floats  # (A, COARSE * COARSE * 2)
-    folds: Floats  # (F, SIDE * SIDE)
+    fields: Floats  # (A, COARSE, COARSE, 2)
+    folds: Floats  # (F, SIDE, SIDE)
     here: Floats  # (SIDE, SIDE, 2) canvas places
     depth: Floats  # (224, 224), around 0
     target: Floats  # (224, 224, 2) places in the crop
@@ -59,7 +60,9 @@ class Face:
 
 def build(who: Identity, recording: np.random.Generator) -> Face:
     """Return a person ready to be rendered, in the light and with the camera of one recording."""
-    skin, z = complexion.paint(who)
+    painter = np.random.default_rng(who.texture_seed)
+    bare, z = complexion.paint(who, painter)
+    skin = hair.grow(who, bare, painter)
     x, y = complexion.grid()
     coarse_x, coarse_y = complexion.grid(COARSE)
     fields = action_units.displacements(coarse_x, coarse_y, MIDDLE) * SCALE
@@ -75,8 +78,8 @@ def build(who: Identity, recording: np.random.Generator) -> Face:
     return Face(
         who=who,
         skin=skin.astype(np.uint8),
-        fields=fields.reshape(len(fields), -1),
-        folds=_fold_shading(who, x, y).reshape(len(action_units.FOLDS), -1),
+        fields=fields,
+        folds=_fold_shading(who, x, y),
         here=np.stack([columns, rows], axis=-1),
         depth=np.asarray((depth - 70) / 45, np.float32),
         target=np.stack([target_x, target_y], axis=-1),
@@ -97,14 +100,28 @@ def render(face: Face, look: Look) -> Frame:
 
 def _move_skin(face: Face, look: Look) -> Floats:
     """Return the canvas with the skin displaced and folded, as ``(320, 320, 3)`` RGB 0 to 255."""
-    moved = (look.units @ face.fields).reshape(COARSE, COARSE, 2)
+    moved = _weighted(look.units, face.fields)
     lean = 1 + look.asymmetry * np.tanh((np.arange(COARSE, dtype=np.float32) - COARSE / 2) / 6)
-    moved = cv2.resize(moved * lean[None, :, None], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-    source = face.here - moved
-    skin = cv2.remap(face.skin, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    shade = 1 + action_units.folding(look.units) @ face.folds
-    factors = cv2.merge([shade.reshape(SIDE, SIDE)] * 3)
+    fine = cv2.resize(moved * lean[None, :, None], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    skin = _sample(face.skin, cv2.subtract(face.here, fine))
+    shade = _weighted(action_units.folding(look.units), face.folds)
+    factors = cv2.merge([cv2.add(shade, np.ones_like(shade))] * 3)
     return np.asarray(cv2.multiply(skin, factors, dtype=cv2.CV_32F), np.float32)
+
+
+def _sample(picture: npt.NDArray[Any], places: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the colours at ``(H, W, 2)`` places of a picture; beyond its edge, those of the edge."""
+    # OpenCV's stubs do not know that one map may hold both coordinates.
+    return cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload, no-any-return]
+
+
+def _weighted(weights: Floats, fields: Floats) -> Floats:
+    """Return the sum of ``(K, ...)`` fields by their weights; 0 when no weight is above 0."""
+    # Not a matrix product: its last digits depend on the number of threads, and the videos' bytes must not.
+    total: Floats = np.zeros_like(fields[0])
+    for k in np.flatnonzero(weights > 0):
+        cv2.scaleAdd(fields[k], float(weights[k]), total, total)
+    return total
 
 
 def _photograph(face: Face, look: Look, canvas: Floats) -> Frame:
@@ -117,18 +134,18 @@ def _photograph(face: Face, look: Look, canvas: Floats) -> Frame:
         ]
     )
     turn[:, 2] += MARGIN
-    places = cv2.transform(face.target, (turn * SCALE).astype(np.float32))
+    places: Floats = np.asarray(cv2.transform(face.target, (turn * SCALE).astype(np.float32)), np.float32)
     for axis in (0, 1):
         if look.pose[axis]:
             places[..., axis] -= (look.pose[axis] * SCALE) * face.depth
-    picture = cv2.remap(canvas, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    picture = np.asarray(_sample(canvas, places), np.float32)
     if look.hand is not None:
         _hold_hand(picture, face.hand, look.hand)
-    picture = cv2.multiply(picture, face.lamp, scale=look.light)
+    lit = cv2.multiply(picture, face.lamp, scale=look.light)
     noise = face.noises[look.noise % NOISES]
     top, left = (look.noise * 7) % 32, (look.noise * 13) % 32
-    picture = cv2.add(picture, noise[top : top + IMAGE_SIDE, left : left + IMAGE_SIDE])
-    return np.asarray(cv2.convertScaleAbs(cv2.max(picture, 0.0)), np.uint8)
+    grained = cv2.add(lit, noise[top : top + IMAGE_SIDE, left : left + IMAGE_SIDE])
+    return np.asarray(np.clip(grained, 0, 255), np.uint8)
 
 
 def _camera_noise(recording: np.random.Generator, strength: float) -> Floats:
@@ -141,10 +158,10 @@ def _fold_shading(who: Identity, x: Floats, y: Floats) -> Floats:
     """Return the change of brightness of each fold at full depth: ``(F, SIDE, SIDE)``, dark below 0."""
     b, p = complexion.bump, complexion.pair
     deep = 0.75 + 0.5 * who.age
-    forehead = sum(
-        _crease(x, y, level - 0.0012 * (x - MIDDLE) ** 2 + 1.5 * np.sin(x / 9 + level), 1.5, (MIDDLE, 8), (46, 60))
-        for level in (-4, 6, 16)
-    )
+    forehead = np.zeros_like(x)
+    for level in (-4, 6, 16):
+        bent = level - 0.0012 * (x - MIDDLE) ** 2 + 1.5 * np.sin(x / 9 + level)
+        forehead += _crease(x, y, np.asarray(bent, np.float32), 1.5, (MIDDLE, 8), (46, 60))
     glabella = sum(
         _bright_edge(b(x, y, (MIDDLE + side * 7.5, 39), (1.5, 9), side * 0.16)) for side in (-1, 1)
     ) - 0.25 * b(x, y, (MIDDLE, 42), (12, 10))

@@ -61,7 +61,8 @@ def batches(
     """Yield the images once, in any order; the last ones that fill no batch are left for another epoch."""
     order = torch.randperm(len(faces.images), generator=generator)
     size = min(batch_size, len(order))
-    for rows in order[: len(order) // size * size].split(size):
+    for first in range(0, len(order) // size * size, size):
+        rows = order[first : first + size]
         images = channels_first(faces.images[rows].to(device, non_blocking=True))
         images = augment(images, preprocessing.image_size, augmentation, generator)
         yield normalise(images, preprocessing), faces.targets[rows].to(device, non_blocking=True)

@@ -124,7 +124,7 @@ def _stream(parameters: PerformanceParameters, subject: int, recording: int, pur
 
 
 def _express(units: Floats, lean: Floats, played: Played, weakest: float, chance: np.random.Generator) -> None:
-    """Add one expression to the units of every frame, in place: it rises, holds and falls, each unit in its own time."""
+    """Add one expression to the units of every frame, in place: each unit rises, holds and falls in its own time."""
     strength = chance.uniform(weakest, 1.0)
     optional = OPTIONAL[played.emotion]
     dropped = optional[int(chance.integers(len(optional)))] if chance.random() < 0.45 else None

@@ -18,6 +18,9 @@ from pipeline.encoder import CLASSIFIER, IGNORED_SUFFIX, Preprocessing
 from pipeline.image_augmentation import ImageAugmentParameters
 from pipeline.labelled_faces import Faces, batches, channels_first, check, class_weights, normalise, preprocessing_of
 
+# Of images that are only looked at; of no consequence for the result.
+BATCH_SIZE = 256
+
 
 @dataclass(frozen=True)
 class PretrainParameters:
@@ -116,7 +119,7 @@ def pretrain(
     """
     check(train, "train")
     check(validation, "validation")
-    network = start(parameters.seed, train.targets.shape[1]).to(device=device, memory_format=torch.channels_last)
+    network = on_device(start(parameters.seed, train.targets.shape[1]), device)
     optimiser = torch.optim.SGD(
         _groups(network, parameters.weight_decay), 0.1, momentum=parameters.momentum, nesterov=parameters.momentum > 0
     )
@@ -138,7 +141,7 @@ def pretrain(
         if _best_epoch(curve) == len(curve) or not best:
             best = _on_cpu(network)
         if save:
-            save(Progress(_on_cpu(network), optimiser.state_dict(), best, curve))
+            save(Progress(_on_cpu(network), optimiser.state_dict(), best, list(curve)))
     return Pretrained(best, preprocessing_of(train, parameters.stages[-1][0]), curve)
 
 
@@ -146,7 +149,13 @@ def start(seed: int, class_count: int) -> nn.Module:
     """Return a ResNet18 that has learned nothing yet; the process's own random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return resnet18(weights=None, num_classes=class_count, zero_init_residual=True)
+        network: nn.Module = resnet18(weights=None, num_classes=class_count, zero_init_residual=True)
+        return network
+
+
+def on_device(network: nn.Module, device: torch.device) -> nn.Module:
+    """Return the network where it runs, in the layout in memory that is fastest there."""
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
@@ -155,8 +164,8 @@ def classify(network: nn.Module, images: Tensor, preprocessing: Preprocessing, d
     network.eval()
     size = (preprocessing.image_size, preprocessing.image_size)
     logits = []
-    for some in images.split(256):
-        batch = channels_first(some.to(device))
+    for first in range(0, len(images), BATCH_SIZE):
+        batch = channels_first(images[first : first + BATCH_SIZE].to(device))
         if batch.shape[-2:] != size:
             batch = F.interpolate(batch, size=size, mode="bilinear", antialias=True, align_corners=False)
         with _precision(device):

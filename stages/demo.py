@@ -81,6 +81,8 @@ def main(
         for recording in range(parameters.videos_per_subject)
     ]
     missing = [task for task in tasks if force or not demo.is_current(output, task.video, task.key)]
+    if missing:
+        demo.withdraw_card(output)
     _write_missing(missing, parameters.recordings.frame_count, processes)
     acted = {task: _perform(task) for task in tasks}
     labels = [label for task in tasks for label in _labels(task, acted[task])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,28 +14,33 @@ import torch
 import typer
 from torch import Tensor
 
-from cache import files, labelled_images, tables, weights
-from cache.labelled_images import LabelledImages
-from pipeline import encoder
+from cache import files, labelled_images, tables
+from cache.errors import InputError
+from cache.labelled_arrays import TEST, TRAIN, VALIDATION, LabelledImages
+from pipeline import checkpoints, encoder, probing
+from pipeline.encoder import Preprocessing
 from pipeline.image_augmentation import ImageAugmentParameters
+from pipeline.labelled_faces import Faces
 from pipeline.pretraining import (
     Epoch,
-    Faces,
     Pretrained,
     PretrainParameters,
     Progress,
     classify,
     confusion,
+    on_device,
     pretrain,
     start,
     without_classifier,
 )
-from stages import command, console, devices, options, params
+from stages import command, console, devices, encoders, options, params
 
 app = typer.Typer(no_args_is_help=True, help="Train, import and measure encoders.")
 PARTS = (PretrainParameters, ImageAugmentParameters)
 WORK = Path("results/pretrain")
-FOLDER = Path("configs/weights")
+BATCH_SIZE = 128
+IMAGENET_MEAN = ",".join(map(str, encoder.IMAGENET_MEAN))
+IMAGENET_DEVIATION = ",".join(map(str, encoder.IMAGENET_DEVIATION))
 
 Images = Annotated[Path, typer.Option(help="The labelled images: a folder, or a CSV.")]
 Layout = Annotated[str, typer.Option(help=", ".join(labelled_images.LAYOUTS))]
@@ -47,7 +52,7 @@ def train_encoder(
     images: Images,
     layout: Layout,
     name: Annotated[str, typer.Option(help="What the encoder is called.")],
-    output: Output = FOLDER,
+    output: Output = encoders.FOLDER,
     work: Annotated[Path, typer.Option(help="Where unfinished training is kept.")] = WORK,
     data: Annotated[str, typer.Option(help="What the card says about the images.")] = "",
     licence: Annotated[str, typer.Option(help="What the card says about their licence.")] = "not stated",
@@ -58,9 +63,10 @@ def train_encoder(
     quiet: options.Quiet = False,
 ) -> None:
     """Train an encoder on labelled faces; an interrupted training goes on after its last whole epoch."""
-    files.check_video_id(name)
+    encoders.check_name(name)
     training, augmentation = params.read_parts(params_path, "pretrain", PARTS)
-    found = limited(read(images, layout, largest_size(training)), limit)
+    found = read(images, layout, max(size for size, _ in training.stages))
+    found = found.first(limit) if limit else found
     place, chosen = work / name, devices.choose(device)
     key = key_of(found, training, augmentation)
     trained = train(found, training, augmentation, chosen, place / "progress.pt", key, force, quiet)
@@ -69,51 +75,32 @@ def train_encoder(
         "name": name,
         "classes": list(found.classes),
         "data": data or layout,
-        "images": {part: int((found.split == number).sum()) for part, number in parts()},
+        "images": found.counts(),
         "licence": licence,
         "test_accuracy": accuracy,
         "confusion": table.tolist(),
         "parameters": dataclasses.asdict(training) | dataclasses.asdict(augmentation),
         "command": f"facespan weights pretrain --images {layout.upper()}_FOLDER --layout {layout} --name {name}",
     }
-    write(output, name, without_classifier(trained.state), trained.preprocessing, card)
+    # Half the bytes; the rounding is far below what another seed would change.
+    state = {key: value.half() for key, value in without_classifier(trained.state).items()}
+    encoders.write(output, name, state, trained.preprocessing, card)
     tables.write_csv(place / "curves.csv", Epoch._fields, trained.curve)
     rows = [[found.classes[row], *table[row].tolist()] for row in range(len(table))]
     tables.write_csv(place / "confusion.csv", ("class", *found.classes), rows)
+    counts = found.counts()
     console.result(
-        f"weights pretrain: {len(trained.curve)} epochs on {card['images']['train']} images, "  # type: ignore[index]
-        f"{100 * accuracy:.1f} % of {card['images']['test']} test images right; {output / name}.safetensors"  # type: ignore[index]
+        f"weights pretrain: {len(trained.curve)} epochs on {counts['train']} images, {100 * accuracy:.1f} % of "
+        f"{counts['test']} test images right; {output / name}.safetensors"
     )
 
 
 def read(images: Path, layout: str, image_size: int) -> LabelledImages:
     """Return the images, after a line about what was found."""
     found = labelled_images.read(images, layout, image_size)
-    counts = ", ".join(f"{int((found.split == number).sum())} {part}" for part, number in parts())
+    counts = ", ".join(f"{count} {name}" for name, count in found.counts().items())
     console.say(f"weights: {counts} images of {found.images.shape[1]} px, {len(found.classes)} classes")
     return found
-
-
-def parts() -> list[tuple[str, int]]:
-    """Return the parts of a data set by name."""
-    return [
-        ("train", labelled_images.TRAIN),
-        ("validation", labelled_images.VALIDATION),
-        ("test", labelled_images.TEST),
-    ]
-
-
-def limited(found: LabelledImages, limit: int) -> LabelledImages:
-    """Return at most so many images of each part, the first of them."""
-    if not limit:
-        return found
-    rows = [np.flatnonzero(found.split == number)[:limit] for _, number in parts()]
-    return found.take(np.sort(np.concatenate(rows)))
-
-
-def largest_size(training: PretrainParameters) -> int:
-    """Return the side that images are kept at in memory."""
-    return max(size for size, _ in training.stages)
 
 
 def faces_of(found: LabelledImages, part: int) -> Faces:
@@ -141,15 +128,15 @@ def train(
     quiet: bool,
 ) -> Pretrained:
     """Return the trained network; every epoch is kept at a path, from where the same training goes on."""
-    learned, validation = faces_of(found, labelled_images.TRAIN), faces_of(found, labelled_images.VALIDATION)
-    kept = None if force else read_progress(path, key)
+    learned, validation = faces_of(found, TRAIN), faces_of(found, VALIDATION)
+    kept = None if force else encoders.read_progress(path, key)
     epochs = sum(count for _, count in training.stages)
     done = len(kept.curve) if kept else 0
     if kept:
         console.say(f"weights: going on after epoch {done} of {epochs} ({path})")
 
     def save(progress: Progress) -> None:
-        write_progress(path, key, progress)
+        encoders.write_progress(path, key, progress)
         last = progress.curve[-1]
         console.say(
             f"weights: epoch {last.epoch} of {epochs} at {last.image_size} px: loss {last.train_loss:.3f}, "
@@ -160,56 +147,139 @@ def train(
         return pretrain(learned, validation, training, augmentation, device, kept, save, advance)
 
 
-def write_progress(path: Path, key: str, progress: Progress) -> None:
-    """Write what training needs to go on: tensors, numbers, texts and lists, no code."""
-    content = progress._asdict() | {"key": key, "curve": [list(row) for row in progress.curve]}
-    with files.write_atomically(path) as temporary:
-        torch.save(content, temporary)
-
-
-def read_progress(path: Path, key: str) -> Progress | None:
-    """Return what was kept at a path, or None when nothing was or it belongs to another training."""
-    if not path.is_file():
-        return None
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    if content.pop("key") != key:
-        console.say(f"weights: {path} is of other images or parameters and is made anew")
-        return None
-    return Progress(**content | {"curve": [Epoch(*row) for row in content["curve"]]})
-
-
 def tested(trained: Pretrained, found: LabelledImages, device: torch.device) -> tuple[Any, float]:
     """Return the confusion counts on the test part and the share of it that is right."""
-    test = faces_of(found, labelled_images.TEST)
+    test = faces_of(found, TEST)
     network = start(0, len(found.classes))
     network.load_state_dict(trained.state)
-    network = network.to(device=device, memory_format=torch.channels_last)
-    table = confusion(classify(network, test.images, trained.preprocessing, device), test.targets)
+    table = confusion(classify(on_device(network, device), test.images, trained.preprocessing, device), test.targets)
     return table, float(np.trace(table) / max(table.sum(), 1))
 
 
-def write(
-    output: Path,
-    name: str,
-    state: Mapping[str, Tensor],
-    preprocessing: encoder.Preprocessing,
-    card: Mapping[str, Any],
+def take_over(
+    file: Annotated[Path, typer.Argument(help="A ResNet18 by torchvision's names: .pt, .pth or .safetensors.")],
+    name: Annotated[str, typer.Option(help="What the encoder is called; by default as the file.")] = "",
+    output: Output = encoders.FOLDER,
+    image_size: Annotated[int, typer.Option(help="Side in pixels of the images it was trained on.")] = 224,
+    channels: Annotated[str, typer.Option(help="colour, or grey: the luminance three times.")] = "colour",
+    mean: Annotated[str, typer.Option(help="Of the channels, where 1 is white.")] = IMAGENET_MEAN,
+    deviation: Annotated[str, typer.Option(help="Likewise.")] = IMAGENET_DEVIATION,
 ) -> None:
-    """Write an encoder as float16, and its card once more where people can read it."""
-    rounded = {name: value.half() for name, value in state.items()}
-    encoder.check(rounded)
-    whole = {**card, "preprocessing": dataclasses.asdict(preprocessing), "sha256": encoder.digest_of(rounded)}
-    weights.write(output / f"{name}.safetensors", {name: value.numpy() for name, value in rounded.items()}, whole)
-    with files.write_atomically(output / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    """Take over the weights of a ResNet18 that was trained elsewhere; no code in the file is run."""
+    name = encoders.check_name(name or file.stem)
+    preprocessing = params.build(
+        {
+            "image_size": image_size,
+            "channels": channels,
+            "mean": numbers(mean, "--mean"),
+            "deviation": numbers(deviation, "--deviation"),
+        },
+        Preprocessing,
+        "weights import",
+    )
+    content = encoders.load_checkpoint(file)
+    try:
+        taken = checkpoints.take(content)
+        statistics = checkpoints.feature_statistics(taken.weights, preprocessing)
+    except ValueError as error:
+        raise InputError(f"{file}: {error}") from error
+    card = {
+        "name": name,
+        "source": {"file": file.name, "sha256": files.sha256_of(file), "nest": taken.nest, "prefix": taken.prefix},
+        "ignored": list(taken.ignored),
+        "features_of_noise": statistics,
+        "command": f"facespan weights import {file.name} --name {name}",
+    }
+    encoders.write(output, name, taken.weights, preprocessing, card)
+    say_import(taken, preprocessing, mean == IMAGENET_MEAN)
+    console.result(f"weights import: {output / name}.safetensors at {image_size} px; set extract.weights to {name}")
+
+
+def say_import(taken: checkpoints.Taken, preprocessing: Preprocessing, assumed: bool) -> None:
+    """Say what was not taken, and what nobody can see in a file of weights."""
+    if taken.nest or taken.prefix:
+        console.say(f"weights: found under {taken.nest or 'no key'}, names begin with {taken.prefix or 'nothing'}")
+    if taken.ignored:
+        console.say(f"weights: {len(taken.ignored)} other tensors were ignored: {', '.join(taken.ignored[:6])}")
+    if assumed:
+        console.say(
+            "weights: mean and deviation are ImageNet's; give --mean and --deviation if it was trained with others"
+        )
+    console.say(f"weights: images will be {preprocessing.image_size} px, {preprocessing}")
+
+
+def numbers(text: str, option: str) -> list[float]:
+    """Return the numbers between commas; ParameterError otherwise."""
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError as error:
+        raise params.ParameterError(f"{option} is {text!r}, expected three numbers such as {IMAGENET_MEAN}") from error
+
+
+def probe(
+    images: Images,
+    layout: Layout,
+    encoder_name: Annotated[str, typer.Option("--weights", help="random, or the name of an encoder.")],
+    folder: Annotated[Path, typer.Option("--encoders", help="The folder of encoders.")] = encoders.FOLDER,
+    without: Annotated[str, typer.Option(help="Classes to leave out, between commas.")] = "contempt",
+    image_size: Annotated[int, typer.Option(help="That a random encoder sees.")] = 112,
+    record: Annotated[bool, typer.Option(help="Write the result into the encoder's card.")] = False,
+    limit: Limit = 0,
+    device: options.Device = "auto",
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure an encoder: a linear classifier on its features, on images where most voters agree on a class."""
+    tensors, preprocessing, card = encoders.load(encoder_name, folder, image_size)
+    found = read(images, layout, preprocessing.image_size)
+    left_out = [name for name in found.classes if name in without.split(",")]
+    found = clear(found, left_out)
+    found = found.first(limit) if limit else found
+    network = encoder.build(tensors, preprocessing, devices.choose(device))
+    features = encode(network, found, quiet)
+    classes = torch.from_numpy(found.targets.argmax(axis=1))
+    train, validation, test = ((features[rows], classes[rows]) for rows in rows_of(found))
+    score = probing.score(train, validation, test, len(found.classes))
+    recalls = {name: round(recall, 4) for name, recall in zip(found.classes, score.recalls, strict=True)}
+    if record and encoder_name != encoders.RANDOM:
+        measured = {"images": found.counts(), "accuracy": score.accuracy, "recalls": recalls, "penalty": score.penalty}
+        card = {**card, "probes": {**card.get("probes", {}), layout: measured | {"without": left_out}}}
+        encoders.write(folder, encoder_name, tensors, preprocessing, card)
+    for name, recall in recalls.items():
+        console.say(f"weights: {name:<10} {100 * recall:5.1f} % found")
+    console.result(
+        f"weights probe: {encoder_name} at {preprocessing.image_size} px: {100 * score.accuracy:.1f} % of "
+        f"{len(test[0])} test images right, {len(found.classes)} classes"
+    )
+
+
+def clear(found: LabelledImages, left_out: Sequence[str]) -> LabelledImages:
+    """Return the images with a clear majority for one of the other classes; their targets have those only."""
+    kept = [k for k, name in enumerate(found.classes) if name not in left_out]
+    rows = np.flatnonzero(found.is_clear & np.isin(found.targets.argmax(axis=1), kept))
+    taken = found.take(rows)
+    return dataclasses.replace(taken, targets=taken.targets[:, kept], classes=tuple(found.classes[k] for k in kept))
+
+
+def rows_of(found: LabelledImages) -> list[Tensor]:
+    """Return the positions of the images of each part."""
+    return [torch.from_numpy(np.flatnonzero(found.split == part)) for part in (TRAIN, VALIDATION, TEST)]
+
+
+def encode(network: encoder.Encoder, found: LabelledImages, quiet: bool) -> Tensor:
+    """Return ``(N, 512)`` features on the CPU."""
+    features = []
+    with console.progress("probe", len(found.images), "images", quiet) as advance:
+        for first in range(0, len(found.images), BATCH_SIZE):
+            batch = torch.from_numpy(found.images[first : first + BATCH_SIZE])
+            colour = batch if batch.ndim == 4 else batch.unsqueeze(-1).expand(-1, -1, -1, 3)
+            features.append(network(colour).cpu())
+            advance(len(batch))
+    return torch.cat(features)
 
 
 app.command("pretrain")(command.guarded(train_encoder))
-
-
-@app.callback()
-def _nothing() -> None:
-    """Hold the commands together: with a callback typer keeps their names even when only one is there."""
+app.command("import")(command.guarded(take_over))
+app.command("probe")(command.guarded(probe))
 
 
 if __name__ == "__main__":

@@ -116,6 +116,11 @@ def write_labels(root: Path, subjects: Mapping[str, str], labels: Sequence[Label
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
+def withdraw_card(root: Path) -> None:
+    """Remove the card before videos change, so that no folder has one that is not true."""
+    (root / CARD).unlink(missing_ok=True)
+
+
 def write_card(root: Path, records: Sequence[Record], parameters: Mapping[str, Any]) -> None:
     """Write what the corpus is and how it was made; last, so that a folder that has the card is whole."""
     videos = {record.video: asdict(record) for record in sorted(records, key=lambda record: record.video)}
@@ -134,7 +139,7 @@ def remove_others(root: Path, videos: Iterable[str]) -> list[str]:
     return removed
 
 
-def write_sheet(path: Path, rows: Sequence[Sequence[npt.NDArray[np.uint8]]], quality: int = 82) -> None:
+def write_sheet(path: Path, rows: Sequence[Sequence[npt.NDArray[np.uint8]]], quality: int = 74) -> None:
     """Write RGB pictures of one size, side by side and in rows, as one JPEG."""
     sheet = np.vstack([np.hstack(list(row)) for row in rows])
     _, encoded = cv2.imencode(".jpg", sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -154,7 +159,7 @@ def _write_json(path: Path, document: Mapping[str, Any]) -> None:
 def _encode(path: Path, frames: Iterable[npt.NDArray[np.uint8]], frame_rate: float) -> int:
     writer, count = None, 0
     try:
-        for count, frame in enumerate(frames, start=1):
+        for frame in frames:
             if writer is None:
                 size = (frame.shape[1], frame.shape[0])
                 options = [cv2.VIDEOWRITER_PROP_QUALITY, QUALITY]
@@ -164,6 +169,7 @@ def _encode(path: Path, frames: Iterable[npt.NDArray[np.uint8]], frame_rate: flo
                 if not writer.isOpened():
                     raise InputError(f"{path}: OpenCV cannot write motion JPEG here. Is there space in {path.parent}?")
             writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+            count += 1
     finally:
         if writer is not None:
             writer.release()

@@ -1,0 +1,105 @@
+"""Encoders by name, and the files of torch that training and importing meet: no code in any of them is run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cache import files, weights
+from cache.errors import InputError
+from pipeline import encoder
+from pipeline.encoder import Preprocessing
+from pipeline.pretraining import Epoch, Progress
+from stages import console, params
+
+FOLDER = Path("configs/weights")
+RANDOM = "random"
+# What torch raises for anything but tensors, numbers, texts and lists.
+Refused: type[Exception] = torch.serialization.pickle.UnpicklingError  # type: ignore[attr-defined]
+
+
+def check_name(name: str) -> str:
+    """Return a name that an encoder may have."""
+    if name == RANDOM:
+        raise InputError(f"an encoder cannot be called {RANDOM}: that is the one without training. Give another --name")
+    return files.check_video_id(name)
+
+
+def load(name: str, folder: Path, image_size: int) -> tuple[dict[str, Tensor], Preprocessing, dict[str, Any]]:
+    """Return an encoder's weights, preparation and card; the random one sees the image size given."""
+    if name == RANDOM:
+        chosen = Preprocessing(image_size, "colour", encoder.IMAGENET_MEAN, encoder.IMAGENET_DEVIATION)
+        return encoder.random_weights(0), chosen, {}
+    path = folder / f"{name}.safetensors"
+    arrays, card = weights.read(path)
+    tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
+    return tensors, params.build(card.get("preprocessing", {}), Preprocessing, f"{path}: card"), card
+
+
+def write(
+    output: Path,
+    name: str,
+    state: Mapping[str, Tensor],
+    preprocessing: Preprocessing,
+    card: Mapping[str, Any],
+) -> None:
+    """Write an encoder, and its card once more where people can read it.
+
+    Raises:
+        ValueError: these are not the weights of a ResNet18, or rounding made them infinite.
+    """
+    encoder.check(state)
+    whole = {**card, "preprocessing": dataclasses.asdict(preprocessing), "sha256": encoder.digest_of(state)}
+    weights.write(output / f"{name}.safetensors", {key: value.numpy() for key, value in state.items()}, whole)
+    with files.write_atomically(output / f"{name}.json") as temporary:
+        temporary.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_checkpoint(file: Path) -> object:
+    """Return what a checkpoint holds: tensors, numbers and texts; anything else is refused and not run."""
+    if file.suffix.lower() == ".safetensors":
+        return {name: torch.from_numpy(value) for name, value in weights.read_tensors(file).items()}
+    if not file.is_file():
+        raise InputError(f"{file} does not exist or is no file.")
+    if file.stat().st_size > weights.MAXIMUM_BYTES:
+        raise InputError(
+            f"{file} has {file.stat().st_size} bytes; weights of at most {weights.MAXIMUM_BYTES} are read."
+        )
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Refused as error:
+        raise InputError(
+            f"{file} holds code or objects besides tensors, or is no checkpoint; nothing in it was run. "
+            f"Where it was made, save only the weights: torch.save(model.state_dict(), path). ({first_line(error)})"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, LookupError) as error:
+        raise InputError(f"{file} is no whole checkpoint ({first_line(error)}). Fetch it again.") from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the part of torch's message that fits in a line: the rest advises to run the code."""
+    return str(error).strip().partition("\n")[0][:200]
+
+
+def write_progress(path: Path, key: str, progress: Progress) -> None:
+    """Write what training needs to go on: tensors, numbers, texts and lists, no code."""
+    content = progress._asdict() | {"key": key, "curve": [list(row) for row in progress.curve]}
+    with files.write_atomically(path) as temporary:
+        torch.save(content, temporary)
+
+
+def read_progress(path: Path, key: str) -> Progress | None:
+    """Return what was kept at a path, or None when nothing was or it belongs to another training."""
+    if not path.is_file():
+        return None
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if content.pop("key") != key:
+        console.say(f"weights: {path} is of other images or parameters and is made anew")
+        return None
+    return Progress(**content | {"curve": [Epoch(*row) for row in content["curve"]]})

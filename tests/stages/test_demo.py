@@ -1,0 +1,59 @@
+"""The stage `demo`: the same corpus however many processes write it, and nothing written twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cache.files import sha256_of
+from stages import demo, params
+from stages.params import ParameterError
+
+SECTION = """
+demo:
+  subjects: 2
+  videos_per_subject: 1
+  recordings:
+    {{seed: {seed}, frame_rate: 30, duration_seconds: 2.0, fewest_expressions: 1, most_expressions: 1,
+     median_length: 20.0, length_spread: 0.2, shortest: 16, longest: 30, smallest_gap: 4, weakest: 0.5}}
+"""
+
+
+def describe(folder: Path, seed: int = 0) -> Path:
+    path = folder / f"params-{seed}.yaml"
+    path.write_text(SECTION.format(seed=seed))
+    return path
+
+
+def digests(root: Path) -> dict[str, str]:
+    return {str(path.relative_to(root)): sha256_of(path) for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def test_the_corpus_is_the_same_from_one_process_and_from_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = describe(tmp_path)
+    demo.main(tmp_path / "one", path, processes=1)
+    demo.main(tmp_path / "two", path, processes=2)
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    assert "2 videos of 2 subjects, 120 frames, 2 expressions (2 new, 0 kept)" in capsys.readouterr().out
+
+    (tmp_path / "one" / "videos" / "p02_1.avi").write_bytes(b"damaged")
+    demo.main(tmp_path / "one", path, processes=1)
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    assert "(1 new, 1 kept)" in capsys.readouterr().out
+
+
+def test_a_single_subject_is_refused_because_nobody_could_be_held_out(tmp_path: Path) -> None:
+    path = describe(tmp_path)
+    path.write_text(path.read_text().replace("subjects: 2", "subjects: 1"))
+    with pytest.raises(ParameterError, match="at least 2 subjects"):
+        demo.main(tmp_path / "corpus", path)
+
+
+def test_the_parameters_of_the_repository_are_valid() -> None:
+    read = params.read(Path(__file__).resolve().parents[2] / params.PARAMS, "demo", demo.DemoParameters)
+    assert read.subjects >= 8
+    assert read.videos_per_subject >= 2
+    assert read.recordings.duration_seconds >= 30
