@@ -20,10 +20,6 @@ class Faces(NamedTuple):
     images: Tensor
     targets: Tensor
 
-    def at(self, rows: Tensor) -> Faces:
-        """Return some of the images, by position or by truth value."""
-        return Faces(self.images[rows], self.targets[rows])
-
 
 def check(faces: Faces, name: str) -> None:
     """Raise ValueError unless there are images, as many labels, and labels that are shares of classes."""

@@ -83,6 +83,10 @@ class FoldParameters:
     train: TrainParameters
 
 
+# The kinds of FoldParameters' fields, in their order: a flat section of parameters is split over them.
+PARTS = (DetectorParameters, LossParameters, MatchParameters, AugmentParameters, TrainParameters)
+
+
 class EpochLosses(NamedTuple):
     """Means over the steps of one epoch, on the subjects trained on; never on the held-out one."""
 

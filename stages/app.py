@@ -9,7 +9,7 @@ import typer
 
 from stages.command import guarded
 
-COMMANDS = ("demo", "index", "align", "extract", "train", "detect", "evaluate", "scores", "doctor")
+COMMANDS = ("demo", "index", "align", "extract", "train", "detect", "evaluate", "scores", "flops", "doctor")
 GROUPS = ("labels", "weights")
 
 

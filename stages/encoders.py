@@ -98,8 +98,8 @@ def read_progress(path: Path, key: str) -> Progress | None:
     """Return what was kept at a path, or None when nothing was or it belongs to another training."""
     if not path.is_file():
         return None
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    if content.pop("key") != key:
+    content = load_checkpoint(path)
+    if not isinstance(content, dict) or content.pop("key", "") != key:
         console.say(f"weights: {path} is of other images or parameters and is made anew")
         return None
     return Progress(**content | {"curve": [Epoch(*row) for row in content["curve"]]})

@@ -40,12 +40,13 @@ def read(path: Path, section: str, kind: type[T], corpus: Path | None = None) ->
 
 def read_parts(path: Path, section: str, kinds: tuple[type[Any], ...], corpus: Path | None = None) -> tuple[Any, ...]:
     """Return one flat section split over several dataclasses, one per part of the code; errors as in `read`."""
-    values = in_force(path, section, corpus)
-    known = [field.name for kind in kinds for field in dataclasses.fields(kind)]
-    refuse_unknown(values, known, f"{path}: {section}")
-    return tuple(
-        build({k: v for k, v in values.items() if k in _names(kind)}, kind, f"{path}: {section}") for kind in kinds
-    )
+    return build_parts(in_force(path, section, corpus), kinds, f"{path}: {section}")
+
+
+def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: str) -> tuple[Any, ...]:
+    """Return one dataclass per kind, each of its own fields; a key that no kind has is refused."""
+    refuse_unknown(values, [field.name for kind in kinds for field in dataclasses.fields(kind)], where)
+    return tuple(build({k: v for k, v in values.items() if k in _names(kind)}, kind, where) for kind in kinds)
 
 
 def in_force(path: Path, section: str, corpus: Path | None = None) -> dict[str, Any]:

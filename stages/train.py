@@ -16,16 +16,11 @@ import typer
 
 from cache import detections, tables, weights
 from cache.errors import InputError
-from pipeline.augmentation import AugmentParameters
-from pipeline.detector import DetectorParameters
 from pipeline.folds import Fold, everyone, leave_one_subject_out
-from pipeline.losses import LossParameters
 from pipeline.recordings import Recording
-from pipeline.targets import MatchParameters
-from pipeline.training import EpochLosses, FoldParameters, TrainParameters, train_fold
+from pipeline.training import PARTS, EpochLosses, FoldParameters, train_fold
 from stages import command, console, corpora, devices, options, params, recordings, workers
 
-PARTS = (DetectorParameters, LossParameters, MatchParameters, AugmentParameters, TrainParameters)
 # Raised when the same parameters and data would give other weights on purpose, so kept detectors are made again.
 TRAINING_VERSION = 1
 

@@ -80,7 +80,7 @@ def train_encoder(
         "test_accuracy": accuracy,
         "confusion": table.tolist(),
         "parameters": dataclasses.asdict(training) | dataclasses.asdict(augmentation),
-        "command": f"facespan weights pretrain --images {layout.upper()}_FOLDER --layout {layout} --name {name}",
+        "command": f"facespan weights pretrain --images {name.upper()}_FOLDER --layout {layout} --name {name}",
     }
     # Half the bytes; the rounding is far below what another seed would change.
     state = {key: value.half() for key, value in without_classifier(trained.state).items()}

@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from cache import weights
 from cache.errors import InputError
 
-TENSORS = {"b": np.arange(6, dtype=np.float16).reshape(2, 3), "a": np.ones(2, np.float32)}
+TENSORS: weights.Tensors = {"b": np.arange(6, dtype=np.float16).reshape(2, 3), "a": np.ones(2, np.float32)}
 CARD = {"name": "mine", "classes": ["anger", "joy"], "accuracy": 0.5}
 
 
@@ -28,7 +28,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 def test_the_order_of_names_is_of_no_consequence_for_the_bytes(tmp_path: Path) -> None:
     weights.write(tmp_path / "one", TENSORS, CARD)
-    weights.write(tmp_path / "two", dict(reversed(TENSORS.items())), dict(reversed(CARD.items())))
+    weights.write(tmp_path / "two", {name: TENSORS[name] for name in reversed(TENSORS)}, dict(reversed(CARD.items())))
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 

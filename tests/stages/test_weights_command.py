@@ -1,0 +1,197 @@
+"""`facespan weights`: checkpoints of any origin are taken over or refused, encoders are trained and measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.numpy import save
+from torchvision.models import resnet18, resnet50
+from typer.testing import CliRunner, Result
+
+from cache import weights
+from pipeline import encoder
+from stages import app
+
+ROOT = Path(__file__).resolve().parents[2]
+STATE = {f"module.backbone.{name}": value for name, value in resnet18(num_classes=7).state_dict().items()}
+
+
+class Intruder:
+    """Something whose unpickling would write a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+def facespan(*words: object) -> Result:
+    told = CliRunner().invoke(app.build([str(word) for word in words]), [str(word) for word in words])
+    if told.exception is not None and not isinstance(told.exception, SystemExit):
+        raise told.exception
+    return told
+
+
+def take_over(file: Path, *options: str) -> Result:
+    return facespan("weights", "import", file, "--output", file.parent, "--image-size", "64", *options)
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    """Write two classes, one darker, with a split."""
+    noise = np.random.default_rng(0)
+    for part, count in (("train", 8), ("val", 4), ("test", 4)):
+        for label, level in (("anger", 40), ("joy", 180)):
+            folder = tmp_path / "faces" / part / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                image = (level + noise.integers(0, 40, (32, 32, 3))).astype(np.uint8)
+                cv2.imwrite(str(folder / f"{number}.png"), image)
+    return tmp_path / "faces"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Write parameters of two short epochs."""
+    document = yaml.safe_load((ROOT / "configs/params.yaml").read_text(encoding="utf-8"))
+    document["pretrain"] |= {"stages": [[32, 2]], "batch_size": 8}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    return tmp_path / "params.yaml"
+
+
+def train(faces: Path, small: Path, *options: str) -> Result:
+    folder = small.parent
+    return facespan(
+        "weights", "pretrain", "--images", faces, "--layout", "folder", "--name", "own", "--output", folder / "weights",
+        "--work", folder / "work", "--params", small, "--device", "cpu", *options,
+    )  # fmt: skip
+
+
+def test_a_checkpoint_with_prefixes_and_another_classifier_is_taken_over(tmp_path: Path) -> None:
+    file = tmp_path / "affect.pth"
+    torch.save({"epoch": 3, "state_dict": STATE}, file)
+    told = take_over(file, "--name", "affect")
+    assert told.exit_code == 0, told.stderr
+    assert "names begin with module.backbone." in told.stderr
+    assert "2 other tensors were ignored: module.backbone.fc.bias, module.backbone.fc.weight" in told.stderr
+    assert "ImageNet's" in told.stderr
+    tensors, card = weights.read(tmp_path / "affect.safetensors")
+    taken = {name: torch.from_numpy(value) for name, value in tensors.items()}
+    encoder.check(taken)
+    assert torch.equal(taken["conv1.weight"], STATE["module.backbone.conv1.weight"])
+    assert card["sha256"] == encoder.digest_of(taken)
+    assert card["preprocessing"]["image_size"] == 64
+    assert json.loads((tmp_path / "affect.json").read_text(encoding="utf-8")) == card
+
+
+def test_safetensors_of_others_are_taken_over(tmp_path: Path) -> None:
+    own = {name: value.numpy() for name, value in encoder.random_weights(0).items()}
+    (tmp_path / "plain.safetensors").write_bytes(save(own))
+    told = take_over(tmp_path / "plain.safetensors", "--name", "mine", "--mean", "0.5,0.5,0.5", "--channels", "grey")
+    assert told.exit_code == 0, told.stderr
+    assert "ImageNet's" not in told.stderr
+    assert weights.read_card(tmp_path / "mine.safetensors")["preprocessing"]["channels"] == "grey"
+
+
+def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path: Path) -> None:
+    file, trace = tmp_path / "evil.pth", tmp_path / "it ran"
+    torch.save({"state_dict": STATE, "extra": Intruder(trace)}, file)
+    told = take_over(file)
+    assert told.exit_code == 4
+    assert "holds code or objects besides tensors" in told.stderr
+    assert "torch.save(model.state_dict(), path)" in told.stderr
+    assert not trace.exists()
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "cut.pth"
+    torch.save(STATE, file)
+    file.write_bytes(file.read_bytes()[:100_000])
+    told = take_over(file)
+    assert told.exit_code == 4
+    assert "cut.pth" in told.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>"])
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "page.pth").write_bytes(content)
+    told = take_over(tmp_path / "page.pth")
+    assert told.exit_code == 4
+    assert "page.pth" in told.stderr
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    name = "module.backbone.layer1.0.conv1.weight"
+    torch.save(STATE | {name: STATE[name] * float("nan")}, tmp_path / "broken.pth")
+    told = take_over(tmp_path / "broken.pth")
+    assert told.exit_code == 4
+    assert "layer1.0.conv1.weight holds values that are not finite" in told.stderr
+
+
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    torch.save(resnet50().state_dict(), tmp_path / "larger.pth")
+    told = take_over(tmp_path / "larger.pth")
+    assert told.exit_code == 4
+    assert "not the weights of a ResNet18" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--name", "random"), 4),
+        (("--name", "../up"), 4),
+        (("--mean", "0.5"), 2),
+        (("--mean", "a,b,c"), 2),
+        (("--channels", "blue"), 2),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: tuple[str, ...], code: int) -> None:
+    torch.save(STATE, tmp_path / "own.pth")
+    assert take_over(tmp_path / "own.pth", *options).exit_code == code
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    assert take_over(tmp_path / "nothing.pth").exit_code == 4
+
+
+def test_an_encoder_is_trained_and_measured(faces: Path, small: Path) -> None:
+    told = train(faces, small, "--data", "two greys", "--licence", "none")
+    assert told.exit_code == 0, told.stderr
+    tensors, card = weights.read(small.parent / "weights/own.safetensors")
+    assert {value.dtype for value in tensors.values()} == {np.dtype(np.float16)}
+    encoder.check({name: torch.from_numpy(value) for name, value in tensors.items()})
+    assert card["classes"] == ["anger", "joy"]
+    assert card["images"] == {"train": 16, "validation": 8, "test": 8}
+    assert card["command"] == "facespan weights pretrain --images OWN_FOLDER --layout folder --name own"
+    assert str(small.parent) not in json.dumps(card)
+    assert sum(map(sum, card["confusion"])) == 8
+    assert len((small.parent / "work/own/curves.csv").read_text(encoding="utf-8").splitlines()) == 3
+    measured = facespan(
+        "weights", "probe", "--images", faces, "--layout", "folder", "--weights", "own", "--encoders",
+        small.parent / "weights", "--device", "cpu", "--record",
+    )  # fmt: skip
+    assert measured.exit_code == 0, measured.stderr
+    assert "own at 32 px: 100.0 % of 8 test images right, 2 classes" in measured.stdout
+    after, recorded = weights.read(small.parent / "weights/own.safetensors")
+    assert recorded["probes"]["folder"]["accuracy"] == 1
+    assert all(np.array_equal(after[name], value) for name, value in tensors.items())
+
+
+def test_a_finished_training_is_not_repeated_and_another_one_does_not_go_on_from_it(faces: Path, small: Path) -> None:
+    train(faces, small)
+    first = (small.parent / "weights/own.safetensors").read_bytes()
+    again = train(faces, small)
+    assert "going on after epoch 2 of 2" in again.stderr
+    assert (small.parent / "weights/own.safetensors").read_bytes() == first
+    small.write_text(small.read_text(encoding="utf-8").replace("balance: 0.5", "balance: 0.25"), encoding="utf-8")
+    other = train(faces, small)
+    assert "is of other images or parameters and is made anew" in other.stderr
