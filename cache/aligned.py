@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -18,22 +18,42 @@ from cache.videos import Video
 
 @dataclass(frozen=True)
 class AlignParameters:
-    """How aligned faces are taken over.
+    """How faces are aligned, or taken over when they are.
 
     Attributes:
-        method: a name in `METHODS`.
-        face: of several that OpenFace followed, `largest` or a face_id.
+        method: a name in `stages.aligners.METHODS`.
+        face: of several that were followed, `largest` or a number: OpenFace's face_id, or the tracks of `builtin` from
+            0 in the order in which they begin.
         quality: of the JPEG that a decoded frame becomes, 1 to 100. Images that lie on disk are stored as they came.
+        landmarks: for `openface-landmarks`, the folder in the corpus folder that holds OpenFace's CSV files.
+        openface_folder: where OpenFace lies; None asks the environment variable OPENFACE, then PATH.
+        openface_model: for `openface`, what its option -mloc names; None for its default.
+        openface_format: for `openface`, of the images that it writes.
+        processes: for `openface`, how many videos at once; 0 for one a core.
     """
 
-    method: Literal["none", "openface-output"]
+    method: Literal["none", "openface-output", "openface-landmarks", "openface", "builtin"]
     face: Literal["largest"] | int
     quality: int
+    landmarks: str | None
+    openface_folder: str | None
+    openface_model: str | None
+    openface_format: Literal["png", "jpg"]
+    processes: int
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value out of range."""
         if not 1 <= self.quality <= 100:
             raise ValueError(f"quality is {self.quality}, expected 1 to 100")
+        if isinstance(self.face, int) and self.face < 0:
+            raise ValueError(f"face is {self.face}, expected 'largest' or a number from 0")
+        if self.processes < 0:
+            raise ValueError(f"processes is {self.processes}, expected 0 (one a core) or more")
+
+    @property
+    def face_number(self) -> int | None:
+        """The face asked for; None for the largest."""
+        return None if self.face == "largest" else int(self.face)
 
 
 @dataclass(frozen=True)
@@ -57,32 +77,36 @@ def of_file(root: Path, video: Video, parameters: AlignParameters) -> Alignment:
 
 def of_openface(root: Path, video: Video, parameters: AlignParameters) -> Alignment:
     """Return the frames that OpenFace aligned, byte for byte."""
-    face = None if parameters.face == "largest" else int(parameters.face)
-    output = openface.read_folder(root / video.path, face, video.frame_rate, video.frame_count)
+    output = openface.read_folder(root / video.path, parameters.face_number, video.frame_rate, video.frame_count)
     # OpenFace counts from 1 whatever the corpus does.
     labels = video.first_label + np.arange(len(output), dtype=np.int64)
     return Alignment(join(output.images(), replace(output.columns, frame_label=labels)), output.warnings)
 
 
-METHODS: dict[str, tuple[tuple[str, ...], Callable[[Path, Video, AlignParameters], Alignment]]] = {
-    "none": (("video", "images"), of_file),
-    "openface-output": (("openface",), of_openface),
-}
+def of_openface_run(folder: Path, said: str, root: Path, video: Video) -> Alignment:
+    """Return the frames of a run of OpenFace just made, byte for byte, with the times and labels of what it ran over.
 
-
-def read(root: Path, video: Video, parameters: AlignParameters) -> Alignment:
-    """Return the aligned frames of a video by the method asked for.
+    Args:
+        folder: what it wrote of this video alone; of a folder of images, it ran over every `frame_step`-th.
+        said: what to add to an error, which OpenFace itself tells only on its standard output.
 
     Raises:
-        InputError: the method cannot read what the corpus holds of this video.
+        InputError: OpenFace wrote nothing, or not a row and an image for every frame that decodes.
     """
-    sources, method = METHODS[parameters.method]
-    if video.source not in sources:
-        raise InputError(
-            f"{video.video} is of source {video.source!r}, which align.method {parameters.method!r} cannot read "
-            f"(it reads {', '.join(sources)}). Set align.method in configs/params.yaml or in the corpus file."
-        )
-    return method(root, video, parameters)
+    try:
+        output = openface.read_folder(folder, None, video.frame_rate, video.frame_count)
+    except InputError as problem:
+        raise InputError(f"{problem}{said}") from problem
+    seconds, warnings = output.columns.pts_seconds, output.warnings
+    labels = video.first_label + np.arange(len(output), dtype=np.int64)
+    if video.source == "images":
+        # -fdir writes time 0 and counts from 1, which the warnings would be about.
+        images = image_folders.read_folder(root / video.path)
+        known = images.columns(video.frame_rate * video.frame_step)
+        taken = slice(None, None, video.frame_step)
+        seconds, labels, warnings = known.pts_seconds[taken], known.frame_label[taken], ()
+    columns = replace(output.columns, pts_seconds=seconds, frame_label=labels)
+    return Alignment(join(output.images(), columns), warnings)
 
 
 def _decoded(path: Path, video: Video, quality: int) -> Iterator[Frame]:

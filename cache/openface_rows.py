@@ -18,6 +18,7 @@ REQUIRED = ("frame", "timestamp", "confidence", "success")
 # 14 hours at 200 frames a second: a frame number beyond it is damage, and would be allocated.
 MAX_FRAMES = 10_000_000
 _LANDMARKS = tuple(f"x_{point}" for point in range(68))
+_ALL_LANDMARKS = (*_LANDMARKS, *(f"y_{point}" for point in range(68)))
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,25 @@ def read(path: Path) -> Rows:
         InputError: no such file, not text, a column missing, no rows, a row cut short, text or an impossible number
             where a number belongs, or one face twice in a frame.
     """
+    return _read(path, ())[0]
+
+
+def read_landmarks(path: Path) -> tuple[Rows, NDArray[np.float64]]:
+    """Return the rows of a CSV and the ``(R, 68, 2)`` x and y of their landmarks, in pixels of the frame.
+
+    Raises:
+        InputError: as `read`; or the CSV has no landmarks.
+    """
+    rows, values = _read(path, _ALL_LANDMARKS)
+    return rows, values.reshape(len(rows), 2, 68).transpose(0, 2, 1)
+
+
+def _read(path: Path, extra: tuple[str, ...]) -> tuple[Rows, NDArray[np.float64]]:
+    """Return the rows and ``(R, extra)`` numbers of the columns asked for besides."""
     if not path.is_file():
         raise InputError(f"{path} is missing. Run FeatureExtraction again: it exits with 0 even when it wrote nothing.")
     try:
-        header, values = _read_values(path)
+        header, values = _read_values(path, extra)
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not text ({error}). Give the CSV that OpenFace wrote.") from error
     if not len(values):
@@ -76,15 +92,16 @@ def read(path: Path) -> Rows:
         )
     rows = _rows(header, values)
     _check(path, rows, values)
-    return rows
+    return rows, values[:, [header.index(name) for name in extra]]
 
 
-def _read_values(path: Path) -> tuple[list[str], NDArray[np.float64]]:
+def _read_values(path: Path, extra: tuple[str, ...]) -> tuple[list[str], NDArray[np.float64]]:
     """Return the names of the columns taken and ``(R, columns)`` numbers."""
     values = []
     with path.open(encoding="utf-8-sig") as file:
         header = _cells(file.readline())
         names = _names(path, header)
+        names += [name for name in _demanded(path, header, extra) if name not in names]
         places = [header.index(name) for name in names]
         for row, line in enumerate(file, start=2):
             if not line.strip():
@@ -119,6 +136,15 @@ def _names(path: Path, header: list[str]) -> list[str]:
     return names
 
 
+def _demanded(path: Path, header: list[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in header:
+            raise InputError(
+                f"{path} has no column '{name}': it was written without landmarks. Run FeatureExtraction with -2Dfp."
+            )
+    return names
+
+
 def _numbers(path: Path, row: int, names: Sequence[str], cells: Sequence[str]) -> list[float]:
     try:
         values = [float(cell) for cell in cells]
@@ -145,8 +171,8 @@ def _rows(names: list[str], values: NDArray[np.float64]) -> Rows:
     size = np.ones(len(values))
     if "p_scale" in column:
         size = column["p_scale"]
-    elif _LANDMARKS[0] in column:
-        size = np.ptp(values[:, names.index(_LANDMARKS[0]) :], axis=1)
+    elif _LANDMARKS[-1] in column:
+        size = np.ptp(values[:, [names.index(name) for name in _LANDMARKS]], axis=1)
     return Rows(
         frame=np.clip(column["frame"], -1, MAX_FRAMES + 1).astype(np.int64),
         face=np.clip(column.get("face_id", np.zeros(len(values))), -1, MAX_FRAMES).astype(np.int64),

@@ -61,7 +61,7 @@ def plan(folder: Path, keys: Mapping[str, str], is_current: IsCurrent, force: bo
 def keep_up(
     folder: Path, kind: str, keys: Mapping[str, str], missing: list[str], make: Make, run: Mapping[str, Any]
 ) -> Outcome:
-    """Make the missing shards, write the manifest, remove orphans.
+    """Make the missing shards, write the manifest (when interrupted as well), remove orphans.
 
     A video that fails does not stop the others: it is in `Outcome.failures`, in `failures.csv` beside the shards, and
     not in the manifest. A full or read-only disk fails every video the same way.
@@ -69,26 +69,33 @@ def keep_up(
     Args:
         make: writes the shard of a video to a path and returns its number of frames.
         run: facts of the run for the manifest.
+
+    Raises:
+        InputError: the disk accepts no manifest.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with files.explain_failures(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     files.sweep_temporaries(folder)
     known = _known(folder)
     outcome = Outcome(kept=[video for video in keys if video not in set(missing)])
     outcome.entries.update({video: known[video] for video in outcome.kept})
     written = time.monotonic()
-    for video in missing:
-        path = manifest.shard_path(folder, video, len(keys))
-        try:
-            outcome.entries[video] = _make(folder, path, video, keys[video], make)
-            outcome.made.append(video)
-        except (InputError, ShardError, ValueError) as error:
-            outcome.failures[video] = str(error)
-        if time.monotonic() - written > SECONDS_BETWEEN_MANIFESTS:
-            manifest.write(folder, Manifest(kind, outcome.entries, run))
-            written = time.monotonic()
+    try:
+        for video in missing:
+            path = manifest.shard_path(folder, video, len(keys))
+            try:
+                outcome.entries[video] = _make(folder, path, video, keys[video], make)
+                outcome.made.append(video)
+            except (InputError, ShardError, ValueError) as error:
+                outcome.failures[video] = str(error)
+            if time.monotonic() - written > SECONDS_BETWEEN_MANIFESTS:
+                manifest.write(folder, Manifest(kind, outcome.entries, run))
+                written = time.monotonic()
+    finally:
+        # After Ctrl-C, too: what is finished is kept.
+        manifest.write(folder, Manifest(kind, outcome.entries, run))
     outcome.removed = manifest.remove_orphans(folder, list(keys))
     _write_failures(folder / FAILURES, outcome.failures)
-    manifest.write(folder, Manifest(kind, outcome.entries, run))
     return outcome
 
 

@@ -250,6 +250,11 @@ def _choose(recordings: Sequence[Recording], fold: Fold, class_count: int) -> li
             f"fold {fold.name!r}: the {len(fold.train_subjects)} subjects to train on have no expressions. "
             "Check the expressions that the index stage found, and the kind and classes chosen"
         )
+    if not any(recording.face_found.any() for recording in chosen):
+        raise ValueError(
+            f"fold {fold.name!r}: no face in any frame of the {len(chosen)} videos to train on. "
+            "Look at the aligned frames, and align them again"
+        )
     for recording in chosen:
         if ((recording.emotions < 0) | (recording.emotions >= class_count)).any():
             found = sorted(set(recording.emotions.tolist()))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from cache import aligned, frames, shards, upkeep, videos
+from cache import frames, manifest, shards, upkeep, videos
 from cache.aligned import AlignParameters
 from cache.errors import InputError
 from cache.videos import Video
-from stages import command, console, corpora, options, params, shard_folders
+from stages import aligners, command, console, corpora, options, params, shard_folders
+from stages.aligners import Job, Prepared
 
 # Raised when the same source and parameters would give other frames on purpose, so shards are made again.
 ALIGN_VERSION = 1
@@ -32,39 +34,62 @@ def main(
     """Take aligned faces over into shards; a frame without a face is marked, never dropped."""
     parameters = params.read(params_path, "align", AlignParameters, corpora.path_of(corpus))
     table = {video.video: video for video in videos.read(videos_path)}
-    keys = {name: key_of(video, parameters) for name, video in table.items()}
+    for video in table.values():
+        aligners.check(video, parameters)
+    keys = {name: key_of(root, video, parameters) for name, video in table.items()}
     missing = upkeep.plan(output, keys, frames.is_current, force)
     if dry_run:
         console.result(f"align: would make {len(missing)} of {len(keys)} shards in {output}")
         return
-    with console.progress("align", sum(table[name].frame_count for name in missing), "frames", quiet) as advance:
+    job = Job(root, parameters, [table[name] for name in missing], output / aligners.WORKSPACE)
+    with (
+        prepare(job, output) as prepared,
+        console.progress("align", sum(table[name].frame_count for name in missing), "frames", quiet) as advance,
+    ):
 
         def make(name: str, path: Path) -> int:
-            written = align(root, table[name], parameters, path, keys[name])
+            written = align(prepared, table[name], parameters.method, path, keys[name])
             advance(written)
             return written
 
-        outcome = upkeep.keep_up(output, "frames", keys, missing, make, facts())
+        outcome = upkeep.keep_up(output, "frames", keys, missing, make, prepared.facts)
     shard_folders.conclude("align", output, outcome)
 
 
-def key_of(video: Video, parameters: AlignParameters) -> str:
+@contextmanager
+def prepare(job: Job, output: Path) -> Iterator[Prepared]:
+    """Make the method ready; when nothing is missing it is not asked for, and the facts stay as they were."""
+    if not job.videos and (output / manifest.NAME).is_file():
+        yield Prepared(read_nothing, manifest.read(output).run)
+        return
+    with aligners.METHODS[job.parameters.method].prepare(job) as prepared:
+        yield Prepared(prepared.read, {**facts(), **prepared.facts})
+
+
+def read_nothing(video: Video) -> NoReturn:
+    """Raise: no video is missing, so none is read."""
+    raise ValueError(f"{video.video} was not to be aligned")
+
+
+def key_of(root: Path, video: Video, parameters: AlignParameters) -> str:
     """Return the fingerprint of the frames of a video: its source, how it is read, the version of this code."""
-    described = {name: str(value) for name, value in dataclasses.asdict(parameters).items()}
+    method = aligners.METHODS[parameters.method]
+    described = {name: str(getattr(parameters, name)) for name in ("method", *method.counting)}
     numbers = {"first_label": video.first_label, "frame_step": video.frame_step, "version": ALIGN_VERSION}
-    return shards.fingerprint({"source_digest": video.source_digest, **described, **numbers})
+    ingredients = method.ingredients(root, video, parameters)
+    return shards.fingerprint({"source_digest": video.source_digest, **described, **ingredients, **numbers})
 
 
-def align(root: Path, video: Video, parameters: AlignParameters, path: Path, key: str) -> int:
+def align(prepared: Prepared, video: Video, method: str, path: Path, key: str) -> int:
     """Write the frames of one video and return their number.
 
     Raises:
         InputError: the source cannot be read, or has another number of frames than when it was indexed.
     """
-    alignment = aligned.read(root, video, parameters)
-    for warning in alignment.warnings:
-        console.say(f"align: {video.video}: {warning}")
-    written = frames.write(path, alignment.frames, key, parameters.method)
+    with prepared.read(video) as alignment:
+        for warning in alignment.warnings:
+            console.say(f"align: {video.video}: {warning}")
+        written = frames.write(path, alignment.frames, key, method)
     if written != video.frame_count:
         path.unlink()
         raise InputError(

@@ -7,15 +7,20 @@ import sys
 
 import typer
 
-from stages.command import guarded
+from stages import console
+from stages.command import INTERRUPTED, ExitCode, guarded
 
 COMMANDS = ("demo", "index", "align", "extract", "train", "detect", "evaluate", "scores", "flops", "doctor")
 GROUPS = ("labels", "weights")
 
 
 def main() -> None:
-    """Run `facespan`."""
-    build(sys.argv[1:])()
+    """Run `facespan`; Ctrl-C ends as in `command.guarded` from the start, for torch takes seconds to import."""
+    try:
+        build(sys.argv[1:])()
+    except KeyboardInterrupt:
+        console.say(f"error: {INTERRUPTED}")
+        sys.exit(ExitCode.INTERRUPTED)
 
 
 def build(arguments: list[str]) -> typer.Typer:

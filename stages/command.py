@@ -47,9 +47,7 @@ def guarded(function: Callable[P, None]) -> Callable[P, None]:
         except (InputError, ValueError) as error:
             raise _stop(error, ExitCode.INPUT) from None
         except KeyboardInterrupt:
-            raise _stop(
-                "interrupted; what is finished is kept, run the same command again to go on", ExitCode.INTERRUPTED
-            ) from None
+            raise _stop(INTERRUPTED, ExitCode.INTERRUPTED) from None
 
     return call
 

@@ -108,8 +108,7 @@ def _write_missing(missing: Sequence[Task], frame_count: int, processes: int) ->
     if not missing:
         return
     with console.progress("demo", len(missing) * frame_count, "frames") as advance:
-        for frames in workers.run(write, missing, workers.count(processes, len(missing))):
-            advance(frames)
+        workers.run(write, missing, workers.count(processes, len(missing)), advance)
 
 
 def _perform(task: Task) -> Performance:

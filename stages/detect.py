@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from cache import detections, weights
+from cache import detections, files, weights
 from cache.detections import Detection
 from cache.errors import InputError, ShardError
 from pipeline import decoding
@@ -18,6 +18,9 @@ from pipeline.decoding import DetectParameters
 from pipeline.detector import Detector, DetectorParameters
 from pipeline.recordings import Recording
 from stages import command, console, corpora, devices, options, params, recordings
+
+# What a detector's card says of it; `stages.train` writes it.
+FACTS = ("corpus", "fold", "classes", "emotions", "input_width", "encoder", "parameters")
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,12 @@ def main(
     rows: list[Detection] = []
     with console.progress("detect", len(found), "videos", quiet) as advance:
         for subject, held in chosen.items():
-            check_encoder(held, encoder, features)
+            check_encoder(held, encoder, found[0].features.shape[1], features)
             own = [recording for recording in found if recording.subject == subject]
             rows += search(held, own, parameters, devices.choose(device))
             advance(len(own))
     rows.sort(key=lambda row: (row.video, row.start, row.stop, row.emotion))
+    files.sweep_temporaries(output.parent)
     detections.write(output, rows)
     empty = [recording.video for recording in found if not recording.face_found.any()]
     if empty:
@@ -68,11 +72,18 @@ def main(
 
 
 def read_cards(folder: Path) -> list[Held]:
-    """Return every detector of a folder, by name; InputError when there is none."""
+    """Return every detector of a folder, by name; InputError when there is none, or something else among them."""
     paths = sorted(folder.glob("*.safetensors"))
     if not paths:
         raise InputError(f"{folder} holds no detectors (*.safetensors). Run: dvc repro, or give --detectors")
-    return [Held(path, weights.read_card(path)) for path in paths]
+    found = [Held(path, weights.read_card(path)) for path in paths]
+    for held in found:
+        missing = [name for name in FACTS if name not in held.card]
+        if missing:
+            raise InputError(
+                f"{held.path} is no detector: its card lacks {', '.join(missing)}. Move it away, or run: dvc repro"
+            )
+    return found
 
 
 def choose(held: Sequence[Held], corpus: str, subjects: Sequence[str]) -> dict[str, Held]:
@@ -94,8 +105,13 @@ def choose(held: Sequence[Held], corpus: str, subjects: Sequence[str]) -> dict[s
     return chosen
 
 
-def check_encoder(held: Held, encoder: dict[str, Any], features: Path) -> None:
+def check_encoder(held: Held, encoder: dict[str, Any], width: int, features: Path) -> None:
     """Raise ShardError when features and detector come from different encoders: their numbers mean different things."""
+    if held.card["input_width"] != width:
+        raise ShardError(
+            f"{held.path} was trained on features {held.card['input_width']} wide, those in {features} are {width}. "
+            "Extract with the same encoder (extract.weights in configs/params.yaml) or train again"
+        )
     if held.card["encoder"] != encoder:
         raise ShardError(
             f"{held.path} was trained on features of {held.card['encoder']}, {features} holds features of {encoder}. "
@@ -122,10 +138,17 @@ def build(tensors: dict[str, Any], card: dict[str, Any], path: Path) -> Detector
     """Return the detector a file describes; InputError when its tensors are those of another variant."""
     described = params.build(_as_lists(card["parameters"]["detector"]), DetectorParameters, str(path))
     detector = Detector(described, card["input_width"], len(card["classes"]))
-    try:
-        detector.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
-    except RuntimeError as error:
-        raise InputError(f"{path}: its tensors are not those of the detector its card describes ({error})") from error
+    expected = {name: tuple(value.shape) for name, value in detector.state_dict().items()}
+    found = {name: value.shape for name, value in tensors.items()}
+    differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if differing:
+        name = differing[0]
+        raise InputError(
+            f"{path} holds another detector than its card describes: {len(differing)} tensors differ, {name} for "
+            f"instance is {found.get(name, 'absent')}, expected {expected.get(name, 'absent')}. "
+            "Remove the file and run: dvc repro"
+        )
+    detector.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
     return detector
 
 

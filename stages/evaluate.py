@@ -40,6 +40,8 @@ def main(
     classes = names_in(corpora.load(corpus).classes, found)
     results = pair(videos.read(videos_path), expressions.read(expressions_path), found, classes)
     figures = summarise(results, classes, parameters)
+    for folder in (metrics.parent, plots):
+        files.sweep_temporaries(folder)
     write_plots(plots, results, figures, classes)
     with files.write_atomically(metrics) as temporary:
         temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

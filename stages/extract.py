@@ -96,6 +96,10 @@ def load(parameters: ExtractParameters, folder: Path) -> Source:
     arrays, card = weights.read(path)
     tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
     preprocessing = params.build(card.get("preprocessing", {}), Preprocessing, f"{path}: card")
+    try:
+        encoder.check(tensors)
+    except ValueError as error:
+        raise InputError(f"{path}: {error} --name {parameters.weights}") from error
     return Source(parameters.weights, tensors, preprocessing, encoder.digest_of(tensors))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cache import audit, expressions, videos
+from cache import audit, expressions, files, videos
 from cache.audit import AuditRow
 from cache.corpora import casme2, casme3, samm_lv, table
 from cache.errors import InputError
@@ -40,6 +40,7 @@ def main(
     found_videos, found_expressions, rows = read(root, facts)
     check_classes(found_expressions, described.classes, corpora.path_of(corpus))
     folder = output or Path("data") / corpus
+    files.sweep_temporaries(folder)
     videos.write(folder / "videos.parquet", found_videos)
     expressions.write(folder / "expressions.parquet", found_expressions)
     audit.write(folder / "audit.csv", rows)

@@ -31,14 +31,22 @@ def load(sources: Sources) -> list[Recording]:
     """Return the recordings of every video of the table, in its order.
 
     Raises:
-        ShardError: a shard is missing, corrupt, or of another length than its video.
+        ShardError: a shard is missing, corrupt, of another length than its video, or of another width than others.
         InputError: an expression of an unknown class, in no video of the table, or beyond its video's end.
     """
     table = videos.read(sources.videos)
     held = manifest.read(sources.features)
     known = expressions.read(sources.expressions) if sources.expressions else []
     check(known, table, sources)
-    return [_recording(video, held, [e for e in known if e.video == video.video], sources) for video in table]
+    found = [_recording(video, held, [e for e in known if e.video == video.video], sources) for video in table]
+    for recording in found:
+        width, expected = recording.features.shape[1], found[0].features.shape[1]
+        if width != expected:
+            raise ShardError(
+                f"{sources.features / held.shards[recording.video].file} has features {width} wide, those of "
+                f"{found[0].video} are {expected}. Extract all with one encoder: dvc repro, or facespan extract --force"
+            )
+    return found
 
 
 def encoder_of(folder: Path) -> dict[str, Any]:

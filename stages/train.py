@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import typer
 
-from cache import detections, tables, weights
+from cache import detections, files, tables, weights
 from cache.errors import InputError
 from pipeline.folds import Fold, everyone, leave_one_subject_out
 from pipeline.recordings import Recording
@@ -61,6 +61,8 @@ def main(
     if dry_run:
         console.result(f"train: would train {len(wanted)} of {len(jobs)} detectors in {output}")
         return
+    for folder in (output, losses.parent):
+        files.sweep_temporaries(folder)
     run(wanted, processes, quiet)
     remove_others(output, jobs)
     write_curves(losses, jobs)
@@ -131,8 +133,17 @@ def run(jobs: Sequence[Job], processes: int, quiet: bool) -> None:
             for job in jobs:
                 train(job, advance)
         else:
-            for units in workers.run(train, jobs, workers.count(processes, len(jobs))):
-                advance(units)
+            workers.run(train_on_one_thread, jobs, workers.count(processes, len(jobs)), advance)
+
+
+def train_on_one_thread(job: Job, advance: Callable[[int], None]) -> None:
+    """Train one fold on the CPU; with one thread each, detectors do not depend on how many are trained at once."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        train(job, advance)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def train(job: Job, advance: Callable[[int], None]) -> None:

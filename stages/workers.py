@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
 import os
 import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
 from typing import TypeVar
 
-import torch
+from cache.errors import InputError
 
 Task = TypeVar("Task")
 Advance = Callable[[int], None]
@@ -25,47 +27,46 @@ def count(asked: int, tasks: int) -> int:
     return max(1, min(asked or len(os.sched_getaffinity(0)), tasks))
 
 
-def run(function: Callable[[Task, Advance], None], tasks: Sequence[Task], processes: int) -> Iterator[int]:
-    """Call `function(task, advance)` for every task, several at once, and yield the units as they are advanced.
+def run(function: Callable[[Task, Advance], None], tasks: Sequence[Task], processes: int, advance: Advance) -> None:
+    """Call `function(task, advance)` for every task, several at once; `advance` is called in this process.
 
-    Each process has one thread, so that results do not depend on how many there are; one process is this one.
-    `function` and tasks must be importable and picklable. The first error ends the others and is raised.
+    One process is this one. `function` and tasks must be importable and picklable. The first error is raised, and
+    like Ctrl-C it ends the others in the middle of their tasks; what they were writing is a temporary file.
+
+    Raises:
+        InputError: a process was killed from outside, as the system does when memory runs out.
     """
     if processes == 1:
-        yield from _run_here(function, tasks)
+        for task in tasks:
+            function(task, advance)
         return
     spawn = multiprocessing.get_context("spawn")
     advanced: Queue[int] = spawn.Queue()
-    with ProcessPoolExecutor(processes, spawn, _begin, (advanced,)) as pool:
-        futures = [pool.submit(_call, function, task) for task in tasks]
+    watched, life = spawn.Pipe(duplex=False)
+    with watched, life, ProcessPoolExecutor(processes, spawn, _begin, (advanced, watched)) as pool:
         try:
-            yield from _follow(futures, advanced)
-            wait(futures, return_when=FIRST_EXCEPTION)
-            for future in futures:
+            with _interrupts_held():
+                futures = [pool.submit(_call, function, task) for task in tasks]
+            _follow(futures, advanced, advance)
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                 future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"one of {processes} processes was killed, most often because memory ran out. "
+                "Run the same command again with --processes 1: what is finished is kept"
+            ) from error
+        except BaseException:
+            life.close()  # ends the processes, in the middle of their tasks
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
-def _run_here(function: Callable[[Task, Advance], None], tasks: Sequence[Task]) -> Iterator[int]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        for task in tasks:
-            units: list[int] = []
-            function(task, units.append)
-            yield sum(units)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _follow(futures: Sequence[Future[None]], advanced: Queue[int]) -> Iterator[int]:
+def _follow(futures: Sequence[Future[None]], advanced: Queue[int], advance: Advance) -> None:
     while True:
         done, left = wait(futures, timeout=0, return_when=FIRST_EXCEPTION)
         finished = not left or any(future.exception() for future in done)
         try:
-            yield advanced.get(timeout=SECONDS_BETWEEN_LOOKS)
+            advance(advanced.get(timeout=SECONDS_BETWEEN_LOOKS))
         except queue.Empty:
             if finished:
                 return
@@ -77,19 +78,26 @@ class _Channel:
     advanced: Queue[int]
 
 
-def _begin(advanced: Queue[int]) -> None:
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back in the block; processes started in it never get it, for the one that started them ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(advanced: Queue[int], watched: Connection) -> None:
     _Channel.advanced = advanced
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
 
 
 def _call(function: Callable[[Task, Advance], None], task: Task) -> None:
     function(task, _Channel.advanced.put)
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
+def _end_with_parent(watched: Connection) -> None:
+    # Nothing is ever sent: the connection becomes ready when the process at its other end closes it, or dies.
+    watched.poll(None)
+    os._exit(1)

@@ -16,7 +16,8 @@ ALLOWED = {
 }
 NEVER = {"pipeline": {"os", "pathlib", "pickle"}, "cache": {"pickle"}, "stages": {"pickle"}}
 SHARED_IN_STAGES = {
-    "command", "console", "corpora", "devices", "encoders", "options", "params", "recordings", "shard_folders", "workers",
+    "aligners", "command", "console", "corpora", "devices", "encoders", "options", "params", "recordings",
+    "shard_folders", "workers",
 }  # fmt: skip
 FILES = sorted(path for room in ALLOWED for path in (ROOT / room).rglob("*.py"))
 

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -85,13 +84,16 @@ def write_video(
         InputError: the disk does not accept it, or the file holds other than the frames that were given.
     """
     path = video_path(root, video)
-    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
-        draft = Path(folder) / path.name  # OpenCV chooses the container by the name's ending
-        count = _encode(draft, frames, frame_rate)
-        if (found := _count(draft)) != count:
-            raise InputError(f"{path}: {count} frames were written but {found} decode. Is the disk full?")
-        with files.write_atomically(path) as temporary:
+    with files.write_atomically(path) as temporary:
+        # OpenCV writes to names with this ending only. What a killed run left under this one is overwritten.
+        draft = path.with_name(f".{path.name}")
+        try:
+            count = _encode(draft, frames, frame_rate)
+            if (found := _count(draft)) != count:
+                raise InputError(f"{path}: {count} frames were written but {found} decode. Is the disk full?")
             temporary.write_bytes(draft.read_bytes())
+        finally:
+            draft.unlink(missing_ok=True)
     record = Record(files.check_video_id(video), subject, count, facts_key, files.sha256_of(path))
     _write_json(_record_path(root, video), asdict(record))
     return record
@@ -118,7 +120,8 @@ def write_labels(root: Path, subjects: Mapping[str, str], labels: Sequence[Label
 
 def withdraw_card(root: Path) -> None:
     """Remove the card before videos change, so that no folder has one that is not true."""
-    (root / CARD).unlink(missing_ok=True)
+    with files.explain_failures(root / CARD):
+        (root / CARD).unlink(missing_ok=True)
 
 
 def write_card(root: Path, records: Sequence[Record], parameters: Mapping[str, Any]) -> None:

@@ -146,6 +146,12 @@ def facespan() -> Run:
 
 
 @pytest.fixture
+def words() -> Callable[[str], list[str]]:
+    """Return a function that gives what is typed for a stage after its name."""
+    return lambda name: STAGES[name].split()[1:]
+
+
+@pytest.fixture
 def stage() -> Run:
     """Return a function that runs stages by name."""
     return run_stages

@@ -1,0 +1,233 @@
+"""The ways to aligned faces, by name; introduces landmarks, from wherever they come, to the alignment."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cache import aligned, face_models, image_folders, openface_landmarks, openface_model, openface_runs, raw_frames
+from cache.aligned import Alignment, AlignParameters
+from cache.errors import InputError
+from cache.files import sha256_of
+from cache.frames import Frame, encode_image
+from cache.openface_runs import Command
+from cache.prefetch import ahead
+from cache.raw_frames import RawFrame
+from cache.videos import Video
+from pipeline import alignment, face_tracks
+from pipeline.face_networks import FaceNetworks
+from pipeline.face_tracks import FaceTrack
+
+WORKSPACE = ".openface"
+FRAMES_AHEAD = 8
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be aligned: the videos whose shards are missing, and a folder to work in, which may go at any time."""
+
+    root: Path
+    parameters: AlignParameters
+    videos: Sequence[Video]
+    workspace: Path
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A method ready to work.
+
+    Attributes:
+        read: gives the alignment of a video, to be used in a `with`.
+        facts: what it works with, for the manifest.
+    """
+
+    read: Callable[[Video], AbstractContextManager[Alignment]]
+    facts: Mapping[str, Any]
+
+
+def _no_more(_root: Path, _video: Video, _parameters: AlignParameters) -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to aligned faces.
+
+    Attributes:
+        sources: what it can read.
+        counting: the parameters that change what it gives, and so belong to a shard's key.
+        prepare: makes it ready for a job.
+        ingredients: what else it makes the frames of a video from, by digest, for the key.
+    """
+
+    sources: tuple[str, ...]
+    counting: tuple[str, ...]
+    prepare: Callable[[Job], AbstractContextManager[Prepared]]
+    ingredients: Callable[[Path, Video, AlignParameters], Mapping[str, str]] = _no_more
+
+
+def check(video: Video, parameters: AlignParameters) -> None:
+    """Raise InputError when the method asked for cannot read what the corpus holds of a video."""
+    sources = METHODS[parameters.method].sources
+    if video.source not in sources:
+        raise InputError(
+            f"{video.video} is of source {video.source!r}, which align.method {parameters.method!r} cannot read "
+            f"(it reads {', '.join(sources)}). Set align.method in configs/params.yaml or in the corpus file."
+        )
+
+
+@contextmanager
+def _as_they_are(job: Job) -> Iterator[Prepared]:
+    yield Prepared(lambda video: nullcontext(aligned.of_file(job.root, video, job.parameters)), {})
+
+
+@contextmanager
+def _from_openface_output(job: Job) -> Iterator[Prepared]:
+    yield Prepared(lambda video: nullcontext(aligned.of_openface(job.root, video, job.parameters)), {})
+
+
+@contextmanager
+def _by_openface(job: Job) -> Iterator[Prepared]:
+    parameters = job.parameters
+    path = openface_model.find_command(parameters.openface_folder)
+    command = Command(path, parameters.openface_format, parameters.openface_model)
+    told = openface_runs.try_out(command, job.workspace)
+    at_once = parameters.processes or len(os.sched_getaffinity(0))
+    names = [video.video for video in job.videos]
+    with openface_runs.Runs(command, names, _source(job), job.workspace, at_once) as runs:
+
+        @contextmanager
+        def read(video: Video) -> Iterator[Alignment]:
+            with runs.output(video.video) as (folder, said):
+                yield aligned.of_openface_run(folder, said, job.root, video)
+
+        yield Prepared(read, {"openface": told})
+
+
+def _source(job: Job) -> Callable[[str, Path], Path]:
+    """Return what OpenFace is to run over, by video and a folder of its own: the file, or links to the images."""
+    by_name = {video.video: video for video in job.videos}
+
+    def source(name: str, folder: Path) -> Path:
+        video = by_name[name]
+        path = job.root / video.path
+        if video.source == "video":
+            return path
+        files = image_folders.read_folder(path).files[:: video.frame_step]
+        return openface_runs.link_images(files, folder / name)
+
+    return source
+
+
+@contextmanager
+def _from_openface_landmarks(job: Job) -> Iterator[Prepared]:
+    _landmark_folder(job.root, job.parameters)
+    path = openface_model.find_mean_shape(job.parameters.openface_folder)
+    mean_shape = openface_model.read_mean_shape(path)
+
+    def read(video: Video) -> AbstractContextManager[Alignment]:
+        recording = raw_frames.open(job.root, video)
+        csv_path = _landmarks_of(job.root, video, job.parameters)
+        found = openface_landmarks.read(
+            csv_path, job.parameters.face_number, video.frame_rate * video.frame_step, recording.frame_count
+        )
+        columns = found.columns
+
+        def frames() -> Iterator[Frame]:
+            for raw in recording.play():
+                is_found = bool(columns.face_found[raw.position])
+                placement = alignment.place(found.points[raw.position], mean_shape) if is_found else None
+                yield _cut(raw, placement, float(columns.face_confidence[raw.position]), job.parameters.quality)
+
+        return nullcontext(Alignment(frames(), found.warnings))
+
+    yield Prepared(read, {"mean_shape_sha256": sha256_of(path)})
+
+
+def _ingredients_of_landmarks(root: Path, video: Video, parameters: AlignParameters) -> dict[str, str]:
+    mean_shape = sha256_of(openface_model.find_mean_shape(parameters.openface_folder))
+    try:
+        landmarks = sha256_of(_landmarks_of(root, video, parameters))
+    except InputError:
+        # This video will fail, and say why; the others go on.
+        landmarks = "missing"
+    return {"landmarks": landmarks, "mean_shape": mean_shape}
+
+
+def _landmarks_of(root: Path, video: Video, parameters: AlignParameters) -> Path:
+    return openface_landmarks.find(_landmark_folder(root, parameters), video.video, Path(video.path).stem)
+
+
+def _landmark_folder(root: Path, parameters: AlignParameters) -> Path:
+    """Return where OpenFace's CSV files lie; InputError when the parameters do not say, or there is no such folder."""
+    told = "align.landmarks, the folder in the corpus folder that holds OpenFace's CSV files (<video>.csv),"
+    if parameters.landmarks is None:
+        raise InputError(f"{told} is null: set it in configs/params.yaml or in the corpus file.")
+    folder = root / parameters.landmarks
+    if not folder.is_dir():
+        raise InputError(f"{told} is {folder}, which is missing or no folder. Correct it.")
+    return folder
+
+
+@contextmanager
+def _built_in(job: Job) -> Iterator[Prepared]:
+    try:
+        networks = FaceNetworks(*face_models.read())
+    except ModuleNotFoundError as problem:
+        raise InputError(f"align.method 'builtin' cannot run its networks: {problem}. {face_models.INSTALL}") from None
+
+    def read(video: Video) -> AbstractContextManager[Alignment]:
+        recording = raw_frames.open(job.root, video)
+        played = ahead(recording.play(), FRAMES_AHEAD)
+        tracks = face_tracks.follow(((raw.position, raw.rgb) for raw in played), networks)
+        face = face_tracks.choose(tracks, job.parameters.face_number)
+        placements, presences = (face.placements, face.presences) if face else ({}, {})
+
+        def frames() -> Iterator[Frame]:
+            for raw in ahead(recording.play(), FRAMES_AHEAD):
+                placement = placements.get(raw.position)
+                yield _cut(raw, placement, presences.get(raw.position, 0.0), job.parameters.quality)
+
+        return nullcontext(Alignment(frames(), _about(tracks, face)))
+
+    runner = f"{face_models.RUNNER} {importlib.metadata.version(face_models.RUNNER)}"
+    yield Prepared(read, {"builtin": {"library": runner, "weights_sha256": dict(face_models.DIGESTS)}})
+
+
+def _about(tracks: Sequence[FaceTrack], face: FaceTrack | None) -> tuple[str, ...]:
+    if face is None:
+        return ("no frame shows a face: all are black and marked",)
+    if len(tracks) == 1:
+        return ()
+    counts = ", ".join(f"face {number} in {len(track.placements)} frames" for number, track in enumerate(tracks))
+    taken = next(number for number, track in enumerate(tracks) if track is face)
+    return (f"{len(tracks)} faces at once ({counts}): took face {taken}",)
+
+
+def _cut(raw: RawFrame, placement: NDArray[np.float64] | None, confidence: float, quality: int) -> Frame:
+    """Return the aligned face in a frame as it is stored; black and marked when there is none."""
+    if placement is None:
+        face = np.zeros((alignment.SIZE, alignment.SIZE, 3), np.uint8)
+    else:
+        face = alignment.warp(raw.rgb, placement)
+    # A face beyond the edge of the frame is not seen, whatever its landmarks claim.
+    return Frame(encode_image(face, quality), raw.seconds, raw.label, bool(face.any()), confidence)
+
+
+METHODS: dict[str, Method] = {
+    "none": Method(("video", "images"), ("face", "quality"), _as_they_are),
+    "openface-output": Method(("openface",), ("face", "quality"), _from_openface_output),
+    "openface-landmarks": Method(
+        ("video", "images"), ("face", "quality"), _from_openface_landmarks, _ingredients_of_landmarks
+    ),
+    "builtin": Method(("video", "images"), ("face", "quality"), _built_in, lambda *_: face_models.DIGESTS),
+    "openface": Method(("video", "images"), ("openface_model", "openface_format"), _by_openface),
+}

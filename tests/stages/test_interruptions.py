@@ -1,0 +1,184 @@
+"""Ctrl-C and SIGKILL in the middle of each stage: a rerun completes, keeps what was finished, leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from stages.command import INTERRUPTED, ExitCode
+
+ROOT = Path(__file__).resolve().parents[2]
+# Says when it syncs: a Ctrl-C that comes during a weak reference's callback is printed and lost by Python itself.
+SLOW_DISK = """
+import os, pathlib, time
+fsync = os.fsync
+def slow(descriptor):
+    note = pathlib.Path(__file__).with_name(f"{os.getpid()}.syncing")
+    note.touch()
+    time.sleep(0.15)
+    note.unlink()
+    fsync(descriptor)
+os.fsync = slow
+"""
+MARK = "FACESPAN_TEST_OF_INTERRUPTIONS"
+DEADLINE_SECONDS = 60
+DEMO = ["--output", "corpus"]
+
+
+class Work(NamedTuple):
+    """Where a stage leaves what is finished, and how it is called there."""
+
+    before: str
+    folder: str
+    finished: str
+
+
+WORKS = {
+    "demo": Work("", "corpus", "records/*.json"),
+    "index": Work("", "data", "videos.parquet"),
+    "align": Work("index", "data/frames", "*.h5"),
+    "extract": Work("align", "data/features", "*.h5"),
+    "train": Work("extract", "results/detectors", "*.safetensors"),
+    "detect": Work("train", "results", ""),
+    "evaluate": Work("detect", "results/plots", "*.csv"),
+}
+# Stages that keep what is finished when they run again; the others take seconds and begin anew.
+KEEPING = ("demo", "align", "extract", "train")
+SEVERAL = ["--processes", "2"]
+
+
+def start(name: str, words: list[str], here: Path) -> subprocess.Popen[str]:
+    """Start a stage as DVC does, on a disk that takes its time."""
+    (here.parent / "sitecustomize.py").write_text(SLOW_DISK, encoding="utf-8")
+    for note in here.parent.glob("*.syncing"):
+        note.unlink()
+    environment = os.environ | {"PYTHONPATH": f"{here.parent}:{ROOT}", MARK: str(here), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", f"stages.{name}", *words]
+    return subprocess.Popen(
+        command, cwd=here, env=environment, text=True, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def temporaries(here: Path) -> list[Path]:
+    """Return what is being written, or was left by a killed process."""
+    return sorted(here.rglob(".*.tmp"))
+
+
+def wait_for_work(process: subprocess.Popen[str], here: Path, work: Work) -> dict[Path, int]:
+    """Wait until something is finished and something else is being written; return what is finished."""
+    patience = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < patience:
+        finished = {path: path.stat().st_mtime_ns for path in (here / work.folder).glob(work.finished or "none")}
+        if (finished or not work.finished) and temporaries(here) and list(here.parent.glob("*.syncing")):
+            return finished
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.002)
+    raise AssertionError(f"nothing was written in {DEADLINE_SECONDS} s")
+
+
+def survivors(here: Path) -> list[int]:
+    """Return the processes that descend from a start in this folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            told = (entry / "environ").read_bytes()
+        except OSError:
+            continue  # it ended, or is somebody else's
+        if f"{MARK}={here}".encode() in told.split(b"\0"):
+            found.append(int(entry.name))
+    return found
+
+
+def contents(here: Path) -> dict[str, bytes]:
+    """Return every file of the project folder."""
+    return {str(path.relative_to(here)): path.read_bytes() for path in sorted(here.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def small_demo(begin: Callable[[str], Path]) -> Path:
+    """Return a folder without a corpus, and with parameters for one of three videos."""
+    here = begin("")
+    path = here / "configs/params.yaml"
+    parameters = yaml.safe_load(path.read_text(encoding="utf-8"))
+    parameters["demo"] |= {"subjects": 3, "videos_per_subject": 1}
+    parameters["demo"]["recordings"] |= {"duration_seconds": 1.0, "fewest_expressions": 1, "most_expressions": 1}
+    parameters["demo"]["recordings"] |= {"median_length": 18.0, "longest": 20, "smallest_gap": 2}
+    path.write_text(yaml.safe_dump(parameters), encoding="utf-8")
+    for file in sorted((here / "corpus").rglob("*")):
+        if file.is_file():
+            file.unlink()
+    return here
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_a_stage_survives_ctrl_c_and_then_sigkill(
+    name: str,
+    request: pytest.FixtureRequest,
+    facespan: Callable[..., Any],
+    words: Callable[[str], list[str]],
+) -> None:
+    work = WORKS[name]
+    here = request.getfixturevalue("small_demo") if name == "demo" else request.getfixturevalue("begin")(work.before)
+    typed = DEMO if name == "demo" else words(name)
+
+    process = start(name, [*typed, *SEVERAL] if name == "demo" else typed, here)
+    wait_for_work(process, here, work)
+    os.killpg(process.pid, signal.SIGINT)
+    told = process.communicate(timeout=DEADLINE_SECONDS)[1]
+    assert process.returncode == ExitCode.INTERRUPTED, told
+    assert told.splitlines()[-1] == f"error: {INTERRUPTED}"
+    assert "Traceback" not in told
+    # Processes end at once, and what they were writing stays until the rerun; one alone tidies up.
+    assert name == "demo" or not temporaries(here)
+    assert not survivors(here)
+    finished = {path: path.stat().st_mtime_ns for path in (here / work.folder).glob(work.finished or "none")}
+
+    process = start(name, [*typed, *SEVERAL] if name in ("demo", "train") else typed, here)
+    wait_for_work(process, here, work)
+    process.kill()
+    process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode == -signal.SIGKILL
+    assert temporaries(here)
+    patience = time.monotonic() + DEADLINE_SECONDS
+    while survivors(here) and time.monotonic() < patience:
+        time.sleep(0.01)
+    assert not survivors(here)
+
+    told = facespan(name, *typed)
+    assert told.code == ExitCode.DONE, told.err
+    assert not temporaries(here)
+    if name in KEEPING:
+        assert finished
+        assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert contents(here) == uninterrupted(name, here, request, facespan)
+
+
+def uninterrupted(
+    name: str, here: Path, request: pytest.FixtureRequest, facespan: Callable[..., Any]
+) -> dict[str, bytes]:
+    """Return the files as one run leaves them."""
+    if name != "demo":
+        return contents(request.getfixturevalue("advanced")(name))
+    assert facespan("demo", *DEMO, "--force").code == ExitCode.DONE
+    return contents(here)
+
+
+def test_a_process_that_was_killed_is_said_with_what_to_do(small_demo: Path) -> None:
+    process = start("demo", [*DEMO, *SEVERAL], small_demo)
+    wait_for_work(process, small_demo, WORKS["demo"])
+    others = [n for n in survivors(small_demo) if b"spawn_main" in Path(f"/proc/{n}/cmdline").read_bytes()]
+    os.kill(others[0], signal.SIGKILL)
+    told = process.communicate(timeout=DEADLINE_SECONDS)[1]
+    assert process.returncode == ExitCode.INPUT
+    assert told.splitlines()[-1].startswith("error: one of 2 processes was killed, most often because memory ran out. ")
+    assert "--processes 1" in told
+    assert not survivors(small_demo)
