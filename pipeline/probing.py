@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ class Score(NamedTuple):
     """What a probe reaches on images that it has not seen."""
 
     accuracy: float
+    balanced_accuracy: float  # the mean of recalls: what is common and what is rare count alike
     recalls: tuple[float, ...]  # per class; nan for one without images
     penalty: float
 
@@ -57,7 +59,8 @@ def score(
     best = max(penalties, key=lambda penalty: _accuracy(probes[penalty].predict(validation[0]), validation[1]))
     predicted = probes[best].predict(test[0])
     recalls = tuple(_accuracy(predicted[test[1] == k], test[1][test[1] == k]) for k in range(class_count))
-    return Score(_accuracy(predicted, test[1]), recalls, best)
+    known = [recall for recall in recalls if not math.isnan(recall)]
+    return Score(_accuracy(predicted, test[1]), sum(known) / len(known), recalls, best)
 
 
 def fit(features: Tensor, classes: Tensor, class_count: int, penalty: float) -> Probe:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -239,16 +240,18 @@ def probe(
     classes = torch.from_numpy(found.targets.argmax(axis=1))
     train, validation, test = ((features[rows], classes[rows]) for rows in rows_of(found))
     score = probing.score(train, validation, test, len(found.classes))
-    recalls = {name: round(recall, 4) for name, recall in zip(found.classes, score.recalls, strict=True)}
+    named = zip(found.classes, score.recalls, strict=True)
+    recalls = {name: round(recall, 4) for name, recall in named if not math.isnan(recall)}
     if record and encoder_name != encoders.RANDOM:
-        measured = {"images": found.counts(), "accuracy": score.accuracy, "recalls": recalls, "penalty": score.penalty}
-        card = {**card, "probes": {**card.get("probes", {}), layout: measured | {"without": left_out}}}
+        measured = score._asdict() | {"images": found.counts(), "recalls": recalls, "without": left_out}
+        card = {**card, "probes": {**card.get("probes", {}), layout: measured}}
         encoders.write(folder, encoder_name, tensors, preprocessing, card)
     for name, recall in recalls.items():
         console.say(f"weights: {name:<10} {100 * recall:5.1f} % found")
     console.result(
         f"weights probe: {encoder_name} at {preprocessing.image_size} px: {100 * score.accuracy:.1f} % of "
-        f"{len(test[0])} test images right, {len(found.classes)} classes"
+        f"{len(test[0])} test images right, {100 * score.balanced_accuracy:.1f} % when the {len(found.classes)} "
+        "classes count alike"
     )
 
 
