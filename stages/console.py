@@ -59,7 +59,7 @@ def _bar(name: str, total: int, unit: str) -> Iterator[Advance]:
             nonlocal done
             done += units
             rate = done / max(time.monotonic() - started, 1e-9)
-            bar.update(task, advance=units, rate=f"{rate:,.0f} {unit}/s")
+            bar.update(task, advance=units, rate=_per_second(rate, unit))
 
         yield advance
 
@@ -76,6 +76,10 @@ def _lines(name: str, total: int, unit: str) -> Advance:
             return
         printed = now
         rate = done / max(now - started, 1e-9)
-        say(f"{name}: {done:,} of {total:,} {unit}, {rate:,.0f} {unit}/s, {(total - done) / rate:.0f} s left")
+        say(f"{name}: {done:,} of {total:,} {unit}, {_per_second(rate, unit)}, {(total - done) / rate:.0f} s left")
 
     return advance
+
+
+def _per_second(rate: float, unit: str) -> str:
+    return f"{rate:,.0f} {unit}/s" if rate >= 10 else f"{rate:.2f} {unit}/s"

@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 import numpy as np
 import typer
 
-from cache import detections, expressions, files, tables, videos
+from cache import detections, expressions, files, tables, videos, weights
 from cache.detections import Detection
 from cache.errors import InputError
 from cache.expressions import Expression
@@ -30,6 +30,7 @@ def main(
     videos_path: Annotated[Path, typer.Option("--videos", help="videos.parquet.")],
     expressions_path: Annotated[Path, typer.Option("--expressions", help="expressions.parquet.")],
     detections_path: Annotated[Path, typer.Option("--detections", help="detections.parquet.")],
+    detectors: Annotated[Path, typer.Option(help="The folder of detectors, whose cards name the encoder.")],
     metrics: Annotated[Path, typer.Option(help="metrics.json.")],
     plots: Annotated[Path, typer.Option(help="The folder of curves for `dvc plots`.")],
     params_path: options.Params = params.PARAMS,
@@ -39,7 +40,7 @@ def main(
     found = detections.read(detections_path)
     classes = names_in(corpora.load(corpus).classes, found)
     results = pair(videos.read(videos_path), expressions.read(expressions_path), found, classes)
-    figures = summarise(results, classes, parameters)
+    figures = {"encoder": encoder_of(detectors), **summarise(results, classes, parameters)}
     for folder in (metrics.parent, plots):
         files.sweep_temporaries(folder)
     write_plots(plots, results, figures, classes)
@@ -50,6 +51,15 @@ def main(
         f"evaluate: {len(results)} videos, spotting F1 {spotting['f1']:.3f} (guessing at random: {chance['f1']:.3f}), "
         f"recognition accuracy {figures['recognition']['accuracy']:.3f}; all of it: facespan scores {corpus}"
     )
+
+
+def encoder_of(detectors: Path) -> Figures:
+    """Return what the detectors' cards say of the encoder: figures from one that learned nothing are no result."""
+    paths = sorted(detectors.glob("*.safetensors"))
+    if not paths:
+        raise InputError(f"{detectors} holds no detectors (*.safetensors). Run: dvc repro")
+    told: Figures = weights.read_card(paths[0])["encoder"]
+    return told
 
 
 def names_in(classes: Sequence[str], found: Sequence[Detection]) -> tuple[str, ...]:

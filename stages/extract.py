@@ -145,7 +145,12 @@ def facts(source: Source, network: Encoder) -> dict[str, Any]:
     """Return what the features were made with, for the manifest; `encoder` tells detectors which features they know."""
     versions = {name: importlib.metadata.version(name) for name in ("torch", "torchvision")}
     device = torch.cuda.get_device_name(network.device) if network.device.type == "cuda" else network.device.type
-    told = {"name": source.name, "digest": source.digest, "image_size": source.preprocessing.image_size}
+    told = {
+        "name": source.name,
+        "digest": source.digest,
+        "image_size": source.preprocessing.image_size,
+        "has_learned": source.name != RANDOM,
+    }
     return {"encoder": told, "device": device, "precision": network.precision, **versions}
 
 

@@ -28,6 +28,7 @@ def main(
 def as_text(corpus: str, metrics: dict[str, Any]) -> str:
     """Return the figures people compare, one a line."""
     spotting, recognition, detection = metrics["spotting"], metrics["recognition"], metrics["detection"]
+    guessing, encoder = metrics["guessing"], metrics["encoder"]
     return "\n".join(
         [
             f"{corpus}: each subject scored by a detector, and with a threshold, that never saw that subject",
@@ -35,5 +36,11 @@ def as_text(corpus: str, metrics: dict[str, Any]) -> str:
             f"{spotting['recall']:.3f}   ({spotting['tp']} of {spotting['m']} found with {spotting['n']} detections)",
             f"  recognition  accuracy {recognition['accuracy']:.3f}   UF1 {recognition['uf1']:.3f}   (of the found)",
             f"  mAP          spotting {spotting['map']:.3f}   detection {detection['map']:.3f}   (IoU 0.50:0.05:0.95)",
+            f"  guessing     F1 {guessing['spotting']['f1']:.3f}   accuracy {guessing['recognition']['accuracy']:.3f}"
+            f"   (random intervals at the true rate, mean of {guessing['repetitions']})",
+            f"  encoder      {encoder['name']}, {encoder['image_size']} px"
+            + ("" if encoder["has_learned"] else ", random weights: meaningless for real faces"),
+            f"next: results/{corpus}/metrics.json has every figure and `dvc plots show` the curves;",
+            "      README.md says how to bring your own corpus",
         ]
     )

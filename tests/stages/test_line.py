@@ -36,10 +36,13 @@ def test_the_line_runs_from_videos_to_scores(begin: Begin, stage: Run, facespan:
     assert set(metrics["recognition"]) >= {"uf1", "accuracy"}
     assert "map" in metrics["detection"]
     assert metrics["spotting"]["m"] == 6
+    assert metrics["encoder"]["has_learned"] is False
     found = detections.read(here / "results/detections.parquet")
     assert found
     assert all(row.detector == f"without-{row.subject}" for row in found)
-    assert "spotting     F1" in facespan("scores", "tiny").out
+    scores = facespan("scores", "tiny").out
+    assert "spotting     F1" in scores
+    assert "random weights: meaningless for real faces" in scores
 
 
 def test_a_second_run_keeps_everything(begin: Begin, stage: Run) -> None:
