@@ -64,8 +64,19 @@ def start(name: str, words: list[str], here: Path) -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONPATH": f"{here.parent}:{ROOT}", MARK: str(here), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", f"stages.{name}", *words]
     return subprocess.Popen(
-        command, cwd=here, env=environment, text=True, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        cwd=here,
+        env=environment,
+        text=True,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=listen_to_ctrl_c,
     )
+
+
+def listen_to_ctrl_c() -> None:
+    """Undo what a shell does to the jobs it puts in the background, and they to their children: ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def temporaries(here: Path) -> list[Path]:
