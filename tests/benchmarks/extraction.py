@@ -1,6 +1,6 @@
 """Extraction end to end beside the bare forward pass of the same encoder, and its memory. Run by hand, from the root:
 
-    python -m tests.benchmarks.extraction [--device cuda] [--image-size 96]
+    python -m tests.benchmarks.extraction [--device cuda] [--image-size 96] [--count 448] [--no-memory]
 
 Both take turns in one process, so that what else the machine does falls on both; the ratio of the medians counts.
 Memory is the peak of a fresh process that extracts one minute, and of one that extracts ten.
@@ -76,13 +76,15 @@ def bare(network: Encoder, count: int) -> float:
 def speed(
     device: Annotated[str, typer.Option()] = "cpu",
     image_size: Annotated[int, typer.Option()] = 96,
+    count: Annotated[int, typer.Option(help="Frames of the timed video.")] = FRAMES_A_MINUTE // BATCH * BATCH,
+    memory: Annotated[bool, typer.Option(help="Measure memory as well, on one and ten minutes of video.")] = True,
     memory_of: Annotated[int, typer.Option(help="Only extract so many frames and print the peak.")] = 0,
 ) -> None:
     """Print the table."""
     network = build(device, image_size)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        count = memory_of or FRAMES_A_MINUTE // BATCH * BATCH
+        count = memory_of or count
         frames.write(folder / "frames.h5", images(count), shards.fingerprint({"benchmark": 1}), "benchmark")
         if memory_of:
             end_to_end(network, folder)
@@ -98,7 +100,7 @@ def speed(
     print(
         f"ratio, pair by pair {ratios[0]:.2f} to {ratios[-1]:.2f}, median {statistics.median(ratios):.2f} (0.85 wanted)"
     )
-    for minutes in (1, 10):
+    for minutes in (1, 10) if memory else ():
         words = ["--device", device, "--image-size", str(image_size), "--memory-of", str(minutes * FRAMES_A_MINUTE)]
         told = subprocess.run(
             [sys.executable, "-m", "tests.benchmarks.extraction", *words], capture_output=True, text=True, check=True
