@@ -27,7 +27,7 @@ def write(path: Path, tensors: Mapping[str, npt.NDArray[Any]], card: Mapping[str
         InputError: the disk refuses.
     """
     text = json.dumps(card, sort_keys=True, allow_nan=False)
-    content = save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, {CARD: text})
+    content = save({name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}, {CARD: text})
     with write_atomically(path) as temporary:
         temporary.write_bytes(content)
 

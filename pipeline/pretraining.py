@@ -20,6 +20,8 @@ from pipeline.labelled_faces import Faces, batches, channels_first, check, class
 
 # Of images that are only looked at; of no consequence for the result.
 BATCH_SIZE = 256
+# What torch.optim.SGD calls it.
+MOMENTUM = "momentum_buffer"
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,10 @@ class Epoch(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """All that training needs to go on after an epoch: tensors, numbers and lists only."""
+    """All that training needs to go on after an epoch; momentum is by the name of what it moves."""
 
     network: dict[str, Tensor]
-    optimiser: dict[str, Any]
+    momentum: dict[str, Tensor]
     best: dict[str, Tensor]
     curve: list[Epoch]
 
@@ -126,7 +128,7 @@ def pretrain(
     curve, best = list(resume.curve) if resume else [], dict(resume.best) if resume else {}
     if resume:
         network.load_state_dict(resume.network)
-        optimiser.load_state_dict(resume.optimiser)
+        _give_momentum(network, optimiser, resume.momentum)
     sizes = [size for size, epochs in parameters.stages for _ in range(epochs)]
     weights = class_weights(train.targets, parameters.balance)
     while len(curve) < len(sizes) and not _is_over(curve, parameters):
@@ -141,7 +143,7 @@ def pretrain(
         if _best_epoch(curve) == len(curve) or not best:
             best = _on_cpu(network)
         if save:
-            save(Progress(_on_cpu(network), optimiser.state_dict(), best, list(curve)))
+            save(Progress(_on_cpu(network), _momentum_of(network, optimiser), best, list(curve)))
     return Pretrained(best, preprocessing_of(train, parameters.stages[-1][0]), curve)
 
 
@@ -258,6 +260,17 @@ def _is_over(curve: list[Epoch], parameters: PretrainParameters) -> bool:
     if not curve or not parameters.patience or curve[-1].image_size != parameters.stages[-1][0]:
         return False
     return len(curve) - _best_epoch(curve) >= parameters.patience
+
+
+def _momentum_of(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    found = {name: optimiser.state[weight].get(MOMENTUM) for name, weight in network.named_parameters()}
+    return {name: value.detach().cpu().clone() for name, value in found.items() if value is not None}
+
+
+def _give_momentum(network: nn.Module, optimiser: torch.optim.Optimizer, momentum: Mapping[str, Tensor]) -> None:
+    for name, weight in network.named_parameters():
+        if name in momentum:
+            optimiser.state[weight][MOMENTUM] = torch.zeros_like(weight).copy_(momentum[name])
 
 
 def _on_cpu(network: nn.Module) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from stages import console, params
 
 FOLDER = Path("configs/weights")
 RANDOM = "random"
+PROGRESS = ("network", "momentum", "best")  # the tensors of a `Progress`
 # What torch raises for anything but tensors, numbers, texts and lists.
 Refused: type[Exception] = torch.serialization.pickle.UnpicklingError  # type: ignore[attr-defined]
 
@@ -88,18 +89,28 @@ def first_line(error: Exception) -> str:
 
 
 def write_progress(path: Path, key: str, progress: Progress) -> None:
-    """Write what training needs to go on: tensors, numbers, texts and lists, no code."""
-    content = progress._asdict() | {"key": key, "curve": [list(row) for row in progress.curve]}
-    with files.write_atomically(path) as temporary:
-        torch.save(content, temporary)
+    """Write what training needs to go on."""
+    tensors = {f"{part}/{name}": value.numpy() for part in PROGRESS for name, value in getattr(progress, part).items()}
+    weights.write(path, tensors, {"key": key, "curve": progress.curve})
 
 
 def read_progress(path: Path, key: str) -> Progress | None:
-    """Return what was kept at a path, or None when nothing was or it belongs to another training."""
+    """Return what was kept at a path, or None when nothing was or it belongs to another training.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     if not path.is_file():
         return None
-    content = load_checkpoint(path)
-    if not isinstance(content, dict) or content.pop("key", "") != key:
+    try:
+        tensors, card = weights.read(path)
+    except InputError as error:
+        raise InputError(f"{error} It keeps an unfinished training: begin anew with --force.") from error
+    if card.get("key") != key:
         console.say(f"weights: {path} is of other images or parameters and is made anew")
         return None
-    return Progress(**content | {"curve": [Epoch(*row) for row in content["curve"]]})
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in PROGRESS}
+    for name, value in tensors.items():
+        part, _, own = name.partition("/")
+        parts[part][own] = torch.from_numpy(value)
+    return Progress(**parts, curve=[Epoch(*row) for row in card["curve"]])

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,7 +71,7 @@ def train_encoder(
     found = found.first(limit) if limit else found
     place, chosen = work / name, devices.choose(device)
     key = key_of(found, training, augmentation)
-    trained = train(found, training, augmentation, chosen, place / "progress.pt", key, force, quiet)
+    trained = train(found, training, augmentation, chosen, place / "progress.safetensors", key, force, quiet)
     table, accuracy = tested(trained, found, chosen)
     card = {
         "name": name,
@@ -81,7 +82,7 @@ def train_encoder(
         "test_accuracy": accuracy,
         "confusion": table.tolist(),
         "parameters": dataclasses.asdict(training) | dataclasses.asdict(augmentation),
-        "command": f"facespan weights pretrain --images {name.upper()}_FOLDER --layout {layout} --name {name}",
+        "command": command_of(name, layout, data, licence, limit),
     }
     # Half the bytes; the rounding is far below what another seed would change.
     state = {key: value.half() for key, value in without_classifier(trained.state).items()}
@@ -94,6 +95,13 @@ def train_encoder(
         f"weights pretrain: {len(trained.curve)} epochs on {counts['train']} images, {100 * accuracy:.1f} % of "
         f"{counts['test']} test images right; {output / name}.safetensors"
     )
+
+
+def command_of(name: str, layout: str, data: str, licence: str, limit: int) -> str:
+    """Return what was typed, without the folder of the images, which is nobody's business."""
+    words = ["facespan", "weights", "pretrain", "--images", "FOLDER", "--layout", layout, "--name", name]
+    words += [word for flag, value in (("--data", data), ("--licence", licence)) for word in (flag, value) if value]
+    return shlex.join(words + (["--limit", str(limit)] if limit else []))
 
 
 def read(images: Path, layout: str, image_size: int) -> LabelledImages:

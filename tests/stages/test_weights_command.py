@@ -171,7 +171,9 @@ def test_an_encoder_is_trained_and_measured(faces: Path, small: Path) -> None:
     encoder.check({name: torch.from_numpy(value) for name, value in tensors.items()})
     assert card["classes"] == ["anger", "joy"]
     assert card["images"] == {"train": 16, "validation": 8, "test": 8}
-    assert card["command"] == "facespan weights pretrain --images OWN_FOLDER --layout folder --name own"
+    assert card["command"] == (
+        "facespan weights pretrain --images FOLDER --layout folder --name own --data 'two greys' --licence none"
+    )
     assert str(small.parent) not in json.dumps(card)
     assert sum(map(sum, card["confusion"])) == 8
     assert len((small.parent / "work/own/curves.csv").read_text(encoding="utf-8").splitlines()) == 3
@@ -195,3 +197,13 @@ def test_a_finished_training_is_not_repeated_and_another_one_does_not_go_on_from
     small.write_text(small.read_text(encoding="utf-8").replace("balance: 0.5", "balance: 0.25"), encoding="utf-8")
     other = train(faces, small)
     assert "is of other images or parameters and is made anew" in other.stderr
+
+
+def test_a_damaged_unfinished_training_is_named_and_can_be_begun_anew(faces: Path, small: Path) -> None:
+    train(faces, small)
+    kept = small.parent / "work/own/progress.safetensors"
+    kept.write_bytes(kept.read_bytes()[:1000])
+    told = train(faces, small)
+    assert told.exit_code == 4
+    assert str(kept) in told.stderr and "--force" in told.stderr
+    assert train(faces, small, "--force").exit_code == 0
