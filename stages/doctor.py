@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from cache import face_models
+from cache.errors import InputError
 from pipeline import encoder
 from stages import console, devices
 
@@ -21,7 +23,7 @@ OPENFACE = "FeatureExtraction"
 
 
 def main(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False) -> None:
-    """Say versions, devices, the precision chosen, DVC's link type and whether OpenFace is found."""
+    """Say versions, devices, the precision chosen, DVC's link type and which aligners can run."""
     found = examine()
     console.result(json.dumps(found, indent=2) if as_json else _as_text(found))
 
@@ -39,6 +41,7 @@ def examine() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "dvc_link_types": _dvc_link_types(),
         "openface": shutil.which(OPENFACE) or os.environ.get("OPENFACE"),
+        "builtin_aligner": _builtin_aligner(),
     }
 
 
@@ -47,6 +50,15 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _builtin_aligner() -> str | None:
+    """Return the versions of what `align.method builtin` needs; None where it cannot run."""
+    try:
+        face_models.read()
+    except InputError:
+        return None
+    return ", ".join(f"{name} {_version(name)}" for name in (face_models.RUNNER, face_models.PACKAGE))
 
 
 def _device_names() -> dict[str, str]:
@@ -72,5 +84,6 @@ def _as_text(found: dict[str, Any]) -> str:
         ("would run on", f"{found['device']}, precision {found['precision']}, {found['threads']} threads"),
         ("DVC links", found["dvc_link_types"] or "no DVC repository here, or DVC not installed"),
         ("OpenFace", found["openface"] or f"not found ({OPENFACE} is not on PATH); only needed to align with it"),
+        ("builtin aligner", found["builtin_aligner"] or "not installed; only needed to align without OpenFace"),
     ]
     return "\n".join(f"{name:<24} {value}" for name, value in rows)

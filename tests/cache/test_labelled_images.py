@@ -149,6 +149,60 @@ def test_affectnet_is_cut_to_its_faces_and_its_validation_part_is_the_test(tmp_p
     assert int(read.images.min()) == 200
 
 
+def write_label(root: Path, part: str, name: str, label: str) -> None:
+    write_image(root / part / "images" / f"{name}.jpg", 90)
+    (root / part / "annotations").mkdir(exist_ok=True)
+    np.save(root / part / "annotations" / f"{name}_exp.npy", np.array(label))
+
+
+def test_the_later_affectnet_is_read_from_a_file_a_label(tmp_path: Path) -> None:
+    for part, name, label in (("train_set", "7", "1"), ("train_set", "8", "9"), ("val_set", "2", "6")):
+        write_label(tmp_path, part, name, label)
+    read = labelled_images.read(tmp_path, "affectnet", 8)
+    assert [read.classes[k] for k in read.targets.argmax(axis=1)] == ["happiness", "anger"]
+    assert int(read.split[1]) == TEST
+    np.save(tmp_path / "val_set/annotations/2_exp.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match=r"2_exp.npy is no label"):
+        labelled_images.read(tmp_path, "affectnet", 8)
+    (tmp_path / "val_set/annotations/2_exp.npy").unlink()
+    with pytest.raises(InputError, match=r"val_set/annotations holds no labels"):
+        labelled_images.read(tmp_path, "affectnet", 8)
+
+
+def write_ferplus_tables(root: Path, rows: list[tuple[str, int, dict[str, int]]]) -> None:
+    """Write FER+'s two published tables: usage, grey level and votes of each face."""
+    faces = ["emotion,pixels,Usage", *(f"0,{' '.join([str(level)] * 48 * 48)},{usage}" for usage, level, _ in rows)]
+    names = [*VOTE_NAMES]
+    told = [f"{usage},fer.png," + ",".join(str(found.get(name, 0)) for name in names) for usage, _, found in rows]
+    (root / "fer2013.csv").write_text("\n".join(faces) + "\n", encoding="utf-8")
+    (root / "fer2013new.csv").write_text("\n".join([f"Usage,Image name,{','.join(names)}", *told]), encoding="utf-8")
+
+
+def test_the_published_tables_of_ferplus_give_the_same_as_mosaics(tmp_path: Path) -> None:
+    happy = {"happiness": 6, "neutral": 2, "unknown": 2}
+    rows = [("Training", 3, happy), ("PublicTest", 4, {"NF": 10}), ("PrivateTest", 5, {"fear": 10})]
+    write_ferplus_tables(tmp_path, rows)
+    read = labelled_images.read(tmp_path, "ferplus", 96)
+    assert read.images.shape == (2, 48, 48)
+    assert [int(image[0, 0]) for image in read.images] == [3, 5]
+    assert read.targets[0].tolist() == [0.25, 0.75, 0, 0, 0, 0, 0, 0]
+    assert read.split.tolist() == [TRAIN, TEST]
+    assert read.is_clear.tolist() == [True, True]
+
+
+def test_faulty_tables_of_ferplus_are_refused_with_the_row(tmp_path: Path) -> None:
+    rows = [("Training", 3, {"fear": 9}), ("Training", 4, {"fear": 9})]
+    write_ferplus_tables(tmp_path, rows)
+    faces = tmp_path / "fer2013.csv"
+    whole = faces.read_text(encoding="utf-8")
+    faces.write_text(whole.replace("4 4 4", "4 999 4", 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"fer2013.csv:3: pixels are 2304 values, expected 2304 from 0 to 255"):
+        labelled_images.read(tmp_path, "ferplus", 96)
+    faces.write_text("\n".join(whole.splitlines()[:2]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"fer2013.csv has fewer rows than the other table"):
+        labelled_images.read(tmp_path, "ferplus", 96)
+
+
 def test_rafdb_is_read_from_its_list(tmp_path: Path) -> None:
     (tmp_path / "list_partition_label.txt").write_text("train_00001.jpg 5\ntest_0001.jpg 4\n", encoding="utf-8")
     write_image(tmp_path / "Image" / "aligned" / "train_00001_aligned.jpg", 90)

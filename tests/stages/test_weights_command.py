@@ -205,5 +205,6 @@ def test_a_damaged_unfinished_training_is_named_and_can_be_begun_anew(faces: Pat
     kept.write_bytes(kept.read_bytes()[:1000])
     told = train(faces, small)
     assert told.exit_code == 4
-    assert str(kept) in told.stderr and "--force" in told.stderr
+    assert str(kept) in told.stderr
+    assert "--force" in told.stderr
     assert train(faces, small, "--force").exit_code == 0
