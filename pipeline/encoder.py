@@ -97,17 +97,16 @@ class Encoder(nn.Module):
         if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != torch.uint8:
             raise ValueError(f"frames are {tuple(frames.shape)} of {frames.dtype}, expected (B, H, W, 3) of uint8")
         images = frames.to(self.device, non_blocking=True).permute(0, 3, 1, 2)  # (B, 3, H, W), channels last
-        images = self.prepare(images.float().div_(255))
         with torch.backends.cudnn.flags(allow_tf32=False):
-            features: Tensor = self.network(images)  # (B, 512)
+            features: Tensor = self.network(self.prepare(images.float().div_(255)))  # (B, 512)
         return features.float()
 
     def prepare(self, images: Tensor) -> Tensor:
         """Return ``(B, 3, S, S)`` normalised images of images with values 0 to 1."""
         size = (self.preprocessing.image_size, self.preprocessing.image_size)
+        images = PREPARATIONS[self.preprocessing.channels](images, self.luminance)
         if images.shape[-2:] != size:
             images = F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
-        images = PREPARATIONS[self.preprocessing.channels](images, self.luminance)
         return ((images - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
 
 
@@ -116,7 +115,8 @@ def _colour(images: Tensor, luminance: Tensor) -> Tensor:
 
 
 def _grey(images: Tensor, luminance: Tensor) -> Tensor:
-    return (images * luminance).sum(dim=1, keepdim=True).expand_as(images)
+    """Return ``(B, 1, H, W)``; three equal channels would only be resized three times."""
+    return F.conv2d(images, luminance)
 
 
 PREPARATIONS = {"colour": _colour, "grey": _grey}

@@ -20,8 +20,6 @@ from pipeline.labelled_faces import Faces, batches, channels_first, check, class
 
 # Of images that are only looked at; of no consequence for the result.
 BATCH_SIZE = 256
-# What torch.optim.SGD calls it.
-MOMENTUM = "momentum_buffer"
 
 
 @dataclass(frozen=True)
@@ -32,9 +30,8 @@ class PretrainParameters:
         seed: of the first weights, of the order and of the augmentation.
         stages: pairs of an image size in pixels and the epochs at it; the last size is the encoder's.
         batch_size: images.
-        learning_rate: of SGD, at its highest.
-        momentum: likewise (Nesterov's).
-        weight_decay: likewise; of convolutions and the classifier only.
+        learning_rate: of AdamW, at its highest.
+        weight_decay: likewise (a step takes this share, times the rate, away); of convolutions and the classifier only.
         warm_up_share: of all steps, over which the learning rate rises; then it falls to 0 along a cosine.
         balance: images of a class count its frequency to the power of minus this in the loss; 0 counts all alike.
         patience: epochs at the last size without a better validation accuracy that end the training; 0 ends it never.
@@ -44,7 +41,6 @@ class PretrainParameters:
     stages: tuple[tuple[int, int], ...]
     batch_size: int
     learning_rate: float
-    momentum: float
     weight_decay: float
     warm_up_share: float
     balance: float
@@ -57,9 +53,8 @@ class PretrainParameters:
                 raise ValueError(f"stages is {self.stages}, expected image sizes from 32 with at least one epoch each")
         if self.batch_size < 2 or self.learning_rate <= 0:
             raise ValueError("expected batch_size of at least 2 and learning_rate above 0")
-        for name in ("momentum", "warm_up_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 up to below 1")
+        if not 0 <= self.warm_up_share < 1:
+            raise ValueError(f"warm_up_share is {self.warm_up_share}, expected 0 up to below 1")
         for name in ("seed", "weight_decay", "balance", "patience"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 0")
@@ -77,10 +72,10 @@ class Epoch(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """All that training needs to go on after an epoch; momentum is by the name of what it moves."""
+    """All that training needs to go on after an epoch; the optimiser's moments are named `<kind>/<weight>`."""
 
     network: dict[str, Tensor]
-    momentum: dict[str, Tensor]
+    moments: dict[str, Tensor]
     best: dict[str, Tensor]
     curve: list[Epoch]
 
@@ -122,13 +117,11 @@ def pretrain(
     check(train, "train")
     check(validation, "validation")
     network = on_device(start(parameters.seed, train.targets.shape[1]), device)
-    optimiser = torch.optim.SGD(
-        _groups(network, parameters.weight_decay), 0.1, momentum=parameters.momentum, nesterov=parameters.momentum > 0
-    )
+    optimiser = torch.optim.AdamW(_groups(network, parameters.weight_decay), fused=True)
     curve, best = list(resume.curve) if resume else [], dict(resume.best) if resume else {}
     if resume:
         network.load_state_dict(resume.network)
-        _give_momentum(network, optimiser, resume.momentum)
+        _give_moments(network, optimiser, resume.moments)
     sizes = [size for size, epochs in parameters.stages for _ in range(epochs)]
     weights = class_weights(train.targets, parameters.balance)
     while len(curve) < len(sizes) and not _is_over(curve, parameters):
@@ -143,7 +136,7 @@ def pretrain(
         if _best_epoch(curve) == len(curve) or not best:
             best = _on_cpu(network)
         if save:
-            save(Progress(_on_cpu(network), _momentum_of(network, optimiser), best, list(curve)))
+            save(Progress(_on_cpu(network), _moments_of(network, optimiser), best, list(curve)))
     return Pretrained(best, preprocessing_of(train, parameters.stages[-1][0]), curve)
 
 
@@ -151,7 +144,7 @@ def start(seed: int, class_count: int) -> nn.Module:
     """Return a ResNet18 that has learned nothing yet; the process's own random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network: nn.Module = resnet18(weights=None, num_classes=class_count, zero_init_residual=True)
+        network: nn.Module = resnet18(weights=None, num_classes=class_count)
         return network
 
 
@@ -262,15 +255,21 @@ def _is_over(curve: list[Epoch], parameters: PretrainParameters) -> bool:
     return len(curve) - _best_epoch(curve) >= parameters.patience
 
 
-def _momentum_of(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    found = {name: optimiser.state[weight].get(MOMENTUM) for name, weight in network.named_parameters()}
-    return {name: value.detach().cpu().clone() for name, value in found.items() if value is not None}
+def _moments_of(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {
+        f"{kind}/{name}": value.detach().cpu().clone()
+        for name, weight in network.named_parameters()
+        for kind, value in optimiser.state[weight].items()
+    }
 
 
-def _give_momentum(network: nn.Module, optimiser: torch.optim.Optimizer, momentum: Mapping[str, Tensor]) -> None:
-    for name, weight in network.named_parameters():
-        if name in momentum:
-            optimiser.state[weight][MOMENTUM] = torch.zeros_like(weight).copy_(momentum[name])
+def _give_moments(network: nn.Module, optimiser: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
+    weights = dict(network.named_parameters())
+    for place, value in moments.items():
+        kind, _, name = place.partition("/")
+        # As the weight lies in memory, or the same sums would be rounded in another order.
+        like = torch.empty_like(weights[name] if value.ndim else value, device=weights[name].device)
+        optimiser.state[weights[name]][kind] = like.copy_(value)
 
 
 def _on_cpu(network: nn.Module) -> dict[str, Tensor]:

@@ -70,9 +70,10 @@ def _dvc_link_types() -> str | None:
     """Return the line in which DVC says how it links its cache into the workspace; None outside a DVC repository."""
     if shutil.which("dvc") is None:
         return None
-    told = subprocess.run(["dvc", "doctor"], capture_output=True, text=True, check=False)
-    lines = [line for line in told.stdout.splitlines() if line.startswith("Cache types:")]
-    return lines[0].removeprefix("Cache types:").strip() if lines else None
+    doctor = subprocess.run(["dvc", "doctor"], capture_output=True, text=True, check=False)
+    lines = [line for line in doctor.stdout.splitlines() if line.startswith("Cache types:")]
+    told = lines[0].removeprefix("Cache types:").strip() if lines else ""
+    return told if told and "error.dvc.org" not in told else None  # it cannot know before its cache exists
 
 
 def _as_text(found: dict[str, Any]) -> str:
@@ -82,7 +83,7 @@ def _as_text(found: dict[str, Any]) -> str:
         *((name, version or "not installed") for name, version in found["packages"].items()),
         *found["devices"].items(),
         ("would run on", f"{found['device']}, precision {found['precision']}, {found['threads']} threads"),
-        ("DVC links", found["dvc_link_types"] or "no DVC repository here, or DVC not installed"),
+        ("DVC links", found["dvc_link_types"] or "not known before the first `dvc repro`"),
         ("OpenFace", found["openface"] or f"not found ({OPENFACE} is not on PATH); only needed to align with it"),
         ("builtin aligner", found["builtin_aligner"] or "not installed; only needed to align without OpenFace"),
     ]

@@ -20,7 +20,7 @@ from stages import console, params
 
 FOLDER = Path("configs/weights")
 RANDOM = "random"
-PROGRESS = ("network", "momentum", "best")  # the tensors of a `Progress`
+PROGRESS = ("network", "moments", "best")  # the tensors of a `Progress`
 # What torch raises for anything but tensors, numbers, texts and lists.
 Refused: type[Exception] = torch.serialization.pickle.UnpicklingError  # type: ignore[attr-defined]
 

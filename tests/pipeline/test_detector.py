@@ -76,6 +76,23 @@ def test_a_window_does_not_depend_on_the_rest_of_the_batch(parameters: DetectorP
         torch.testing.assert_close(alone.intervals[0], together.intervals[window], rtol=0, atol=128e-6)
 
 
+@pytest.mark.parametrize("variant", VARIANTS[::3], ids=name_of)
+def test_bfloat16_says_nearly_the_same_and_its_gradients_are_finite(variant: DetectorParameters) -> None:
+    detector = Detector(variant, input_width=12, class_count=4)
+    exact = detector(*windows())
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = detector(*windows())
+    # Eight bits of mantissa, through some ten layers.
+    torch.testing.assert_close(rough.logits.float(), exact.logits, rtol=0.02, atol=0.02)
+    assert rough.intervals.dtype == torch.float32
+    torch.testing.assert_close(rough.intervals, exact.intervals, rtol=0.02, atol=2)
+    classes = torch.full((3, 180), -1)
+    classes[0, 7] = 2
+    targets = Targets(classes, torch.tensor([10.0, 40.0]).expand(3, 180, 2))
+    detection_loss(rough, targets, replace(LOSS, classification=variant.classification)).total.backward()
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in detector.parameters())
+
+
 def test_frames_without_a_face_may_hold_anything() -> None:
     detector = Detector(SMALL, input_width=12, class_count=4)
     features, mask = windows()
