@@ -31,12 +31,18 @@ class ExtractParameters:
         random_seed: of the random encoder.
         random_image_size: side in pixels that the random encoder sees; other encoders say theirs in their card.
         batch_size: frames at once.
+        imported: a folder with features made elsewhere, which `weights` then only names; None encodes the frames.
+        imported_first: the middle of what the first row of such features saw, in frames from 0.
+        imported_stride: frames between two of their rows.
     """
 
     weights: str
     random_seed: int
     random_image_size: int
     batch_size: int
+    imported: str | None
+    imported_first: float
+    imported_stride: int
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value out of range."""
@@ -46,6 +52,9 @@ class ExtractParameters:
             )
         if self.random_image_size < 32:
             raise ValueError(f"random_image_size is {self.random_image_size}, expected at least 32: five halvings")
+        if self.imported_first < 0 or self.imported_stride < 1:
+            found = f"{self.imported_first} and {self.imported_stride}"
+            raise ValueError(f"imported_first and imported_stride are {found}, expected >= 0 and >= 1")
 
 
 @dataclass(frozen=True)

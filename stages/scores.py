@@ -38,7 +38,8 @@ def as_text(corpus: str, metrics: dict[str, Any]) -> str:
             f"  mAP          spotting {spotting['map']:.3f}   detection {detection['map']:.3f}   (IoU 0.50:0.05:0.95)",
             f"  guessing     F1 {guessing['spotting']['f1']:.3f}   accuracy {guessing['recognition']['accuracy']:.3f}"
             f"   (random intervals at the true rate, mean of {guessing['repetitions']})",
-            f"  encoder      {encoder['name']}, {encoder['image_size']} px"
+            f"  encoder      {encoder['name']}, "
+            + (f"{encoder['image_size']} px" if encoder["image_size"] else "features made elsewhere")
             + ("" if encoder["has_learned"] else ", random weights: meaningless for real faces"),
             f"next: results/{corpus}/metrics.json has every figure and `dvc plots show` the curves;",
             "      README.md says how to bring your own corpus",

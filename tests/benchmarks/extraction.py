@@ -26,7 +26,7 @@ from cache import features, frames, shards
 from cache.frames import Frame
 from pipeline import encoder
 from pipeline.encoder import Encoder, Preprocessing
-from stages.extract import LAYER, encode
+from stages.feature_sources import LAYER, encode
 
 BATCH, FRAMES_A_MINUTE, ROUNDS = 64, 1800, 5
 

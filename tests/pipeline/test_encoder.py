@@ -130,6 +130,8 @@ def test_the_digest_is_of_the_values_and_not_of_their_order_or_storage() -> None
 
 def test_parameters_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="batch_size is 0"):
-        ExtractParameters("random", 0, 224, 0)
+        ExtractParameters("random", 0, 224, 0, None, 0.0, 1)
     with pytest.raises(ValueError, match="random_image_size is 16"):
-        ExtractParameters("random", 0, 16, 1)
+        ExtractParameters("random", 0, 16, 1, None, 0.0, 1)
+    with pytest.raises(ValueError, match=r"imported_first and imported_stride are 7.5 and 0"):
+        ExtractParameters("i3d", 0, 224, 1, "i3d", 7.5, 0)

@@ -1,0 +1,45 @@
+"""Features that somebody else made: one array of NumPy's own format a video, `<video>.npy`, rows by width."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cache import files
+from cache.errors import InputError
+
+
+def path_of(folder: Path, video: str) -> Path:
+    """Return where a video's array lies."""
+    return folder / f"{video}.npy"
+
+
+def digest_of(folder: Path, video: str) -> str:
+    """Return the SHA-256 of a video's file, or an empty text where there is none."""
+    path = path_of(folder, video)
+    return files.sha256_of(path) if path.is_file() else ""
+
+
+def read(folder: Path, video: str) -> NDArray[np.float32]:
+    """Return the ``(R, C)`` features of a video; no code in the file is run.
+
+    Raises:
+        InputError: there is no such file, it is damaged, of another shape or kind, or holds what is not finite.
+    """
+    path = path_of(folder, video)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist. extract.imported needs one file a video, named as the video.")
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is no array of numbers ({error}). Save one with numpy.save(path, array).") from error
+    if not isinstance(found, np.ndarray) or found.ndim != 2 or 0 in found.shape or found.dtype.kind != "f":
+        shape, kind = getattr(found, "shape", "several arrays"), getattr(found, "dtype", "a zip file")
+        raise InputError(f"{path} holds {shape} of {kind}, expected (rows, width) of floating point.")
+    values = found.astype(np.float32)
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise InputError(f"{path}: row {row} holds NaN or infinity. Make these features again.")
+    return values

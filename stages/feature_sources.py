@@ -1,0 +1,189 @@
+"""Where the features of a video come from: an encoder that sees its frames, or a file made elsewhere."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from cache import feature_arrays, features, shards, weights
+from cache.errors import InputError
+from cache.frames import Frames
+from cache.prefetch import ahead
+from pipeline import encoder, rows
+from pipeline.encoder import Encoder, ExtractParameters, Preprocessing
+from stages import console, params
+
+LAYER = "avgpool"
+STORAGE = "float16"
+# Raised when the same frames and weights would give other features on purpose, so shards are made again.
+EXTRACT_VERSION = 1
+BATCHES_AHEAD = 2
+RANDOM = "random"
+
+Advance = Callable[[int], None]
+Features = npt.NDArray[np.float16]
+
+
+class Source(Protocol):
+    """What the stage asks of either."""
+
+    layer: str
+
+    def introduce(self) -> None:
+        """Say what is going to happen."""
+
+    def key(self, name: str, frames_digest: str) -> str:
+        """Return the fingerprint of all that a video's features depend on."""
+
+    def features(self, name: str, opened: Frames, advance: Advance) -> Features:
+        """Return the ``(T, C)`` features of a video; what stands at frames without a face is of no consequence."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the manifest says of the run; `encoder` tells detectors which features they know."""
+
+
+class Encoded:
+    """An encoder's weights and how its images are prepared."""
+
+    layer = LAYER
+
+    def __init__(self, parameters: ExtractParameters, folder: Path, device: torch.device, batch_size: int) -> None:
+        """Load the encoder that the parameters name; errors as in `cache.weights.read`."""
+        self.name, self.device, self.batch_size = parameters.weights, device, batch_size
+        self.tensors, self.preprocessing = _load(parameters, folder)
+        self.digest = encoder.digest_of(self.tensors)
+        self.precision = encoder.choose_precision(device)
+
+    def introduce(self) -> None:
+        """Say which encoder, where."""
+        size = self.preprocessing.image_size
+        console.say(f"extract: encoder {self.name} at {size} px on {self.device} in {self.precision}")
+        if self.name == RANDOM:
+            console.say("extract: this encoder has learned nothing: its features mean nothing for real faces")
+        self.network = encoder.build(self.tensors, self.preprocessing, self.device, self.precision)
+
+    def key(self, name: str, frames_digest: str) -> str:
+        """Return the fingerprint, in which the video's name has no part."""
+        return features.feature_key(
+            frames_digest=frames_digest,
+            encoder_digest=self.digest,
+            layer=LAYER,
+            image_size=self.preprocessing.image_size,
+            normalisation=str(self.preprocessing),
+            storage_dtype=STORAGE,
+            precision=self.precision,
+            code_version=EXTRACT_VERSION,
+        )
+
+    def features(self, name: str, opened: Frames, advance: Advance) -> Features:
+        """Return what the encoder says of every frame."""
+        return encode(self.network, opened, self.batch_size, advance)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the encoder, the device and the versions."""
+        told = {
+            "name": self.name,
+            "digest": self.digest,
+            "image_size": self.preprocessing.image_size,
+            "has_learned": self.name != RANDOM,
+        }
+        place = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        versions = {name: importlib.metadata.version(name) for name in ("torch", "torchvision")}
+        return {"encoder": told, "device": place, "precision": self.precision, **versions}
+
+
+class Imported:
+    """A folder of arrays, I3D's of the same videos for instance."""
+
+    layer = "imported"
+
+    def __init__(self, name: str, folder: Path, parameters: ExtractParameters) -> None:
+        """Take note of the folder, which has to be there."""
+        if not folder.is_dir():
+            raise InputError(f"extract.imported is {folder}, which is no folder. It holds one <video>.npy a video.")
+        if name == RANDOM:
+            raise InputError(f"extract.weights is {RANDOM!r}; imported features need a name of their own, such as i3d.")
+        self.name, self.folder = name, folder
+        self.first, self.stride = parameters.imported_first, parameters.imported_stride
+
+    def introduce(self) -> None:
+        """Say which folder, and that nothing here can check what is in it."""
+        console.say(
+            f"extract: features {self.name} are taken from {self.folder}; nothing here knows how they were made"
+        )
+
+    def key(self, name: str, frames_digest: str) -> str:
+        """Return the fingerprint of the file, the frames and how one is spread over the other."""
+        array = feature_arrays.digest_of(self.folder, name)
+        return shards.fingerprint({"frames_digest": frames_digest, "array": array, **self._described()})
+
+    def features(self, name: str, opened: Frames, advance: Advance) -> Features:
+        """Return the file's rows, one for every frame."""
+        found = feature_arrays.read(self.folder, name)
+        largest, limit = float(np.abs(found).max()), float(np.finfo(np.float16).max)
+        where = feature_arrays.path_of(self.folder, name)
+        if largest > limit:
+            raise InputError(f"{where} holds {largest:g}; float16 goes up to {limit:g}. Scale all videos down alike.")
+        try:
+            spread = rows.to_frames(found, len(opened), self.first, self.stride)
+        except ValueError as error:
+            raise InputError(f"{where}: {error}") from error
+        advance(len(opened))
+        return spread.astype(np.float16)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the name alone: nothing is known of the encoder."""
+        digest = shards.fingerprint(self._described())
+        return {"encoder": {"name": self.name, "digest": digest, "image_size": None, "has_learned": True}}
+
+    def _described(self) -> dict[str, Any]:
+        return {"imported": self.name, "first": self.first, "stride": self.stride}
+
+
+def encode(network: Encoder, opened: Frames, batch_size: int, advance: Advance) -> Features:
+    """Return the features of one video, ``(T, 512)``.
+
+    Frames are decoded in a thread of their own, so the encoder does not wait for them.
+    """
+    found = np.empty((len(opened), encoder.WIDTH), np.float16)
+    position = 0
+    for batch in ahead(_decoded(opened, batch_size), BATCHES_AHEAD):
+        found[position : position + len(batch)] = network(batch).cpu().numpy()
+        position += len(batch)
+        advance(len(batch))
+    return found
+
+
+def _decoded(opened: Frames, batch_size: int) -> Iterator[Tensor]:
+    """Yield the frames of a video in batches ``(B, H, W, 3)`` uint8."""
+    for start in range(0, len(opened), batch_size):
+        yield torch.from_numpy(opened.decode(start, min(start + batch_size, len(opened))))
+
+
+def _load(parameters: ExtractParameters, folder: Path) -> tuple[dict[str, Tensor], Preprocessing]:
+    if parameters.weights == RANDOM:
+        mean, deviation = encoder.IMAGENET_MEAN, encoder.IMAGENET_DEVIATION
+        seen = Preprocessing(parameters.random_image_size, "colour", mean, deviation)
+        return encoder.random_weights(parameters.random_seed), seen
+    path = folder / f"{parameters.weights}.safetensors"
+    if not path.is_file():
+        known = [RANDOM, *sorted(p.stem for p in folder.glob("*.safetensors"))]
+        raise InputError(
+            f"{path} does not exist: extract.weights is {parameters.weights!r}, known are {', '.join(known)}. "
+            "Run: facespan weights import FILE --name NAME, or set extract.imported to a folder of features"
+        )
+    arrays, card = weights.read(path)
+    tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
+    preprocessing = params.build(card.get("preprocessing", {}), Preprocessing, f"{path}: card")
+    try:
+        encoder.check(tensors)
+    except ValueError as error:
+        raise InputError(f"{path}: {error} --name {parameters.weights}") from error
+    return tensors, preprocessing
