@@ -87,14 +87,17 @@ def of_openface_run(folder: Path, said: str, root: Path, video: Video) -> Alignm
     """Return the frames of a run of OpenFace just made, byte for byte, with the times and labels of what it ran over.
 
     Args:
-        folder: what it wrote of this video alone; of a folder of images, it ran over every `frame_step`-th.
+        folder: what it wrote of this video alone. Of a folder of images it ran over every `frame_step`-th, a video file
+            it reads whole.
         said: what to add to an error, which OpenFace itself tells only on its standard output.
 
     Raises:
         InputError: OpenFace wrote nothing, or not a row and an image for every frame that decodes.
     """
+    skipping = video.frame_step if video.source == "video" else 1
+    count = video.frame_count if skipping == 1 else video_files.count_frames(root / video.path).frame_count
     try:
-        output = openface.read_folder(folder, None, video.frame_rate, video.frame_count)
+        output = openface.read_folder(folder, None, video.frame_rate * skipping, count)
     except InputError as problem:
         raise InputError(f"{problem}{said}") from problem
     seconds, warnings = output.columns.pts_seconds, output.warnings
@@ -106,7 +109,7 @@ def of_openface_run(folder: Path, said: str, root: Path, video: Video) -> Alignm
         taken = slice(None, None, video.frame_step)
         seconds, labels, warnings = known.pts_seconds[taken], known.frame_label[taken], ()
     columns = replace(output.columns, pts_seconds=seconds, frame_label=labels)
-    return Alignment(join(output.images(), columns), warnings)
+    return Alignment(itertools.islice(join(output.images(), columns), None, None, skipping), warnings)
 
 
 def _decoded(path: Path, video: Video, quality: int) -> Iterator[Frame]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cache import frames, manifest
+from cache import frames, manifest, videos
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
@@ -118,6 +119,23 @@ def test_openface_aligns_every_video_and_its_images_are_stored_as_they_came(
     assert "-simalign -simsize 224 -nomask" in run["flags"]
     assert not (here / "data/frames/.openface").exists()
     assert {line.split()[3] for line in log(openface)} == {"1"}  # a thread each, since several run side by side
+
+
+def test_of_a_video_that_openface_reads_whole_the_wanted_frames_are_taken(
+    here: Path, openface: Path, stage: Run
+) -> None:
+    table = [
+        replace(video, frame_step=4, frame_rate=7.5, frame_count=38)
+        for video in videos.read(here / "data/videos.parquet")
+    ]
+    videos.write(here / "data/videos.parquet", table)
+    told = stage("align")
+    assert told.code == 0, told.err
+    assert told.out.startswith("align: 3 videos, 114 frames")
+    with frames.open(here / "data/frames/ann_1.h5") as shard:
+        assert shard.columns.frame_label.tolist() == list(range(0, FRAMES, 4))
+        assert shard.columns.face_found.tolist() == [False] * 3 + [True] * 35
+        assert np.diff(shard.columns.pts_seconds) == pytest.approx(4 / 30, abs=0.002)
 
 
 def test_what_is_current_is_kept_even_where_openface_is_not(here: Path, openface: Path, stage: Run) -> None:
