@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pipeline.augmentation import AugmentParameters, disturb, move
 from pipeline.detector import Detector, DetectorParameters
@@ -180,7 +180,7 @@ def _learn(
     optimiser = torch.optim.Adam(
         detector.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
-    averaged = AveragedModel(detector, multi_avg_fn=_moving_average(settings.averaging))
+    averaged = AveragedModel(detector, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))  # type: ignore[no-untyped-call]
     step = 0
     detector.train()
     for epoch in range(1, settings.epochs + 1):
@@ -224,17 +224,6 @@ def _step(
         torch.nn.utils.clip_grad_norm_(detector.parameters(), parameters.train.gradient_limit)
     optimiser.step()
     return torch.stack([losses.total, losses.interval, losses.classification]).detach()
-
-
-def _moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """Return what moves averaged weights towards the current ones; with a decay of 0, all the way."""
-
-    @torch.no_grad()
-    def blend(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
-        for mean, weight in zip(averaged, current, strict=True):
-            mean.lerp_(weight, 1 - decay)
-
-    return blend
 
 
 def _choose(recordings: Sequence[Recording], fold: Fold, class_count: int) -> list[Recording]:
