@@ -1,4 +1,4 @@
-"""Encoders by name, and the files of torch that training and importing meet: no code in any of them is run."""
+"""Encoders by name: their weights, how their images are prepared, and the card that says what they are."""
 
 from __future__ import annotations
 
@@ -15,14 +15,10 @@ from cache import files, weights
 from cache.errors import InputError
 from pipeline import encoder
 from pipeline.encoder import Preprocessing
-from pipeline.pretraining import Epoch, Progress
-from stages import console, params
+from stages import params
 
 FOLDER = Path("configs/weights")
 RANDOM = "random"
-PROGRESS = ("network", "moments", "best")  # the tensors of a `Progress`
-# What torch raises for anything but tensors, numbers, texts and lists.
-Refused: type[Exception] = torch.serialization.pickle.UnpicklingError  # type: ignore[attr-defined]
 
 
 def check_name(name: str) -> str:
@@ -32,15 +28,32 @@ def check_name(name: str) -> str:
     return files.check_video_id(name)
 
 
-def load(name: str, folder: Path, image_size: int) -> tuple[dict[str, Tensor], Preprocessing, dict[str, Any]]:
-    """Return an encoder's weights, preparation and card; the random one sees the image size given."""
+def load(
+    name: str, folder: Path, image_size: int, seed: int = 0
+) -> tuple[dict[str, Tensor], Preprocessing, dict[str, Any]]:
+    """Return an encoder's weights, preparation and card; only the random one heeds the image size and the seed given.
+
+    Raises:
+        InputError: there is no encoder of this name, or its file is damaged or holds other weights than a ResNet18's.
+    """
     if name == RANDOM:
         chosen = Preprocessing(image_size, "colour", encoder.IMAGENET_MEAN, encoder.IMAGENET_DEVIATION)
-        return encoder.random_weights(0), chosen, {}
+        return encoder.random_weights(seed), chosen, {}
     path = folder / f"{name}.safetensors"
+    if not path.is_file():
+        known = [RANDOM, *sorted(p.stem for p in folder.glob("*.safetensors"))]
+        raise InputError(
+            f"{path} does not exist: the encoder asked for is {name!r}, known are {', '.join(known)}. "
+            "Run: facespan weights import FILE --name NAME, or set extract.imported to a folder of features"
+        )
     arrays, card = weights.read(path)
     tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
-    return tensors, params.build(card.get("preprocessing", {}), Preprocessing, f"{path}: card"), card
+    preprocessing = params.build(card.get("preprocessing", {}), Preprocessing, f"{path}: card")
+    try:
+        encoder.check(tensors)
+    except ValueError as error:
+        raise InputError(f"{path}: {error} --name {name}") from error
+    return tensors, preprocessing, card
 
 
 def write(
@@ -60,57 +73,3 @@ def write(
     weights.write(output / f"{name}.safetensors", {key: value.numpy() for key, value in state.items()}, whole)
     with files.write_atomically(output / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def load_checkpoint(file: Path) -> object:
-    """Return what a checkpoint holds: tensors, numbers and texts; anything else is refused and not run."""
-    if file.suffix.lower() == ".safetensors":
-        return {name: torch.from_numpy(value) for name, value in weights.read_tensors(file).items()}
-    if not file.is_file():
-        raise InputError(f"{file} does not exist or is no file.")
-    if file.stat().st_size > weights.MAXIMUM_BYTES:
-        raise InputError(
-            f"{file} has {file.stat().st_size} bytes; weights of at most {weights.MAXIMUM_BYTES} are read."
-        )
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Refused as error:
-        raise InputError(
-            f"{file} holds code or objects besides tensors, or is no checkpoint; nothing in it was run. "
-            f"Where it was made, save only the weights: torch.save(model.state_dict(), path). ({first_line(error)})"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, LookupError) as error:
-        raise InputError(f"{file} is no whole checkpoint ({first_line(error)}). Fetch it again.") from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the part of torch's message that fits in a line: the rest advises to run the code."""
-    return str(error).strip().partition("\n")[0][:200]
-
-
-def write_progress(path: Path, key: str, progress: Progress) -> None:
-    """Write what training needs to go on."""
-    tensors = {f"{part}/{name}": value.numpy() for part in PROGRESS for name, value in getattr(progress, part).items()}
-    weights.write(path, tensors, {"key": key, "curve": progress.curve})
-
-
-def read_progress(path: Path, key: str) -> Progress | None:
-    """Return what was kept at a path, or None when nothing was or it belongs to another training.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    if not path.is_file():
-        return None
-    try:
-        tensors, card = weights.read(path)
-    except InputError as error:
-        raise InputError(f"{error} It keeps an unfinished training: begin anew with --force.") from error
-    if card.get("key") != key:
-        console.say(f"weights: {path} is of other images or parameters and is made anew")
-        return None
-    parts: dict[str, dict[str, Tensor]] = {part: {} for part in PROGRESS}
-    for name, value in tensors.items():
-        part, _, own = name.partition("/")
-        parts[part][own] = torch.from_numpy(value)
-    return Progress(**parts, curve=[Epoch(*row) for row in card["curve"]])

@@ -12,20 +12,19 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cache import feature_arrays, features, shards, weights
+from cache import feature_arrays, features, shards
 from cache.errors import InputError
 from cache.frames import Frames
 from cache.prefetch import ahead
 from pipeline import encoder, rows
-from pipeline.encoder import Encoder, ExtractParameters, Preprocessing
-from stages import console, params
+from pipeline.encoder import Encoder, ExtractParameters
+from stages import console, encoders
 
 LAYER = "avgpool"
 STORAGE = "float16"
 # Raised when the same frames and weights would give other features on purpose, so shards are made again.
 EXTRACT_VERSION = 1
 BATCHES_AHEAD = 2
-RANDOM = "random"
 
 Advance = Callable[[int], None]
 Features = npt.NDArray[np.float16]
@@ -55,9 +54,11 @@ class Encoded:
     layer = LAYER
 
     def __init__(self, parameters: ExtractParameters, folder: Path, device: torch.device, batch_size: int) -> None:
-        """Load the encoder that the parameters name; errors as in `cache.weights.read`."""
+        """Load the encoder that the parameters name; errors as in `stages.encoders.load`."""
         self.name, self.device, self.batch_size = parameters.weights, device, batch_size
-        self.tensors, self.preprocessing = _load(parameters, folder)
+        self.tensors, self.preprocessing, _ = encoders.load(
+            self.name, folder, parameters.random_image_size, parameters.random_seed
+        )
         self.digest = encoder.digest_of(self.tensors)
         self.precision = encoder.choose_precision(device)
 
@@ -65,7 +66,7 @@ class Encoded:
         """Say which encoder, where."""
         size = self.preprocessing.image_size
         console.say(f"extract: encoder {self.name} at {size} px on {self.device} in {self.precision}")
-        if self.name == RANDOM:
+        if self.name == encoders.RANDOM:
             console.say("extract: this encoder has learned nothing: its features mean nothing for real faces")
         self.network = encoder.build(self.tensors, self.preprocessing, self.device, self.precision)
 
@@ -92,7 +93,7 @@ class Encoded:
             "name": self.name,
             "digest": self.digest,
             "image_size": self.preprocessing.image_size,
-            "has_learned": self.name != RANDOM,
+            "has_learned": self.name != encoders.RANDOM,
         }
         place = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         versions = {name: importlib.metadata.version(name) for name in ("torch", "torchvision")}
@@ -108,8 +109,8 @@ class Imported:
         """Take note of the folder, which has to be there."""
         if not folder.is_dir():
             raise InputError(f"extract.imported is {folder}, which is no folder. It holds one <video>.npy a video.")
-        if name == RANDOM:
-            raise InputError(f"extract.weights is {RANDOM!r}; imported features need a name of their own, such as i3d.")
+        if name == encoders.RANDOM:
+            raise InputError(f"extract.weights is {name!r}; imported features need a name of their own, such as i3d.")
         self.name, self.folder = name, folder
         self.first, self.stride = parameters.imported_first, parameters.imported_stride
 
@@ -165,25 +166,3 @@ def _decoded(opened: Frames, batch_size: int) -> Iterator[Tensor]:
     """Yield the frames of a video in batches ``(B, H, W, 3)`` uint8."""
     for start in range(0, len(opened), batch_size):
         yield torch.from_numpy(opened.decode(start, min(start + batch_size, len(opened))))
-
-
-def _load(parameters: ExtractParameters, folder: Path) -> tuple[dict[str, Tensor], Preprocessing]:
-    if parameters.weights == RANDOM:
-        mean, deviation = encoder.IMAGENET_MEAN, encoder.IMAGENET_DEVIATION
-        seen = Preprocessing(parameters.random_image_size, "colour", mean, deviation)
-        return encoder.random_weights(parameters.random_seed), seen
-    path = folder / f"{parameters.weights}.safetensors"
-    if not path.is_file():
-        known = [RANDOM, *sorted(p.stem for p in folder.glob("*.safetensors"))]
-        raise InputError(
-            f"{path} does not exist: extract.weights is {parameters.weights!r}, known are {', '.join(known)}. "
-            "Run: facespan weights import FILE --name NAME, or set extract.imported to a folder of features"
-        )
-    arrays, card = weights.read(path)
-    tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
-    preprocessing = params.build(card.get("preprocessing", {}), Preprocessing, f"{path}: card")
-    try:
-        encoder.check(tensors)
-    except ValueError as error:
-        raise InputError(f"{path}: {error} --name {parameters.weights}") from error
-    return tensors, preprocessing

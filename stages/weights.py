@@ -35,7 +35,7 @@ from pipeline.pretraining import (
     start,
     without_classifier,
 )
-from stages import command, console, devices, encoders, options, params
+from stages import checkpoint_files, command, console, devices, encoders, options, params
 
 app = typer.Typer(no_args_is_help=True, help="Train, import and measure encoders.")
 PARTS = (PretrainParameters, ImageAugmentParameters)
@@ -138,14 +138,14 @@ def train(
 ) -> Pretrained:
     """Return the trained network; every epoch is kept at a path, from where the same training goes on."""
     learned, validation = faces_of(found, TRAIN), faces_of(found, VALIDATION)
-    kept = None if force else encoders.read_progress(path, key)
+    kept = None if force else checkpoint_files.read_progress(path, key)
     epochs = sum(count for _, count in training.stages)
     done = len(kept.curve) if kept else 0
     if kept:
         console.say(f"weights: going on after epoch {done} of {epochs} ({path})")
 
     def save(progress: Progress) -> None:
-        encoders.write_progress(path, key, progress)
+        checkpoint_files.write_progress(path, key, progress)
         last = progress.curve[-1]
         console.say(
             f"weights: epoch {last.epoch} of {epochs} at {last.image_size} px: loss {last.train_loss:.3f}, "
@@ -186,7 +186,7 @@ def take_over(
         Preprocessing,
         "weights import",
     )
-    content = encoders.load_checkpoint(file)
+    content = checkpoint_files.load_checkpoint(file)
     try:
         taken = checkpoints.take(content)
         statistics = checkpoints.feature_statistics(taken.weights, preprocessing)

@@ -63,9 +63,7 @@ TABLES: dict[str, dict[str, dict[str, Any]]] = {
         "no jitter, no stretch": {"jitter_frames": 0, "stretch": 0.0},
         "no shift, no dropout": {"feature_shift": 0.0, "feature_dropout": 0.0},
         "normalised by subject": {"normalisation": "subject"},
-        "not normalised": {"normalisation": "none"},
         "averaged weights (0.98)": {"averaging": 0.98},
-        "cut expressions denied": {"cut_share": 0.9},
     },
 }
 

@@ -1,0 +1,71 @@
+"""The files that training and importing encoders meet: no code in any of them is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cache import weights
+from cache.errors import InputError
+from pipeline.pretraining import Epoch, Progress
+from stages import console
+
+PROGRESS = ("network", "moments", "best")  # the tensors of a `Progress`
+# What torch raises for anything but tensors, numbers, texts and lists.
+Refused: type[Exception] = torch.serialization.pickle.UnpicklingError  # type: ignore[attr-defined]
+
+
+def load_checkpoint(file: Path) -> object:
+    """Return what a checkpoint holds: tensors, numbers and texts; anything else is refused and not run."""
+    if file.suffix.lower() == ".safetensors":
+        return {name: torch.from_numpy(value) for name, value in weights.read_tensors(file).items()}
+    if not file.is_file():
+        raise InputError(f"{file} does not exist or is no file.")
+    if file.stat().st_size > weights.MAXIMUM_BYTES:
+        raise InputError(
+            f"{file} has {file.stat().st_size} bytes; weights of at most {weights.MAXIMUM_BYTES} are read."
+        )
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Refused as error:
+        raise InputError(
+            f"{file} holds code or objects besides tensors, or is no checkpoint; nothing in it was run. "
+            f"Where it was made, save only the weights: torch.save(model.state_dict(), path). ({first_line(error)})"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, LookupError) as error:
+        raise InputError(f"{file} is no whole checkpoint ({first_line(error)}). Fetch it again.") from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the part of torch's message that fits in a line: the rest advises to run the code."""
+    return str(error).strip().partition("\n")[0][:200]
+
+
+def write_progress(path: Path, key: str, progress: Progress) -> None:
+    """Write what training needs to go on."""
+    tensors = {f"{part}/{name}": value.numpy() for part in PROGRESS for name, value in getattr(progress, part).items()}
+    weights.write(path, tensors, {"key": key, "curve": progress.curve})
+
+
+def read_progress(path: Path, key: str) -> Progress | None:
+    """Return what was kept at a path, or None when nothing was or it belongs to another training.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        tensors, card = weights.read(path)
+    except InputError as error:
+        raise InputError(f"{error} It keeps an unfinished training: begin anew with --force.") from error
+    if card.get("key") != key:
+        console.say(f"weights: {path} is of other images or parameters and is made anew")
+        return None
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in PROGRESS}
+    for name, value in tensors.items():
+        part, _, own = name.partition("/")
+        parts[part][own] = torch.from_numpy(value)
+    return Progress(**parts, curve=[Epoch(*row) for row in card["curve"]])
