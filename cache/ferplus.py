@@ -62,6 +62,8 @@ def _read_tables(root: Path) -> LabelledImages:
         usages.append(USAGES[told["Usage"].strip()])
         images.append(_face(face["pixels"], f"{pixels}:{line}"))
         votes.append([label_tables.whole_number(told[name], f"{root / VOTES}:{vote_line}") for name in VOTE_COLUMNS])
+    if not images:
+        raise InputError(f"{pixels} and {root / VOTES} have no rows. Fetch them again.")
     return _with_emotion(np.stack(images), np.array(votes, np.float32), list(VOTE_COLUMNS), np.array(usages))
 
 

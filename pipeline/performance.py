@@ -12,7 +12,15 @@ from pipeline import action_units, complexion, faces
 from pipeline.action_units import COLUMN, OPTIONAL, PROTOTYPES, Floats
 
 EMOTIONS = tuple(PROTOTYPES)
-IDENTITY, ACTION, CAMERA = 0, 1, 2  # streams of chance, so that a change of one leaves the others as they were
+NEUTRAL = "neutral"
+# Who is shown in stills is nobody of a corpus.
+FIRST_OF_STILLS = 1000
+IDENTITY, ACTION, CAMERA, STILLS = (
+    0,
+    1,
+    2,
+    3,
+)  # streams of chance, so that a change of one leaves the others as they were
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,36 @@ def sheet(parameters: PerformanceParameters, subjects: int) -> list[list[faces.F
         units = [{}, *PROTOTYPES.values()]
         rows.append([faces.render(face, faces.Look(action_units.intensities(row))) for row in units])
     return rows
+
+
+def stills(parameters: PerformanceParameters, person: int, count: int) -> Iterator[tuple[str, faces.Frame]]:
+    """Yield pictures of a person who is in no recording, with what they show: at rest and in each emotion.
+
+    Args:
+        person: from 0; everybody's pictures are the same whoever else is drawn.
+        count: pictures of each.
+    """
+    subject = FIRST_OF_STILLS + person
+    chance = _stream(parameters, subject, 0, STILLS)
+    face = faces.build(
+        complexion.invent(_stream(parameters, subject, 0, IDENTITY), subject), _stream(parameters, subject, 0, CAMERA)
+    )
+    for emotion in (NEUTRAL, *EMOTIONS):
+        for _ in range(count):
+            strength = chance.uniform(parameters.weakest, 1.0)
+            shown = {unit: strength * share for unit, share in PROTOTYPES.get(emotion, {}).items()}
+            look = faces.Look(
+                units=action_units.intensities(
+                    {unit: value * chance.uniform(0.85, 1) for unit, value in shown.items()}
+                ),
+                asymmetry=float(chance.normal(0, 0.1)),
+                gaze=(float(chance.normal(0, 0.7)), float(chance.normal(0, 0.35))),
+                pose=(float(chance.normal(0, 2.6)), float(chance.normal(0, 1.8))),
+                roll=float(chance.normal(0, 0.008)),
+                light=float(chance.uniform(0.9, 1.1)),
+                noise=int(chance.integers(1 << 16)),
+            )
+            yield emotion, faces.render(face, look)
 
 
 def plan(parameters: PerformanceParameters, chance: np.random.Generator, turn: int) -> list[Played]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from pipeline import faces, performance
 from pipeline.performance import Performance, PerformanceParameters
 from stages import command, console, params, workers
 
-FRAMES_PER_REPORT = 30
+STILLS_OF_EACH = 4
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,21 @@ def main(
     contact_sheet: Annotated[
         Path | None, typer.Option(help="Write a JPEG of every subject, neutral and in each emotion.")
     ] = None,
+    stills: Annotated[
+        Path | None, typer.Option(help="Write only labelled stills of other people there, for `weights pretrain`.")
+    ] = None,
+    people: Annotated[
+        int, typer.Option(help="How many people the stills show, four times at rest and in each emotion.")
+    ] = 100,
     force: Annotated[bool, typer.Option(help="Write every video anew.")] = False,
     processes: Annotated[int, typer.Option(help="How many at once; 0: one a core.")] = 0,
 ) -> None:
     """Write a corpus of invented faces: each video that lies there unchanged is kept."""
     parameters = params.read(params_path, "demo", DemoParameters)
+    if stills is not None:
+        written = demo.write_stills(stills, _pictures(parameters.recordings, people))
+        console.result(f"demo: {written} stills of {people} people, {stills / demo.STILLS}")
+        return
     tasks = [
         Task(output, parameters.recordings, subject, recording)
         for subject in range(parameters.subjects)
@@ -102,6 +112,14 @@ def write(task: Task, advance: workers.Advance) -> None:
     rate = task.recordings.frame_rate
     demo.write_video(task.root, task.video, task.subject_name, frames, rate, task.key)
     advance(task.recordings.frame_count)
+
+
+def _pictures(parameters: PerformanceParameters, people: int) -> Iterator[tuple[str, str, faces.Frame]]:
+    with console.progress("stills", people, "people") as advance:
+        for person in range(people):
+            for emotion, picture in performance.stills(parameters, person, STILLS_OF_EACH):
+                yield f"s{person + 1:03d}", emotion, picture
+            advance(1)
 
 
 def _write_missing(missing: Sequence[Task], frame_count: int, processes: int) -> None:

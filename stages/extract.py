@@ -35,7 +35,7 @@ def main(
     if dry_run:
         console.result(f"extract: would make {len(missing)} of {len(keys)} shards in {output}")
         return
-    source.introduce()
+    source.begin()
     with console.progress("extract", sum(held[name].frames for name in missing), "frames", quiet) as advance:
 
         def make(name: str, path: Path) -> int:

@@ -35,8 +35,8 @@ class Source(Protocol):
 
     layer: str
 
-    def introduce(self) -> None:
-        """Say what is going to happen."""
+    def begin(self) -> None:
+        """Say what is going to happen, and make ready what `features` needs."""
 
     def key(self, name: str, frames_digest: str) -> str:
         """Return the fingerprint of all that a video's features depend on."""
@@ -62,8 +62,8 @@ class Encoded:
         self.digest = encoder.digest_of(self.tensors)
         self.precision = encoder.choose_precision(device)
 
-    def introduce(self) -> None:
-        """Say which encoder, where."""
+    def begin(self) -> None:
+        """Say which encoder works where, and build it."""
         size = self.preprocessing.image_size
         console.say(f"extract: encoder {self.name} at {size} px on {self.device} in {self.precision}")
         if self.name == encoders.RANDOM:
@@ -114,7 +114,7 @@ class Imported:
         self.name, self.folder = name, folder
         self.first, self.stride = parameters.imported_first, parameters.imported_stride
 
-    def introduce(self) -> None:
+    def begin(self) -> None:
         """Say which folder, and that nothing here can check what is in it."""
         console.say(
             f"extract: features {self.name} are taken from {self.folder}; nothing here knows how they were made"

@@ -15,13 +15,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cache import files
+from cache import files, tables
 from cache.errors import InputError
 
 FORMAT = 1
 COLUMNS = ("subject", "video", "onset", "apex", "offset", "emotion")
 QUALITY = 88  # of motion JPEG: below 85 the blocks are as strong as the camera noise
 RECORDS, VIDEOS, LABELS, CARD = "records", "videos", "expressions.csv", "corpus.json"
+STILLS = "faces.csv"
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,24 @@ def remove_others(root: Path, videos: Iterable[str]) -> list[str]:
             path.unlink()
             removed.append(path.stem)
     return removed
+
+
+def write_stills(root: Path, stills: Iterable[tuple[str, str, npt.NDArray[np.uint8]]], quality: int = 95) -> int:
+    """Write labelled RGB pictures and their table, and return how many.
+
+    Args:
+        root: gets `faces.csv` (path, label, subject) and a folder of JPEGs a label.
+        stills: subject, label and picture of each.
+    """
+    rows: list[tuple[str, str, str]] = []
+    for subject, label, picture in stills:
+        path = root / label / f"{subject}_{len(rows):05d}.jpg"
+        _, encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        with files.write_atomically(path) as temporary:
+            temporary.write_bytes(encoded.tobytes())
+        rows.append((path.relative_to(root).as_posix(), label, subject))
+    tables.write_csv(root / STILLS, ("path", "label", "subject"), rows)
+    return len(rows)
 
 
 def write_sheet(path: Path, rows: Sequence[Sequence[npt.NDArray[np.uint8]]], quality: int = 74) -> None:

@@ -1,6 +1,6 @@
 """Extraction end to end beside the bare forward pass of the same encoder, and its memory. Run by hand, from the root:
 
-    python -m tests.benchmarks.extraction [--device cuda] [--image-size 96] [--count 448] [--no-memory]
+    python -m tests.benchmarks.extraction [--device cuda] [--image-size 96] [--channels grey] [--count 448]
 
 Both take turns in one process, so that what else the machine does falls on both; the ratio of the medians counts.
 Memory is the peak of a fresh process that extracts one minute, and of one that extracts ten.
@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -40,9 +40,8 @@ def images(count: int) -> Iterator[Frame]:
         yield Frame(frames.encode_image(noisy, 95), position / 30, position, True, 1.0)
 
 
-def build(device: str, image_size: int) -> Encoder:
-    mean, deviation = encoder.IMAGENET_MEAN, encoder.IMAGENET_DEVIATION
-    preprocessing = Preprocessing(image_size, "colour", mean, deviation)
+def build(device: str, image_size: int, channels: Literal["colour", "grey"]) -> Encoder:
+    preprocessing = Preprocessing(image_size, channels, encoder.IMAGENET_MEAN, encoder.IMAGENET_DEVIATION)
     return encoder.build(encoder.random_weights(0), preprocessing, torch.device(device))
 
 
@@ -76,12 +75,13 @@ def bare(network: Encoder, count: int) -> float:
 def speed(
     device: Annotated[str, typer.Option()] = "cpu",
     image_size: Annotated[int, typer.Option()] = 96,
+    channels: Annotated[Literal["colour", "grey"], typer.Option(help="As the shipped encoder: grey.")] = "grey",
     count: Annotated[int, typer.Option(help="Frames of the timed video.")] = FRAMES_A_MINUTE // BATCH * BATCH,
     memory: Annotated[bool, typer.Option(help="Measure memory as well, on one and ten minutes of video.")] = True,
     memory_of: Annotated[int, typer.Option(help="Only extract so many frames and print the peak.")] = 0,
 ) -> None:
     """Print the table."""
-    network = build(device, image_size)
+    network = build(device, image_size, channels)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         count = memory_of or count
@@ -94,14 +94,17 @@ def speed(
         pairs = [(bare(network, count), end_to_end(network, folder)) for _ in range(ROUNDS)]
     of_bare, of_all = (statistics.median(times) for times in zip(*pairs, strict=True))
     ratios = sorted(first / second for first, second in pairs)
-    print(f"torch {torch.__version__}, {device}, {image_size} px, batch {BATCH}, {count} frames of 224 px JPEG")
+    print(
+        f"torch {torch.__version__}, {device}, {image_size} px {channels}, batch {BATCH}, {count} frames of 224 px JPEG"
+    )
     print(f"bare forward pass   {count / of_bare:8.0f} frames/s")
     print(f"end to end          {count / of_all:8.0f} frames/s")
     print(
         f"ratio, pair by pair {ratios[0]:.2f} to {ratios[-1]:.2f}, median {statistics.median(ratios):.2f} (0.85 wanted)"
     )
     for minutes in (1, 10) if memory else ():
-        words = ["--device", device, "--image-size", str(image_size), "--memory-of", str(minutes * FRAMES_A_MINUTE)]
+        words = ["--device", device, "--image-size", str(image_size), "--channels", channels]
+        words += ["--memory-of", str(minutes * FRAMES_A_MINUTE)]
         told = subprocess.run(
             [sys.executable, "-m", "tests.benchmarks.extraction", *words], capture_output=True, text=True, check=True
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cache import labelled_images
 from cache.files import sha256_of
 from stages import demo, params
 from stages.params import ParameterError
@@ -42,6 +43,20 @@ def test_a_damaged_video_is_written_again_as_it_was_by_any_number_of_processes(
     demo.main(root, path, processes=1)
     assert digests(root) == whole
     assert "(1 new, 1 kept)" in capsys.readouterr().out
+
+
+def test_stills_show_other_people_and_can_be_learned_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    demo.main(tmp_path / "corpus", describe(tmp_path), stills=tmp_path / "stills", people=3)
+    assert "84 stills of 3 people" in capsys.readouterr().out
+    assert not (tmp_path / "corpus").exists()
+    read = labelled_images.read(tmp_path / "stills/faces.csv", "csv", 48)
+    assert read.classes == ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+    assert read.targets.sum(axis=0).tolist() == [12] * 7
+    assert len(set(read.subjects)) == 3
+    first = digests(tmp_path / "stills")
+    demo.main(tmp_path / "corpus", describe(tmp_path), stills=tmp_path / "stills", people=2)
+    again = digests(tmp_path / "stills")
+    assert all(again[name] == digest for name, digest in first.items() if "s001" in name or "s002" in name)
 
 
 def test_a_single_subject_is_refused_because_nobody_could_be_held_out(tmp_path: Path) -> None:
