@@ -40,6 +40,9 @@ FIGURES = {
     "spotting mAP": ("spotting", "map"),
     "detection mAP": ("detection", "map"),
 }
+MOVED = {"jitter_frames": 8, "stretch": 0.1}
+SHIFTED = {"feature_shift": 0.1, "feature_dropout": 0.1}
+AUGMENTED: dict[str, Any] = MOVED | SHIFTED
 # The first of a table is what the others are compared with.
 TABLES: dict[str, dict[str, dict[str, Any]]] = {
     "ablations": {
@@ -57,13 +60,14 @@ TABLES: dict[str, dict[str, dict[str, Any]]] = {
         "interval loss GIoU": {"interval_loss": "giou"},
     },
     "learning": {
-        "as shipped": {},
-        "focal loss (0.25, 2)": {"focal_alpha": 0.25, "focal_gamma": 2.0},
-        "1.5 background windows": {"background_per_positive": 1.5},
-        "no jitter, no stretch": {"jitter_frames": 0, "stretch": 0.0},
-        "no shift, no dropout": {"feature_shift": 0.0, "feature_dropout": 0.0},
-        "normalised by subject": {"normalisation": "subject"},
-        "averaged weights (0.98)": {"averaging": 0.98},
+        "augmented in time and in features": AUGMENTED,
+        "not augmented in time": SHIFTED,
+        "not augmented in features": MOVED,
+        "not augmented": {},
+        "focal loss (0.25, 2)": AUGMENTED | {"focal_alpha": 0.25, "focal_gamma": 2.0},
+        "1.5 background windows for each other": AUGMENTED | {"background_per_positive": 1.5},
+        "normalised by subject": AUGMENTED | {"normalisation": "subject"},
+        "averaged weights (0.98)": AUGMENTED | {"averaging": 0.98},
     },
 }
 
