@@ -22,7 +22,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from cache import detections
+from cache import detections, files, manifest
 from pipeline import decoding, scoring
 from pipeline.decoding import DetectParameters
 from pipeline.detector import Detector
@@ -80,14 +80,15 @@ class Job:
     seed: int
     held_out: int
     sources: recordings.Sources
+    digests: tuple[str, ...]  # of the tables and of the features' manifest: a folder may be drawn anew
     train: dict[str, Any]
     detect: DetectParameters
     evaluate: EvaluateParameters
 
     @property
     def key(self) -> str:
-        """Everything that decides the figures, but for the features' values."""
-        parts = [str(self.sources), self.held_out, self.train, dataclasses.asdict(self.detect)]
+        """Everything that decides the figures."""
+        parts = [self.digests, self.sources.classes, self.held_out, self.train, dataclasses.asdict(self.detect)]
         return json.dumps(parts, sort_keys=True)
 
 
@@ -169,6 +170,7 @@ def main(
     place, classes = corpora.path_of(CORPUS), corpora.load(CORPUS).classes
     videos, expressions = (data / f"{name}.parquet" for name in ("videos", "expressions"))
     sources = recordings.Sources(videos, data / "features" / features, expressions, classes)
+    digests = tuple(files.sha256_of(path) for path in (videos, expressions, sources.features / manifest.NAME))
     values = params.in_force(params.PARAMS, "train", place)
     detect = params.read(params.PARAMS, "detect", DetectParameters, place)
     # Neither guessing nor the interval of F1 enters the table.
@@ -176,7 +178,7 @@ def main(
         params.read(params.PARAMS, "evaluate", EvaluateParameters, place), guess_repetitions=1, bootstrap_repetitions=1
     )
     jobs = [
-        Job(row, seed, held_out, sources, values | changes | {"seed": seed}, detect, evaluate)
+        Job(row, seed, held_out, sources, digests, values | changes | {"seed": seed}, detect, evaluate)
         for seed in range(seeds)
         for row, changes in TABLES[table].items()
     ]
