@@ -22,6 +22,45 @@ def equal_shares(usable: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
     return counted / counted.sum(dim, keepdim=True).clamp(min=1)
 
 
+class SoftmaxScores(nn.Module):
+    """Weights of a segment's frames that sum to 1: a softmax over the scores of its usable frames.
+
+    The score sees the frame alone: the segment's half of the paper's 1024-wide layer adds the same number to all frames
+    of a segment, and a softmax over them is blind to it.
+    """
+
+    def __init__(self, input_width: int, width: int, segments: Segments) -> None:
+        super().__init__()
+        self.segments = segments
+        self.score = nn.Linear(input_width, 1, bias=False)
+
+    def forward(self, features: Tensor, overview: Tensor, together: Tensor) -> Tensor:
+        """Return ``(B, N, T)`` of ``(B, L, C)`` frames, ``(B, N, width)`` segments and their usable ``(B, N, T)``."""
+        return masked_softmax(self.segments.split(self.score(features).squeeze(-1)), together, dim=-1)
+
+
+class SigmoidScores(nn.Module):
+    """Weights of a segment's frames, each between 0 and 1 by itself, so that the segment's half of the score counts.
+
+    The other reading of the paper, which names no function: then a segment may count less as a whole.
+    """
+
+    def __init__(self, input_width: int, width: int, segments: Segments) -> None:
+        super().__init__()
+        self.segments = segments
+        self.score = nn.Linear(input_width, 1)
+        self.score_segment = nn.Linear(width, 1, bias=False)
+
+    def forward(self, features: Tensor, overview: Tensor, together: Tensor) -> Tensor:
+        """Return ``(B, N, T)``, as `SoftmaxScores` does."""
+        scores = self.segments.split(self.score(features).squeeze(-1)) + self.score_segment(overview)
+        weights: Tensor = scores.sigmoid() * together
+        return weights
+
+
+SEGMENT_SCORES = {"softmax": SoftmaxScores, "sigmoid": SigmoidScores}
+
+
 class SegmentAttention(nn.Module):
     """A vector per segment: self-attention over its frames, then their sum weighted by a learned score.
 
@@ -31,26 +70,28 @@ class SegmentAttention(nn.Module):
     means and sums over frames are taken before the linear layers they commute with. The mean over queries is taken of
     the attention's weights, before they meet the values.
 
-    The score sees the frame alone: the segment's half of the paper's 1024-wide layer adds the same number to all frames
-    of a segment, and a softmax over them is blind to it. There is no dropout inside, so the algebra stays exact.
+    `scores` is a name in `SEGMENT_SCORES`. There is no dropout inside, so the algebra stays exact.
     """
 
-    def __init__(self, input_width: int, width: int, heads: int, segments: Segments) -> None:
+    def __init__(self, input_width: int, width: int, heads: int, segments: Segments, scores: str) -> None:
         super().__init__()
         self.heads, self.segments = heads, segments
         self.project = nn.Linear(input_width, 3 * width)  # query, key, value
         self.merge = nn.Linear(width, width)
-        self.score = nn.Linear(input_width, 1, bias=False)
+        self.weigh = SEGMENT_SCORES[scores](input_width, width, segments)
         self.reduce = nn.Linear(input_width + width, width)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Return ``(B, N, width)`` of ``(B, L, C)`` and ``(B, L)``; a segment without a usable frame gives zeros."""
         together = self.segments.split(mask)  # (B, N, T)
         overview = self.merge(self.attend(features, together))  # (B, N, width)
-        weights = masked_softmax(self.segments.split(self.score(features).squeeze(-1)), together, dim=-1)
+        weights = self.weigh(features, overview, together)  # (B, N, T)
+        total = weights.sum(-1, keepdim=True)
         frame = torch.matmul(self.segments.spread(weights), features)  # (B, N, C)
-        reduced: Tensor = self.reduce(torch.cat([frame, overview], dim=-1))
-        return reduced * together.any(-1, keepdim=True)
+        # The reduction of every frame, summed with the weights: its bias counts as often as the weights say.
+        reduced = F.linear(torch.cat([frame, overview * total], dim=-1), self.reduce.weight)
+        summed: Tensor = reduced + self.reduce.bias * total
+        return summed
 
     def attend(self, features: Tensor, together: Tensor) -> Tensor:
         """Return the mean of self-attention over each segment's frames, before its output layer, ``(B, N, width)``."""
@@ -70,7 +111,7 @@ class SegmentAttention(nn.Module):
 class SegmentMean(nn.Module):
     """Without segment attention: the usable frames of a segment are averaged, then brought to the width."""
 
-    def __init__(self, input_width: int, width: int, heads: int, segments: Segments) -> None:
+    def __init__(self, input_width: int, width: int, heads: int, segments: Segments, scores: str) -> None:
         super().__init__()
         self.segments = segments
         self.reduce = nn.Linear(input_width, width)

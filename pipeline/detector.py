@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.anchors import Anchors
 from pipeline.attention import SEGMENT_ATTENTIONS, WINDOW_ATTENTIONS
 from pipeline.classification import CLASSIFICATIONS
-from pipeline.heads import HEADS, Output, TrunkSizes
+from pipeline.heads import BranchSizes, Head, Output
 from pipeline.pyramid import Pyramid
 from pipeline.segments import Segments
 
@@ -25,6 +24,7 @@ class DetectorParameters:
     Attributes:
         segment_attention, window_attention, head, classification: names of parts, one for each row of the paper's
             ablations.
+        segment_scores: how the segment attention weighs a segment's frames, a name in `SEGMENT_SCORES`.
         window_frames: L, frames the detector sees at once.
         segment_frames: T, frames of a segment.
         segment_stride: frames between the starts of two segments.
@@ -34,16 +34,18 @@ class DetectorParameters:
         kernel: positions that a 1D convolution sees, odd.
         block_widths: of the blocks that halve the segments before the first level.
         neck_widths: of the levels, finest first.
-        head_width: hidden channels of a head's branch.
+        head_width: hidden channels of a head's towers.
+        head_layers: hidden convolutions of a head's tower.
         anchor_ratios: widths of a level's anchors, in the level's stride.
         largest_log_size: bound of the logarithm by which a size differs from its anchor's.
         initial_score: what a fresh detector answers everywhere, between 0 and 1.
     """
 
     segment_attention: Literal["attention", "mean"]
+    segment_scores: Literal["softmax", "sigmoid"]
     window_attention: Literal["attention", "none"]
     head: Literal["decoupled", "coupled"]
-    classification: Literal["joint", "confidence", "spotting"]
+    classification: Literal["joint", "objectness", "confidence", "spotting"]
     window_frames: int
     segment_frames: int
     segment_stride: int
@@ -54,6 +56,7 @@ class DetectorParameters:
     block_widths: tuple[int, ...]
     neck_widths: tuple[int, ...]
     head_width: int
+    head_layers: int
     anchor_ratios: tuple[float, ...]
     largest_log_size: float
     initial_score: float
@@ -62,6 +65,8 @@ class DetectorParameters:
         """Raise ValueError for values that contradict each other."""
         if not self.neck_widths:
             raise ValueError("neck_widths is empty, expected the width of at least one level")
+        if self.head_layers < 1:
+            raise ValueError(f"head_layers is {self.head_layers}, expected at least 1")
         if self.width % self.attention_heads:
             raise ValueError(f"width is {self.width}, expected a multiple of attention_heads, {self.attention_heads}")
         if self.kernel % 2 == 0:
@@ -115,16 +120,17 @@ class Detector(nn.Module):
         self.scores = CLASSIFICATIONS[p.classification].scores  # (B, P, K') logits to (B, P, K) probabilities
         self.anchors = Anchors(p.window_frames, p.level_strides, p.anchor_ratios, p.largest_log_size)
         self.segment_attention = SEGMENT_ATTENTIONS[p.segment_attention](
-            input_width, p.width, p.attention_heads, segments
+            input_width, p.width, p.attention_heads, segments, p.segment_scores
         )
         self.window_attention = WINDOW_ATTENTIONS[p.window_attention](p.width, p.window_attention_width, p.kernel)
         self.pyramid = Pyramid(p.width, p.block_widths, p.neck_widths, p.kernel)
-        self.per_position = 1 + len(p.anchor_ratios)
-        sizes = TrunkSizes(p.width, p.attention_heads, p.head_width, p.kernel)
-        outputs = [Output(2 * self.per_position, 0.0)]  # the intervals: each begins as its anchor
-        for size in CLASSIFICATIONS[p.classification].outputs(class_count):
-            outputs.append(Output(size * self.per_position, math.log(p.initial_score / (1 - p.initial_score))))
-        self.heads = nn.ModuleList(HEADS[p.head](width, sizes, outputs) for width in p.neck_widths)
+        sizes = BranchSizes(p.width, p.attention_heads, p.head_width, p.head_layers, p.kernel)
+        classification, initially = CLASSIFICATIONS[p.classification], math.log(p.initial_score / (1 - p.initial_score))
+        outputs = [Output(2, 0.0)]  # the intervals
+        for size, rare in zip(classification.outputs(class_count), classification.rare, strict=True):
+            outputs.append(Output(size, initially if rare else 0.0))
+        predictions = (1, len(p.anchor_ratios))  # the point, and the anchors
+        self.heads = nn.ModuleList(Head(p.head, width, sizes, outputs, predictions) for width in p.neck_widths)
 
     def forward(self, features: Tensor, mask: Tensor) -> Outputs:
         """Return what is said of each window.
@@ -143,12 +149,9 @@ class Detector(nn.Module):
         segments = self.segment_attention(features, mask)  # (B, N, width)
         levels = self.pyramid(self.window_attention(segments, usable), usable)
         answers = [head(level) for head, level in zip(self.heads, levels, strict=True)]
-        raw, *logits = [self._per_prediction(parts) for parts in zip(*answers, strict=True)]  # (B, P, ...)
+        # Of every output, the levels' (B, L, A, size) with A predictions a position -> (B, P, size).
+        raw, *logits = [torch.cat([part.flatten(1, 2) for part in parts], 1) for parts in zip(*answers, strict=True)]
         return Outputs(torch.cat(logits, dim=-1), self.anchors.decode(raw))
-
-    def _per_prediction(self, levels: Sequence[Tensor]) -> Tensor:
-        """Return ``(B, P, size)`` of one output at all levels, each ``(B, L, A * size)`` with A predictions."""
-        return torch.cat([torch.unflatten(level, -1, (self.per_position, -1)).flatten(1, 2) for level in levels], dim=1)
 
     def _check(self, features: Tensor, mask: Tensor) -> None:
         if features.ndim != 3 or features.shape[2] != self.input_width:

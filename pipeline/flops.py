@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -139,20 +140,26 @@ def _neck(p: DetectorParameters) -> int:
     )
 
 
-def _trunk(p: DetectorParameters, positions: int, width: int) -> int:
+def _level_attention(p: DetectorParameters, positions: int, width: int) -> int:
     projections = _linear(positions, width, 3 * p.width) + _linear(positions, p.width, width)
-    attention = 2 * _linear(positions, p.width, positions)
-    return projections + attention + _linear(positions, p.kernel * width, p.head_width)
+    return projections + 2 * _linear(positions, p.width, positions)
+
+
+def _tower(p: DetectorParameters, positions: int, width: int) -> int:
+    widths = [width] + [p.head_width] * p.head_layers
+    return sum(_linear(positions, p.kernel * before, after) for before, after in pairwise(widths))
 
 
 def _heads(p: DetectorParameters, class_count: int) -> int:
+    """Two branches a level, the point's and the anchors', each of one attention, towers and last layers."""
     outputs = (2, *CLASSIFICATIONS[p.classification].outputs(class_count))
-    trunks = {"decoupled": len(outputs), "coupled": 1}[p.head]
+    towers = {"decoupled": len(outputs), "coupled": 1}[p.head]
     total = 0
     for stride, width in zip(p.level_strides, p.neck_widths, strict=True):
         positions = p.window_frames // stride
+        branch = _level_attention(p, positions, width) + towers * _tower(p, positions, width)
         last = _linear(positions, p.kernel * p.head_width, sum(outputs) * (1 + len(p.anchor_ratios)))
-        total += trunks * _trunk(p, positions, width) + last
+        total += 2 * branch + last
     return total
 
 

@@ -23,15 +23,15 @@ class LossParameters:
         interval_loss: a name in `INTERVAL_LOSSES`.
         interval_weight: the paper's w_i.
         classification_weight: the paper's w_r.
-        focal_alpha: weight of the positive answers against ``1 - focal_alpha`` for the negative ones.
-        focal_gamma: how strongly well-answered predictions are discounted; 0 leaves binary cross-entropy.
+        focal_alpha: weight of the positive answers against ``1 - focal_alpha`` for the negative ones; None: 1 for both.
+        focal_gamma: how strongly well-answered predictions are discounted; with None and 0 it is binary cross-entropy.
     """
 
-    classification: Literal["joint", "confidence", "spotting"]
+    classification: Literal["joint", "objectness", "confidence", "spotting"]
     interval_loss: Literal["iou", "giou", "diou"]
     interval_weight: float
     classification_weight: float
-    focal_alpha: float
+    focal_alpha: float | None
     focal_gamma: float
 
     def __post_init__(self) -> None:
@@ -39,8 +39,8 @@ class LossParameters:
         for name in ("interval_weight", "classification_weight", "focal_gamma"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        if not 0 < self.focal_alpha < 1:
-            raise ValueError(f"focal_alpha is {self.focal_alpha}, expected more than 0 and less than 1")
+        if self.focal_alpha is not None and not 0 < self.focal_alpha < 1:
+            raise ValueError(f"focal_alpha is {self.focal_alpha}, expected null, or more than 0 and less than 1")
 
 
 class Losses(NamedTuple):

@@ -22,7 +22,7 @@ from pipeline.training import PARTS, EpochLosses, FoldParameters, train_fold
 from stages import command, console, corpora, devices, options, params, recordings, workers
 
 # Raised when the same parameters and data would give other weights on purpose, so kept detectors are made again.
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 
 
 @dataclass(frozen=True)

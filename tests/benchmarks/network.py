@@ -61,7 +61,7 @@ def inputs() -> tuple[Tensor, Tensor]:
 
 def segment_pass(form: str) -> Callable[[], None]:
     """Return a forward and backward pass of segment attention alone."""
-    part = FORMS[form](SegmentAttention(INPUT_WIDTH, PAPER.width, PAPER.attention_heads, PAPER.segments))
+    part = FORMS[form](SegmentAttention(INPUT_WIDTH, PAPER.width, PAPER.attention_heads, PAPER.segments, "softmax"))
     features, mask = inputs()
 
     def run() -> None:

@@ -9,6 +9,7 @@ from pipeline.losses import LossParameters
 
 PAPER = DetectorParameters(
     segment_attention="attention",
+    segment_scores="softmax",
     window_attention="attention",
     head="decoupled",
     classification="joint",
@@ -22,6 +23,7 @@ PAPER = DetectorParameters(
     block_widths=(512, 512),
     neck_widths=(512, 512, 1024, 1024),
     head_width=256,
+    head_layers=2,
     anchor_ratios=(0.5, 0.75, 1.0, 1.5, 2.0),
     largest_log_size=4.0,
     initial_score=0.01,

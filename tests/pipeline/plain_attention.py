@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.attention import SegmentAttention, SegmentMean
+from pipeline.attention import SegmentAttention, SegmentMean, SigmoidScores
 from pipeline.segments import Segments
 
 
@@ -21,7 +21,7 @@ def copies(features: Tensor, mask: Tensor, segments: Segments) -> tuple[Tensor, 
 class PlainSegmentAttention(nn.Module):
     """With the weights of a fast one, so that both move the same weights.
 
-    `segment_score` ``(width,)`` is the half of the score's layer that sees the segment; the fast one has none.
+    `segment_score` ``(width,)`` is the half of the softmax's score that sees the segment; the fast one has none.
     """
 
     def __init__(self, fast: SegmentAttention, segment_score: Tensor) -> None:
@@ -34,11 +34,18 @@ class PlainSegmentAttention(nn.Module):
         overview = self.attend(frames, usable)  # (B, N, width)
         repeated = overview.unsqueeze(2).expand(-1, -1, frames.shape[2], -1)
         both = torch.cat([frames, repeated], dim=-1)  # (B, N, T, C + width)
-        score_weight = torch.cat([fast.score.weight, self.segment_score[None]], dim=1)
-        scores = F.linear(both, score_weight).squeeze(-1).masked_fill(~usable, -torch.inf)
-        weights = scores.softmax(-1).nan_to_num(0.0)  # (B, N, T)
+        weights = self.weigh(both, usable)  # (B, N, T)
         reduced = fast.reduce(both)  # (B, N, T, width)
         return torch.einsum("bnt,bntc->bnc", weights, reduced)
+
+    def weigh(self, both: Tensor, usable: Tensor) -> Tensor:
+        """Return the weights of a segment's frames, ``(B, N, T)``, by one linear layer over frame and segment."""
+        weigh = self.fast.weigh
+        if isinstance(weigh, SigmoidScores):
+            whole = torch.cat([weigh.score.weight, weigh.score_segment.weight], dim=1)
+            return F.linear(both, whole, weigh.score.bias).squeeze(-1).sigmoid() * usable
+        whole = torch.cat([weigh.score.weight, self.segment_score[None]], dim=1)
+        return F.linear(both, whole).squeeze(-1).masked_fill(~usable, -torch.inf).softmax(-1).nan_to_num(0.0)
 
     def attend(self, frames: Tensor, usable: Tensor) -> Tensor:
         """Return multi-head self-attention over the usable frames of each segment, averaged over them."""

@@ -71,6 +71,7 @@ def fold_parameters(width: int = 32, **train: object) -> FoldParameters:
     return FoldParameters(
         detector=DetectorParameters(
             segment_attention="attention",
+            segment_scores="softmax",
             window_attention="attention",
             head="decoupled",
             classification="joint",
@@ -84,11 +85,12 @@ def fold_parameters(width: int = 32, **train: object) -> FoldParameters:
             block_widths=(width, width),
             neck_widths=(width,) * 4,
             head_width=width,
+            head_layers=2,
             anchor_ratios=(0.5, 0.75, 1.0, 1.5, 2.0),
             largest_log_size=4.0,
             initial_score=0.01,
         ),
-        loss=LossParameters("joint", "diou", 1.0, 1.0, 0.5, 0.0),
+        loss=LossParameters("joint", "diou", 1.0, 1.0, None, 0.0),
         match=MatchParameters(0.5, 0.4, 0.9, 0.0, RANGES),
         augment=AugmentParameters(8, 0.1, 0.1, 0.1),
         train=TrainParameters(**(settings | train)),  # type: ignore[arg-type]

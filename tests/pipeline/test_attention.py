@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from pipeline.attention import (
     SEGMENT_ATTENTIONS,
+    SEGMENT_SCORES,
     NoWindowAttention,
     SegmentAttention,
     SegmentMean,
@@ -43,9 +44,10 @@ def assert_equal_with_gradients(fast: nn.Module, plain: nn.Module, features: Ten
     )
 
 
+@pytest.mark.parametrize("scores", SEGMENT_SCORES)
 @pytest.mark.parametrize("segments", [SEGMENTS, Segments(32, 4, 4), Segments(32, 7, 2), Segments(30, 12, 6)], ids=str)
-def test_fast_segment_attention_equals_the_plain_one(segments: Segments) -> None:
-    fast = SegmentAttention(24, 16, heads=4, segments=segments).double()
+def test_fast_segment_attention_equals_the_plain_one(segments: Segments, scores: str) -> None:
+    fast = SegmentAttention(24, 16, heads=4, segments=segments, scores=scores).double()
     plain = PlainSegmentAttention(fast, torch.zeros(16, dtype=torch.float64))
     features, mask = windows()
     length = segments.window_frames
@@ -53,19 +55,27 @@ def test_fast_segment_attention_equals_the_plain_one(segments: Segments) -> None
 
 
 def test_fast_segment_mean_equals_the_plain_one() -> None:
-    fast = SegmentMean(24, 16, heads=4, segments=SEGMENTS).double()
+    fast = SegmentMean(24, 16, heads=4, segments=SEGMENTS, scores="softmax").double()
     assert_equal_with_gradients(fast, PlainSegmentMean(fast), *windows())
 
 
-def test_the_segments_half_of_the_score_changes_nothing() -> None:
-    fast = SegmentAttention(24, 16, heads=4, segments=SEGMENTS).double()
+def test_a_sigmoid_of_the_score_heeds_the_segments_half() -> None:
+    part = SegmentAttention(24, 16, heads=4, segments=SEGMENTS, scores="sigmoid").double()
+    before = part(*windows())
+    with torch.no_grad():
+        part.weigh.score_segment.weight += 1
+    assert not torch.allclose(part(*windows()), before)
+
+
+def test_the_segments_half_of_the_score_changes_nothing_under_a_softmax() -> None:
+    fast = SegmentAttention(24, 16, heads=4, segments=SEGMENTS, scores="softmax").double()
     features, mask = windows()
     plain = PlainSegmentAttention(fast, 10 * torch.randn(16, dtype=torch.float64))
     torch.testing.assert_close(fast(features, mask), plain(features, mask), rtol=0, atol=1e-10)
 
 
 def test_the_plain_attention_is_the_one_of_torch() -> None:
-    fast = SegmentAttention(16, 16, heads=4, segments=SEGMENTS).double()
+    fast = SegmentAttention(16, 16, heads=4, segments=SEGMENTS, scores="softmax").double()
     theirs = nn.MultiheadAttention(16, 4, batch_first=True, dtype=torch.float64)
     theirs.load_state_dict(
         {
@@ -84,9 +94,10 @@ def test_the_plain_attention_is_the_one_of_torch() -> None:
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("scores", SEGMENT_SCORES)
 @pytest.mark.parametrize("name", SEGMENT_ATTENTIONS)
-def test_a_segment_without_a_face_gives_zeros_and_finite_gradients(name: str) -> None:
-    part = SEGMENT_ATTENTIONS[name](24, 16, 4, SEGMENTS).double()
+def test_a_segment_without_a_face_gives_zeros_and_finite_gradients(name: str, scores: str) -> None:
+    part = SEGMENT_ATTENTIONS[name](24, 16, 4, SEGMENTS, scores).double()
     features, mask = windows()
     features.requires_grad_()
     summaries = part(features, mask)
@@ -98,9 +109,10 @@ def test_a_segment_without_a_face_gives_zeros_and_finite_gradients(name: str) ->
     assert features.grad[~mask].abs().sum() == 0
 
 
+@pytest.mark.parametrize("scores", SEGMENT_SCORES)
 @pytest.mark.parametrize("name", SEGMENT_ATTENTIONS)
-def test_a_masked_frame_may_hold_anything(name: str) -> None:
-    part = SEGMENT_ATTENTIONS[name](24, 16, 4, SEGMENTS).double()
+def test_a_masked_frame_may_hold_anything(name: str, scores: str) -> None:
+    part = SEGMENT_ATTENTIONS[name](24, 16, 4, SEGMENTS, scores).double()
     features, mask = windows()
     other = torch.where(mask[..., None], features, 1000 * torch.randn_like(features))
     torch.testing.assert_close(part(features, mask), part(other, mask), rtol=0, atol=1e-9)

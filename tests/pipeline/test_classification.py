@@ -26,6 +26,12 @@ def test_focal_loss_is_the_one_of_torchvision(alpha: float, gamma: float) -> Non
     )
 
 
+def test_gamma_0_without_alpha_is_binary_cross_entropy() -> None:
+    logits, targets = torch.randn(50), (torch.rand(50) > 0.7).float()
+    plain = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    torch.testing.assert_close(focal_loss(logits, targets, None, 0.0), plain)
+
+
 def test_gamma_0_and_alpha_one_half_is_half_of_binary_cross_entropy() -> None:
     logits, targets = torch.randn(50), (torch.rand(50) > 0.7).float()
     plain = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
@@ -56,6 +62,21 @@ def test_confidence_is_asked_of_all_and_the_class_of_the_positive_only() -> None
     torch.testing.assert_close(loss, torch.tensor([[math.log(2) / 2, math.log(2) / 2 + math.log(4), 0.0]]))
 
 
+def test_confidence_and_class_of_a_positive_weigh_alike_without_alpha() -> None:
+    # Zeros: confidence costs ln 2, which of two classes ln 2.
+    loss = CLASSIFICATIONS["confidence"].loss(torch.zeros(1, 2, 3), torch.tensor([[NEGATIVE, 1]]), None, 0.0)
+    torch.testing.assert_close(loss, torch.tensor([[math.log(2), 2 * math.log(2)]]))
+
+
+def test_an_objectness_is_added_to_the_logit_of_every_class() -> None:
+    logits = torch.tensor([[[1.0, -3.0, 0.5]]])  # o = 1, c = (-3, 0.5)
+    scores = CLASSIFICATIONS["objectness"].scores(logits)
+    torch.testing.assert_close(scores, torch.tensor([[[-2.0, 1.5]]]).sigmoid())
+    loss = CLASSIFICATIONS["objectness"].loss(logits, torch.tensor([[1]]), None, 0.0)
+    # Class 0 is to be 0: ln(1 + e^-2); class 1 is to be 1: ln(1 + e^-1.5).
+    torch.testing.assert_close(loss, torch.tensor([[math.log1p(math.exp(-2)) + math.log1p(math.exp(-1.5))]]))
+
+
 def test_spotting_asks_only_whether_there_is_an_expression() -> None:
     loss = CLASSIFICATIONS["spotting"].loss(torch.full((1, 3, 1), 9.0), torch.tensor([[0, 3, NEGATIVE]]), 0.5, 0.0)
     assert loss[0, 0] == loss[0, 1] < 1e-3
@@ -67,7 +88,7 @@ def test_scores_of_a_confidence_branch_sum_to_the_confidence() -> None:
     torch.testing.assert_close(CLASSIFICATIONS["confidence"].scores(logits), torch.full((1, 1, 3), 0.5 / 3))
 
 
-@pytest.mark.parametrize(("name", "width"), [("joint", 3), ("confidence", 3), ("spotting", 1)])
+@pytest.mark.parametrize(("name", "width"), [("joint", 3), ("objectness", 3), ("confidence", 3), ("spotting", 1)])
 def test_scores_are_probabilities_of_each_class(name: str, width: int) -> None:
     scores = CLASSIFICATIONS[name].scores(logits_for(name))
     assert scores.shape == (2, 5, width)

@@ -18,7 +18,10 @@ from tests.pipeline.networks import LOSS, PAPER, SMALL
 VARIANTS = [
     replace(SMALL, segment_attention=segment, window_attention=window, head=head, classification=classification)
     for segment, window, head, classification in product(
-        ("attention", "mean"), ("attention", "none"), ("decoupled", "coupled"), ("joint", "confidence", "spotting")
+        ("attention", "mean"),
+        ("attention", "none"),
+        ("decoupled", "coupled"),
+        ("joint", "objectness", "confidence", "spotting"),
     )
 ]
 
@@ -60,6 +63,10 @@ def test_a_fresh_detector_says_its_anchors_with_a_score_near_the_initial_one(var
     torch.testing.assert_close(
         outputs.intervals[:, anchored], detector.anchors.intervals[anchored].expand(3, -1, 2), rtol=0.1, atol=16
     )
+    points = detector.anchors.kind == 0
+    center, stride = detector.anchors.center[points], detector.anchors.width[points]
+    around = torch.stack([center - stride, center + stride], dim=-1)  # one stride to either side
+    torch.testing.assert_close(outputs.intervals[:, points], around.expand(3, -1, 2), rtol=0.1, atol=16)
     confidence = detector.scores(outputs.logits).sum(-1) / detector.scores(outputs.logits).shape[-1]
     assert 0.0015 < confidence.min() < confidence.max() < 0.015
 
@@ -153,10 +160,10 @@ def test_segments_of_twelve_frames_with_an_overlap_of_six_are_a_parameter_away()
     assert outputs.intervals.shape == (1, 6 * (8 + 4 + 2), 2)
 
 
-def test_the_papers_sizes_give_27_million_weights() -> None:
+def test_the_papers_sizes_give_35_million_weights() -> None:
     with torch.device("meta"):
         detector = Detector(PAPER, input_width=512, class_count=4)
-    assert sum(weight.numel() for weight in detector.parameters()) == 27_284_113
+    assert sum(weight.numel() for weight in detector.parameters()) == 35_166_865
 
 
 @pytest.mark.parametrize("variant", [SMALL, VARIANTS[4]], ids=name_of)

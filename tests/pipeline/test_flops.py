@@ -33,16 +33,20 @@ def counts() -> dict[str, dict]:
 
 
 @pytest.mark.parametrize(
-    ("ablation", "published"),
+    ("ablation", "published", "counted"),
     [
-        ("full", 466.4),
-        ("without_segment_attention", 465.4),
-        ("without_window_attention", 466.4),
-        ("without_both", 465.3),
+        ("full", 466.4, 466.40),
+        ("without_segment_attention", 465.4, 465.04),
+        ("without_window_attention", 466.4, 466.35),
+        ("without_both", 465.3, 464.99),
     ],
 )
-def test_our_count_is_within_half_a_g_of_the_papers_table(counts: dict, ablation: str, published: float) -> None:
-    assert counts["paper"][ablation] == pytest.approx(published, abs=0.5)
+def test_our_count_is_within_0_4_g_of_the_papers_table(
+    counts: dict, ablation: str, published: float, counted: float
+) -> None:
+    # Counted by hand from the paper's words and the two hidden layers of each tower.
+    assert counts["paper"][ablation] == pytest.approx(counted, abs=0.005)
+    assert counts["paper"][ablation] == pytest.approx(published, abs=0.4)
 
 
 @pytest.mark.parametrize("image_size", [96, 112, 224])
@@ -60,20 +64,20 @@ def test_an_image_of_224_pixels_takes_3_627_g() -> None:
 
 
 def test_plain_segment_attention_is_counted_as_fvcore_counts_it(counts: dict) -> None:
-    fast = SegmentAttention(512, 512, 8, PAPER.segments)
+    fast = SegmentAttention(512, 512, 8, PAPER.segments, "softmax")
     plain = PlainSegmentAttention(fast, torch.zeros(512))
     counted = 2 * multiply_adds(plain, *WINDOW) / 1e9
     assert counts["parts"]["segment_attention"]["paper"] == pytest.approx(counted, rel=0.001)
 
 
 def test_the_plain_mean_is_counted_as_fvcore_counts_it() -> None:
-    plain = PlainSegmentMean(SegmentMean(512, 512, 8, PAPER.segments))
+    plain = PlainSegmentMean(SegmentMean(512, 512, 8, PAPER.segments, "softmax"))
     parts = flops.count(replace(PAPER, segment_attention="mean"), 512, 4, 224, 16)["parts"]
     assert parts["segment_attention"]["paper"] == pytest.approx(2 * multiply_adds(plain, *WINDOW) / 1e9)
 
 
 @pytest.mark.parametrize("head", ["decoupled", "coupled"])
-@pytest.mark.parametrize("classification", ["joint", "confidence", "spotting"])
+@pytest.mark.parametrize("classification", ["joint", "objectness", "confidence", "spotting"])
 def test_all_other_parts_are_run_as_they_are_counted(head: str, classification: str) -> None:
     parts = flops.count(replace(PAPER, head=head, classification=classification), 512, 4, 224, 16)["parts"]
     for name in ("window_attention", "blocks", "neck", "heads"):

@@ -65,6 +65,14 @@ def test_the_loss_is_the_weighted_sum_over_positives() -> None:
     assert losses.total.item() == pytest.approx(3 * 7 / 9 + 0.5 * 3 * 0.6931472 / 2)
 
 
+def test_without_alpha_the_papers_two_weights_are_on_whole_losses() -> None:
+    outputs, targets = outputs_and_targets([[0, NEGATIVE, IGNORED, 1]])
+    losses = detection_loss(outputs, targets, replace(LOSS, focal_alpha=None, focal_gamma=0.0))
+    # Three predictions count, with two classes of ln 2 each, over two positives.
+    assert losses.classification.item() == pytest.approx(3 * 2 * 0.6931472 / 2)
+    assert losses.total.item() == pytest.approx(7 / 9 + 3 * 0.6931472)
+
+
 @pytest.mark.parametrize("interval_loss", sorted(INTERVAL_LOSSES))
 @pytest.mark.parametrize("classification", sorted(CLASSIFICATIONS))
 @pytest.mark.parametrize(
