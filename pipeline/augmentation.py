@@ -44,14 +44,16 @@ class AugmentParameters:
 def move(cuts: Cuts, stacked: Stack, length: int, parameters: AugmentParameters, generator: torch.Generator) -> Cuts:
     """Return the windows shifted and stretched about their middle, still within their videos where those are longer.
 
+    A window that steps faster is shifted by as many of its steps.
     The generator is on the CPU, so that every device trains on the same windows.
     """
     count = len(cuts.starts)
     shift = torch.randint(-parameters.jitter_frames, parameters.jitter_frames + 1, (count,), generator=generator)
-    rates = 1 + parameters.stretch * (2 * torch.rand(count, generator=generator) - 1)
-    shift, rates = shift.to(cuts.starts.device), rates.to(cuts.starts.device)
+    stretches = 1 + parameters.stretch * (2 * torch.rand(count, generator=generator) - 1)
+    shift, stretches = shift.to(cuts.starts.device), stretches.to(cuts.starts.device)
+    rates = cuts.rates * stretches
     latest = (stacked.frame_counts[cuts.videos] - length * rates).clamp(min=0)
-    starts = cuts.starts + shift + length * (1 - rates) / 2
+    starts = cuts.starts + shift * cuts.rates + length * (cuts.rates - rates) / 2
     return Cuts(cuts.videos, starts.clamp(min=0).minimum(latest), rates)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ class DetectParameters:
     Attributes:
         window_stride: frames between the starts of two windows.
         batch_size: windows at once; of no consequence for the result beyond rounding.
+        ranking: what a prediction's confidence is, a name in `RANKINGS`.
         score_floor: detections less confident than this are dropped.
         suppression_overlap: of two detections with an IoU above this the less confident is dropped.
         suppression_per_class: only detections of the same emotion suppress each other.
@@ -32,6 +33,7 @@ class DetectParameters:
 
     window_stride: int
     batch_size: int
+    ranking: Literal["highest", "any"]
     score_floor: float
     suppression_overlap: float
     suppression_per_class: bool
@@ -45,6 +47,15 @@ class DetectParameters:
         for name in ("score_floor", "suppression_overlap"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 to 1")
+
+
+def _any_class(scores: Tensor) -> Tensor:
+    """Return the chance of any class, ``(B, P)`` of ``(B, P, K)``, as if classes were independent."""
+    return 1 - (1 - scores).prod(dim=-1)
+
+
+# The paper takes the highest class score; the chance of any class keeps what is surely an expression of unsure emotion.
+RANKINGS: dict[str, Callable[[Tensor], Tensor]] = {"highest": lambda scores: scores.amax(dim=-1), "any": _any_class}
 
 
 class Detections(NamedTuple):
@@ -84,11 +95,11 @@ def detect(
 @torch.inference_mode()
 def _detect_video(detector: Detector, stacked: Stack, video: int, parameters: DetectParameters) -> Detections:
     length, frame_count = detector.window_frames, int(stacked.frame_counts[video])
-    starts = torch.from_numpy(windows.slide(frame_count, length, parameters.window_stride)[:, 0]).float()
-    found = [
-        _detect_windows(detector, stacked, video, batch.to(stacked.features.device), frame_count, parameters)
-        for batch in torch.split(starts, parameters.batch_size)
-    ]
+    slid = windows.slide_at_rates(frame_count, length, parameters.window_stride, detector.window_rates)
+    starts, rates = (torch.from_numpy(values).float().to(stacked.features.device) for values in slid)
+    videos = torch.full_like(starts, video, dtype=torch.int64)
+    batches = zip(*(torch.split(values, parameters.batch_size) for values in (videos, starts, rates)), strict=True)
+    found = [_detect_windows(detector, stacked, Cuts(*batch), frame_count, parameters) for batch in batches]
     intervals, emotions, confidence = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
     intervals = to_frames(intervals, frame_count)
     staying = suppress(
@@ -103,14 +114,14 @@ def _detect_video(detector: Detector, stacked: Stack, video: int, parameters: De
 
 
 def _detect_windows(
-    detector: Detector, stacked: Stack, video: int, starts: Tensor, frame_count: int, parameters: DetectParameters
+    detector: Detector, stacked: Stack, cuts: Cuts, frame_count: int, parameters: DetectParameters
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return intervals ``(n, 2)`` in frames of the video, emotions and confidence ``(n,)`` of a batch of windows."""
-    cuts = Cuts(torch.full_like(starts, video, dtype=torch.int64), starts, torch.ones_like(starts))
     features, mask = cut(stacked, cuts, detector.window_frames)
     outputs = detector(features, mask)
-    confidence, emotions = detector.scores(outputs.logits).max(dim=-1)  # (B, P)
-    intervals = outputs.intervals + starts[:, None, None]
+    scores = detector.scores(outputs.logits)  # (B, P, K)
+    confidence, emotions = RANKINGS[parameters.ranking](scores), scores.argmax(dim=-1)  # (B, P)
+    intervals = outputs.intervals * cuts.rates[:, None, None] + cuts.starts[:, None, None]
     kept = confidence >= parameters.score_floor
     kept &= (intervals[..., 0] < frame_count) & (intervals[..., 1] > 0)
     kept &= mask.any(dim=1, keepdim=True)  # nothing can be seen in a window without a face

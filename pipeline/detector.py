@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
@@ -26,6 +27,8 @@ class DetectorParameters:
             ablations.
         segment_scores: how the segment attention weighs a segment's frames, a name in `SEGMENT_SCORES`.
         window_frames: L, frames the detector sees at once.
+        window_rates: frames of the video that pass in one frame of a window, the finest first; each video is seen at
+            every rate, and an expression is found where it fits into a window.
         segment_frames: T, frames of a segment.
         segment_stride: frames between the starts of two segments.
         width: d, of a segment's vector, and of the queries, keys and values of every self-attention.
@@ -47,6 +50,7 @@ class DetectorParameters:
     head: Literal["decoupled", "coupled"]
     classification: Literal["joint", "objectness", "confidence", "spotting"]
     window_frames: int
+    window_rates: tuple[int, ...]
     segment_frames: int
     segment_stride: int
     width: int
@@ -67,6 +71,11 @@ class DetectorParameters:
             raise ValueError("neck_widths is empty, expected the width of at least one level")
         if self.head_layers < 1:
             raise ValueError(f"head_layers is {self.head_layers}, expected at least 1")
+        rates = self.window_rates
+        if not rates or rates[0] < 1 or any(coarse < 2 * fine for fine, coarse in pairwise(rates)):
+            raise ValueError(
+                f"window_rates is {list(rates)}, expected whole numbers, each at least twice the one before"
+            )
         if self.width % self.attention_heads:
             raise ValueError(f"width is {self.width}, expected a multiple of attention_heads, {self.attention_heads}")
         if self.kernel % 2 == 0:
@@ -83,6 +92,11 @@ class DetectorParameters:
     def segments(self) -> Segments:
         """Where segments lie in the window."""
         return Segments(self.window_frames, self.segment_frames, self.segment_stride)
+
+    @property
+    def shortest_anchor(self) -> float:
+        """Frames of the smallest anchor, 4 by default."""
+        return min(self.anchor_ratios) * self.level_strides[0]
 
     @property
     def level_strides(self) -> tuple[int, ...]:
@@ -117,6 +131,7 @@ class Detector(nn.Module):
         super().__init__()
         p, segments = parameters, parameters.segments
         self.input_width, self.window_frames, self.segments = input_width, p.window_frames, segments
+        self.window_rates = p.window_rates
         self.scores = CLASSIFICATIONS[p.classification].scores  # (B, P, K') logits to (B, P, K) probabilities
         self.anchors = Anchors(p.window_frames, p.level_strides, p.anchor_ratios, p.largest_log_size)
         self.segment_attention = SEGMENT_ATTENTIONS[p.segment_attention](

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline import windows
 from pipeline.recordings import NO_EMOTION, Cuts, Stack, truths_of
-from pipeline.targets import visible_share
+from pipeline.targets import belongs
 
 
 class Candidates(NamedTuple):
@@ -19,16 +21,29 @@ class Candidates(NamedTuple):
     background: Cuts
 
 
-def candidates(stacked: Stack, length: int, stride: int, whole_share: float) -> Candidates:
-    """Return all windows of all videos, sorted by whether one expression lies inside by more than `whole_share`."""
-    slid = [torch.from_numpy(windows.slide(count, length, stride)[:, 0]) for count in stacked.frame_counts.tolist()]
-    starts = torch.cat(slid).float()
-    videos = torch.repeat_interleave(torch.tensor([len(rows) for rows in slid]))
-    cuts = Cuts(videos, starts, torch.ones_like(starts))
-    cuts = Cuts(*(values.to(stacked.features.device) for values in cuts))
+def candidates(
+    stacked: Stack, length: int, stride: int, rates: Sequence[int], whole_share: float, shortest: float
+) -> Candidates:
+    """Return all windows of all videos at all rates, sorted by whether an expression belongs to one.
+
+    Args:
+        stacked: the videos.
+        length, stride: in steps of a window.
+        rates: see `windows.slide_at_rates`.
+        whole_share, shortest: see `targets.belongs`.
+    """
+    slid = [windows.slide_at_rates(count, length, stride, rates) for count in stacked.frame_counts.tolist()]
+    videos = torch.repeat_interleave(torch.tensor([len(found.starts) for found in slid]))
+    starts, steps = (torch.from_numpy(np.concatenate(parts)).float() for parts in zip(*slid, strict=True))
+    cuts = Cuts(*(values.to(stacked.features.device) for values in (videos, starts, steps)))
     truths, emotions = truths_of(stacked, cuts)
-    positive = ((visible_share(truths, length) > whole_share) & (emotions != NO_EMOTION)).any(dim=1)
+    positive = belongs(truths, emotions, is_coarse(cuts, rates), length, whole_share, shortest).any(dim=1)
     return Candidates(_pick(cuts, positive.nonzero()[:, 0]), _pick(cuts, (~positive).nonzero()[:, 0]))
+
+
+def is_coarse(cuts: Cuts, rates: Sequence[int]) -> Tensor:
+    """Return which windows step faster than the finest rate, ``(B,)`` bool, stretched or not."""
+    return cuts.rates > 1.5 * rates[0]
 
 
 def most_seen(stacked: Stack, frames: float) -> int:

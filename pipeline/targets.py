@@ -71,16 +71,24 @@ class Truths(NamedTuple):
 
 
 def match(
-    intervals: Tensor, emotions: Tensor, anchors: Anchors, length: int, parameters: MatchParameters, most: int
+    intervals: Tensor,
+    emotions: Tensor,
+    coarse: Tensor,
+    anchors: Anchors,
+    length: int,
+    parameters: MatchParameters,
+    most: int,
 ) -> Targets:
     """Return what every prediction of a batch of windows should say; nothing is read back from a GPU.
 
     An expression cut by the window's edge is neither taught nor denied (`cut_share` says from when): its frames are
-    those of an expression, and another window that overlaps this one teaches it whole, unless it is longer than any.
+    those of an expression, and another window that overlaps this one teaches it whole, unless it is longer than any. So
+    it is with an expression that is too short to be told apart at a coarse rate: a finer one teaches it.
 
     Args:
         intervals: ``(B, G, 2)`` float32 frames in the window, with bounds outside it where expressions are.
         emotions: ``(B, G)`` int64, NO_EMOTION where a window has fewer than G.
+        coarse: ``(B,)`` bool, windows of a coarser rate than the finest.
         anchors: the P predictions' places.
         length: frames of a window.
         parameters: see MatchParameters.
@@ -89,7 +97,7 @@ def match(
     Raises:
         ValueError: there is not one range for each level of the anchors.
     """
-    truths = _sort(intervals, emotions, length, parameters, most)
+    truths = _sort(intervals, emotions, coarse, length, parameters, anchors.shortest, most)
     anchored = _match_anchors(truths, anchors, parameters)  # (B, P): the truth's position, NEGATIVE or IGNORED
     free = _match_points(truths, anchors, parameters)
     matched = torch.where(anchors.kind == POINT, free, anchored)
@@ -106,11 +114,31 @@ def visible_share(intervals: Tensor, length: int) -> Tensor:
     return seen / (intervals[..., 1] - intervals[..., 0]).clamp(min=1e-6)
 
 
-def _sort(intervals: Tensor, emotions: Tensor, length: int, parameters: MatchParameters, most: int) -> Truths:
+def belongs(
+    intervals: Tensor, emotions: Tensor, coarse: Tensor, length: int, whole_share: float, shortest: float
+) -> Tensor:
+    """Return which of ``(B, G, 2)`` expressions the windows teach, ``(B, G)`` bool; arguments as in `match`.
+
+    Args:
+        whole_share: more than this share of the expression has to lie inside.
+        shortest: at a coarse rate it lasts at least so many frames of the window.
+    """
+    lasts = (intervals[..., 1] - intervals[..., 0] >= shortest) | ~coarse[:, None]
+    return (visible_share(intervals, length) > whole_share) & lasts & (emotions != NO_EMOTION)
+
+
+def _sort(
+    intervals: Tensor,
+    emotions: Tensor,
+    coarse: Tensor,
+    length: int,
+    parameters: MatchParameters,
+    shortest: float,
+    most: int,
+) -> Truths:
     """Return the truths by visible length, those of equal length as they came, and only the first `most`."""
-    share = visible_share(intervals, length)
-    whole = (share > parameters.whole_share) & (emotions != NO_EMOTION)
-    cut = (share > parameters.cut_share) & (emotions != NO_EMOTION) & ~whole
+    whole = belongs(intervals, emotions, coarse, length, parameters.whole_share, shortest)
+    cut = (visible_share(intervals, length) > parameters.cut_share) & (emotions != NO_EMOTION) & ~whole
     seen = intervals.clamp(0, length)
     duration = (seen[..., 1] - seen[..., 0]).masked_fill(~(whole | cut), float("inf"))
     order = duration.argsort(dim=1, stable=True)[:, :most]

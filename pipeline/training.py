@@ -19,7 +19,7 @@ from pipeline.folds import Fold
 from pipeline.losses import LossParameters, detection_loss
 from pipeline.normalisation import NORMALISATIONS
 from pipeline.recordings import Cuts, Recording, Stack, cut, stack, truths_of
-from pipeline.sampling import Candidates, candidates, draw, most_seen
+from pipeline.sampling import Candidates, candidates, draw, is_coarse, most_seen
 from pipeline.schedules import SCHEDULES, share_of_full_rate
 from pipeline.targets import MatchParameters, match
 
@@ -138,7 +138,8 @@ def train_fold(
     generators = Generators.seeded(seed, device)
     stacked = stack(chosen, settings.normalisation, device)
     length = parameters.detector.window_frames
-    among = candidates(stacked, length, settings.window_stride, parameters.match.whole_share)
+    rates, share = parameters.detector.window_rates, parameters.match.whole_share
+    among = candidates(stacked, length, settings.window_stride, rates, share, parameters.detector.shortest_anchor)
     if not len(among.positive.starts):
         raise ValueError(
             f"fold {fold.name!r}: no window of {length} frames holds a whole expression. "
@@ -182,7 +183,7 @@ def _learn(
     )
     averaged = AveragedModel(detector, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))  # type: ignore[no-untyped-call]
     step, channels = 0, stacked.features.shape[1]
-    most = most_seen(stacked, parameters.detector.window_frames * (1 + parameters.augment.stretch))
+    most = most_seen(stacked, _longest(parameters))
     detector.train()
     for epoch in range(1, settings.epochs + 1):
         drawn = draw(among, settings.background_per_positive, generators.windows)
@@ -206,6 +207,12 @@ def _learn(
     detector.load_state_dict(averaged.module.state_dict())
 
 
+def _longest(parameters: FoldParameters) -> float:
+    """Return the frames of the video that the longest window spans."""
+    shape = parameters.detector
+    return shape.window_frames * shape.window_rates[-1] * (1 + parameters.augment.stretch)
+
+
 def _step(
     detector: Detector,
     stacked: Stack,
@@ -222,7 +229,8 @@ def _step(
     length = parameters.detector.window_frames
     features, mask = cut(stacked, cuts, length)
     features = disturb(features, noise)
-    targets = match(*truths_of(stacked, cuts), detector.anchors, length, parameters.match, most)
+    coarse = is_coarse(cuts, parameters.detector.window_rates)
+    targets = match(*truths_of(stacked, cuts), coarse, detector.anchors, length, parameters.match, most)
     losses = detection_loss(detector(features, mask), targets, parameters.loss)
     optimiser.zero_grad()
     torch.autograd.backward(losses.total)

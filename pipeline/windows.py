@@ -2,8 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
+
+
+class Slid(NamedTuple):
+    """W windows of a video: where each starts, ``(W,)`` int64 frames, and its rate, ``(W,)`` int64."""
+
+    starts: npt.NDArray[np.int64]
+    rates: npt.NDArray[np.int64]
+
+
+def slide_at_rates(frame_count: int, length: int, stride: int, rates: Sequence[int]) -> Slid:
+    """Return windows that cover a video once at every rate: at rate r a window of `length` steps spans r times as long.
+
+    So expressions longer than a window are found by the same network in one that steps faster through the video.
+
+    Args:
+        frame_count: frames of the video, at least 1.
+        length: steps of a window.
+        stride: steps from one window's start to the next one's.
+        rates: frames of the video in one step, the finest first. A rate is left out where a window of the one before
+            holds the whole video already.
+
+    Raises:
+        ValueError: see `slide`.
+    """
+    used = [rate for place, rate in enumerate(rates) if not place or rates[place - 1] * length < frame_count]
+    slid = [slide(frame_count, length * rate, stride * rate)[:, 0] for rate in used]
+    counts = [len(starts) for starts in slid]
+    return Slid(np.concatenate(slid), np.repeat(np.array(used, np.int64), counts))
 
 
 def slide(frame_count: int, length: int, stride: int) -> npt.NDArray[np.int64]:

@@ -94,8 +94,8 @@ def choose(held: Sequence[Held], corpus: str, subjects: Sequence[str]) -> dict[s
     """
     chosen = {}
     for subject in subjects:
-        left_out = [h for h in held if h.card["corpus"] == corpus and h.card["fold"]["held_out"] == subject]
-        new_people = [h for h in held if h.card["fold"]["held_out"] is None and not h.saw(corpus, subject)]
+        left_out = [h for h in held if h.card["corpus"] == corpus and subject in h.card["fold"]["held_out"]]
+        new_people = [h for h in held if not h.card["fold"]["held_out"] and not h.saw(corpus, subject)]
         if not left_out + new_people:
             raise InputError(
                 f"no detector in {held[0].path.parent} has never seen subject {subject!r} of {corpus}. "

@@ -14,6 +14,7 @@ PAPER = DetectorParameters(
     head="decoupled",
     classification="joint",
     window_frames=128,
+    window_rates=(1,),
     segment_frames=8,
     segment_stride=2,
     width=512,

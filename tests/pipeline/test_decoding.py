@@ -9,13 +9,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.decoding import Detections, DetectParameters, detect, to_frames
+from pipeline.decoding import RANKINGS, Detections, DetectParameters, detect, to_frames
 from pipeline.detector import Outputs
 from pipeline.recordings import Recording
 
 CPU = torch.device("cpu")
 PARAMETERS = DetectParameters(
-    window_stride=10, batch_size=2, score_floor=0.2, suppression_overlap=0.2, suppression_per_class=False, keep=200
+    window_stride=10,
+    batch_size=2,
+    ranking="highest",
+    score_floor=0.2,
+    suppression_overlap=0.2,
+    suppression_per_class=False,
+    keep=200,
 )
 
 
@@ -26,6 +32,7 @@ class Pointer(nn.Module):
     """
 
     window_frames = 20
+    window_rates = (1,)
     scores = staticmethod(lambda logits: logits)
 
     def forward(self, features: Tensor, mask: Tensor) -> Outputs:
@@ -59,6 +66,25 @@ def test_an_expression_seen_in_two_windows_is_found_once_in_frames_of_the_video(
 
 def test_the_label_is_the_class_with_the_highest_score() -> None:
     assert look({25: 0.5}, kind=1).emotions.tolist() == [2]
+
+
+def test_a_window_of_a_coarser_rate_is_found_in_frames_of_the_video() -> None:
+    class Slow(Pointer):
+        window_rates = (2,)
+
+    bright = np.zeros((50, 2), np.float16)
+    bright[24:26, 0] = 0.5
+    recording = Recording("a", "s", bright, np.ones(50, bool), np.empty((0, 2), np.int64), np.empty(0, np.int64))
+    found = detect(Slow(), [recording], "none", PARAMETERS, CPU)[0]  # type: ignore[arg-type]
+    # Step 12 of the window from 0, from 12 - 1.6 to 12 + 2.4.
+    assert found.intervals.tolist() == [[21, 29]]
+
+
+def test_ranked_by_any_class_a_detection_is_as_likely_as_not_to_be_none() -> None:
+    scores = torch.tensor([[[0.5, 0.5, 0.0], [0.6, 0.0, 0.0]]])
+    assert RANKINGS["highest"](scores).flatten().tolist() == pytest.approx([0.5, 0.6])
+    # 1 - 0.5 * 0.5
+    assert RANKINGS["any"](scores).flatten().tolist() == pytest.approx([0.75, 0.6])
 
 
 def test_the_most_confident_comes_first() -> None:

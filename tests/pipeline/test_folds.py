@@ -9,7 +9,7 @@ from pipeline import folds
 
 def test_every_subject_is_held_out_once_and_never_trained_on() -> None:
     found = folds.leave_one_subject_out(["s2", "s1", "s2", "s3"])
-    assert [fold.held_out for fold in found] == ["s1", "s2", "s3"]
+    assert [fold.held_out for fold in found] == [("s1",), ("s2",), ("s3",)]
     assert [fold.train_subjects for fold in found] == [("s2", "s3"), ("s1", "s3"), ("s1", "s2")]
     assert [fold.name for fold in found] == ["without-s1", "without-s2", "without-s3"]
 
@@ -18,8 +18,21 @@ def test_the_order_of_subjects_does_not_matter() -> None:
     assert folds.leave_one_subject_out(["b", "a"]) == folds.leave_one_subject_out(["a", "b", "a"])
 
 
+def test_groups_are_left_out_whole_and_the_last_one_may_be_smaller() -> None:
+    found = folds.leave_groups_out(["s5", "s1", "s2", "s3", "s4"], 2)
+    assert [fold.held_out for fold in found] == [("s1", "s2"), ("s3", "s4"), ("s5",)]
+    assert [fold.name for fold in found] == ["without-s1-s2", "without-s3-s4", "without-s5"]
+    assert found[2].train_subjects == ("s1", "s2", "s3", "s4")
+
+
+@pytest.mark.parametrize(("subjects", "size"), [(["a", "b"], 2), (["a", "b"], 0)])
+def test_a_group_must_leave_somebody_to_train_on(subjects: list[str], size: int) -> None:
+    with pytest.raises(ValueError, match=f"Leaving {size} of the subjects out needs at least"):
+        folds.leave_groups_out(subjects, size)
+
+
 def test_everyone_is_one_fold_without_a_held_out_subject() -> None:
-    assert folds.everyone(["b", "a", "b"]) == folds.Fold("all", ("a", "b"), None)
+    assert folds.everyone(["b", "a", "b"]) == folds.Fold("all", ("a", "b"), ())
 
 
 def test_a_subject_called_all_cannot_be_taken_for_everyone() -> None:

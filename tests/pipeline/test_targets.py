@@ -28,13 +28,20 @@ from pipeline.targets import MatchParameters, Targets, match
 LENGTH = 32
 ANCHORS = Anchors(LENGTH, [8, 16], [1.0, 2.0], 5.0)
 PARAMETERS = MatchParameters(0.5, 0.4, 0.9, 0.5, ((0, 8), (6, 16)))
+FINE = torch.tensor([False])  # a window of the finest rate
 Truth = tuple[float, float, int]
 
 
 def run(*truths: Truth) -> Targets:
     """Return the targets of one window with these truths (start, stop, emotion)."""
     table = torch.tensor(truths).reshape(1, -1, 3).float()
-    return match(table[..., :2], table[..., 2].long(), ANCHORS, LENGTH, PARAMETERS, len(truths))
+    return match(table[..., :2], table[..., 2].long(), FINE, ANCHORS, LENGTH, PARAMETERS, len(truths))
+
+
+def run_coarse(*truths: Truth) -> Targets:
+    """Return the targets of one window of a coarser rate."""
+    table = torch.tensor(truths).reshape(1, -1, 3).float()
+    return match(table[..., :2], table[..., 2].long(), ~FINE, ANCHORS, LENGTH, PARAMETERS, len(truths))
 
 
 def named(targets: Targets, window: int = 0) -> dict[str, int]:
@@ -104,6 +111,15 @@ def test_a_whole_expression_wins_where_a_cut_one_is_seen() -> None:
     assert named(run((-2, 18, 4), (8, 16, 1)))["[8,16]"] == 1
 
 
+def test_at_a_coarse_rate_an_expression_shorter_than_any_anchor_is_neither_taught_nor_denied() -> None:
+    # [9,16] is 7 frames, the smallest anchor 8: IoU with [8,16] is 7/8, and P12 lies inside.
+    assert {name for name, answer in named(run((9, 16, 3))).items() if answer == 3} == {"P12", "[8,16]"}
+    answers = named(run_coarse((9, 16, 3)))
+    assert {"P12", "[8,16]"} <= set(answers)
+    assert set(answers.values()) == {IGNORED}
+    assert named(run_coarse((8, 16, 3))) == named(run((8, 16, 3)))
+
+
 @pytest.mark.parametrize("truth", [(-20.0, 10.0), (40.0, 60.0), (-10.0, 0.0)])
 def test_an_expression_hardly_seen_or_outside_is_background(truth: tuple[float, float]) -> None:
     assert named(run((*truth, 0))) == {}
@@ -116,7 +132,7 @@ def test_a_place_without_an_expression_is_no_expression() -> None:
 def test_windows_of_a_batch_do_not_touch_each_other() -> None:
     intervals = torch.tensor([[[8.0, 18.0], [0.0, 0.0]], [[9.0, 14.0], [10.0, 14.0]]])
     emotions = torch.tensor([[3, NO_EMOTION], [1, 2]])
-    both = match(intervals, emotions, ANCHORS, LENGTH, PARAMETERS, 2)
+    both = match(intervals, emotions, FINE.expand(2), ANCHORS, LENGTH, PARAMETERS, 2)
     assert named(both, 0) == named(run((8, 18, 3)))
     assert named(both, 1) == named(run((9, 14, 1), (10, 14, 2)))
 
@@ -140,7 +156,9 @@ def test_places_beyond_what_any_window_sees_change_nothing() -> None:
     # Of six truths the window sees three; the others lie beyond it or are padding.
     rows = [(40, 60, 0), (8, 22, 1), (0, 0, NO_EMOTION), (8, 18, 3), (-30, -4, 2), (-2, 18, 4)]
     table = torch.tensor(rows).float()[None]
-    three, six = (match(table[..., :2], table[..., 2].long(), ANCHORS, LENGTH, PARAMETERS, most) for most in (3, 6))
+    three, six = (
+        match(table[..., :2], table[..., 2].long(), FINE, ANCHORS, LENGTH, PARAMETERS, most) for most in (3, 6)
+    )
     assert all(few.equal(many) for few, many in zip(three, six, strict=True))
     assert {1, 3, IGNORED} <= set(three.classes.flatten().tolist())
 
@@ -148,7 +166,7 @@ def test_places_beyond_what_any_window_sees_change_nothing() -> None:
 def test_every_level_needs_a_range() -> None:
     parameters = dataclasses.replace(PARAMETERS, point_ranges=((0, 8),))
     with pytest.raises(ValueError, match="1 ranges, expected one for each of the 2 levels"):
-        match(torch.zeros(1, 1, 2), torch.full((1, 1), NO_EMOTION), ANCHORS, LENGTH, parameters, 1)
+        match(torch.zeros(1, 1, 2), torch.full((1, 1), NO_EMOTION), FINE, ANCHORS, LENGTH, parameters, 1)
 
 
 @pytest.mark.parametrize("change", [{"negative_overlap": 0.6}, {"cut_share": 0.95}, {"whole_share": 1.0}])

@@ -36,6 +36,15 @@ def test_every_frame_lies_in_a_window_and_no_window_repeats(frame_count: int, le
     assert found.dtype == np.int64
 
 
+def test_at_every_rate_windows_cover_the_video_until_one_holds_it_all() -> None:
+    # 300 frames: windows of 128 at rate 1, of 512 at rate 4; at rate 16 nothing could be new.
+    starts, rates = windows.slide_at_rates(300, 128, 64, [1, 4, 16])
+    assert starts.tolist() == [0, 64, 128, 172, 0]
+    assert rates.tolist() == [1, 1, 1, 1, 4]
+    assert windows.slide_at_rates(128, 128, 64, [1, 4]).rates.tolist() == [1]
+    assert windows.slide_at_rates(600, 128, 64, [2]).starts.tolist() == [0, 128, 256, 344]
+
+
 @pytest.mark.parametrize(("frame_count", "length", "stride"), [(0, 128, 32), (10, 0, 1), (10, 128, 0), (500, 128, 129)])
 def test_windows_that_would_miss_frames_are_refused(frame_count: int, length: int, stride: int) -> None:
     with pytest.raises(ValueError, match="expected at"):
