@@ -4,9 +4,9 @@
     python -m tests.benchmarks.variants learning --data data/rehearsal --held-out 2
     python -m tests.benchmarks.variants joint --data data/people24 --held-out 6
 
-Reads the tables and features of an invented corpus (`python -m tests.benchmarks.invented` draws a larger one). Trains with
-`configs/params.yaml` and the demo's overrides, a variant changing single values of `train` or `detect`. Finished runs are
-kept in a file and not repeated; what is left is run seed by seed, and a run that is stopped goes on later.
+Reads the tables and features of an invented corpus (`python -m tests.benchmarks.invented` draws a larger one). Trains
+with `configs/params.yaml` and the demo's overrides, a variant changing single values of `train` or `detect`. Finished
+runs are kept in a file and not repeated; what is left is run seed by seed, and a run that is stopped goes on later.
 """
 
 from __future__ import annotations
