@@ -38,7 +38,7 @@ class Anchors(nn.Module):
         super().__init__()
         if min([*ratios, largest_log_size]) <= 0:
             raise ValueError(f"anchor_ratios {list(ratios)} and largest_log_size {largest_log_size} must be above 0")
-        self.largest_log_size = largest_log_size
+        self.largest_log_size, self.level_count = largest_log_size, len(level_strides)
         sizes = torch.tensor([1.0, *ratios])
         rows = []
         for level, stride in enumerate(level_strides):

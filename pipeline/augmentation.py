@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -54,14 +55,25 @@ def move(cuts: Cuts, stacked: Stack, length: int, parameters: AugmentParameters,
     return Cuts(cuts.videos, starts.clamp(min=0).minimum(latest), rates)
 
 
-def disturb(features: Tensor, parameters: AugmentParameters, generator: torch.Generator) -> Tensor:
-    """Return ``(B, L, C)`` features with channels shifted and silenced, written over those given.
+class Noise(NamedTuple):
+    """What happens to the channels of B windows, each ``(B, 1, C)`` float32: added, then multiplied."""
 
-    What is drawn is drawn once for a window and a channel: noise on every frame would take longer than the detector's
-    own first layer, and segments average it away. The generator is on the features' device.
+    shift: Tensor
+    gain: Tensor
+
+
+def draw_noise(windows: int, channels: int, parameters: AugmentParameters, generator: torch.Generator) -> Noise:
+    """Return what `disturb` does, on the generator's device.
+
+    It is drawn once for a window and a channel: noise on every frame would take longer than the detector's own first
+    layer, and segments average it away.
     """
-    windows, _, channels = features.shape
-    size, device = (windows, 1, channels), features.device
+    size, device = (windows, 1, channels), generator.device
     shift = torch.randn(size, generator=generator, device=device) * parameters.feature_shift
     kept = torch.rand(size, generator=generator, device=device) >= parameters.feature_dropout
-    return features.add_(shift).mul_(kept / (1 - parameters.feature_dropout))
+    return Noise(shift, kept / (1 - parameters.feature_dropout))
+
+
+def disturb(features: Tensor, noise: Noise) -> Tensor:
+    """Return ``(B, L, C)`` features with channels shifted and silenced, written over those given."""
+    return features.add_(noise.shift).mul_(noise.gain)

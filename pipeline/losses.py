@@ -52,7 +52,7 @@ class Losses(NamedTuple):
 
 
 def detection_loss(outputs: Outputs, targets: Targets, parameters: LossParameters) -> Losses:
-    """Return what the predictions of a batch cost, in float32 or better.
+    """Return what the predictions of a batch cost, in float32 or better; nothing is read back from a GPU.
 
     Both parts are summed over predictions and divided by the number of positive ones (our choice: then a window full
     of background weighs as little as it teaches). A batch without positives is divided by 1, an empty one costs 0.
@@ -64,7 +64,7 @@ def detection_loss(outputs: Outputs, targets: Targets, parameters: LossParameter
     """
     positive = targets.classes >= 0  # (B, P)
     count = positive.sum().clamp(min=1)
-    apart = INTERVAL_LOSSES[parameters.interval_loss](outputs.intervals[positive], targets.intervals[positive])
+    apart = _interval_costs(outputs.intervals, targets.intervals, positive, parameters.interval_loss)
     costs = CLASSIFICATIONS[parameters.classification].loss(
         outputs.logits, targets.classes, parameters.focal_alpha, parameters.focal_gamma
     )
@@ -73,8 +73,22 @@ def detection_loss(outputs: Outputs, targets: Targets, parameters: LossParameter
     return Losses(total, interval, classification)
 
 
+def _interval_costs(predicted: Tensor, truth: Tensor, positive: Tensor, name: str) -> Tensor:
+    """Return ``(B, P)``, 0 and without slope where a prediction is not positive, whatever stands there.
+
+    All predictions are measured: how many are positive is known on the GPU alone, and asking would halt every step.
+    Those that do not count are replaced before the arithmetic: masking its result alone would leave 0 * infinity in the
+    gradient where an interval does not last.
+    """
+    lasting = torch.arange(2, dtype=truth.dtype, device=truth.device)  # [0, 1)
+    chosen = [
+        torch.where(positive[..., None], intervals, lasting.to(intervals.dtype)) for intervals in (predicted, truth)
+    ]
+    return torch.where(positive, INTERVAL_LOSSES[name](*chosen), 0.0)
+
+
 class Overlap(NamedTuple):
-    """How M pairs of intervals lie, each ``(M,)``: their `iou`, their `union`, and the `hull` that holds both."""
+    """How pairs of intervals lie, each ``(...)``: their `iou`, their `union`, and the `hull` that holds both."""
 
     iou: Tensor
     union: Tensor
@@ -82,31 +96,32 @@ class Overlap(NamedTuple):
 
 
 def measure(predicted: Tensor, truth: Tensor) -> Overlap:
-    """Return how each of ``(M, 2)`` predicted intervals lies to its own truth, ``(M, 2)``; both must last.
+    """Return how each of ``(..., 2)`` predicted intervals lies to its own truth, ``(..., 2)``; both must last.
 
     Low precisions are raised to float32.
     """
     precision = torch.promote_types(predicted.dtype, torch.float32)
     predicted, truth = predicted.to(precision), truth.to(precision)
-    shared = (torch.minimum(predicted[:, 1], truth[:, 1]) - torch.maximum(predicted[:, 0], truth[:, 0])).clamp(min=0)
-    union = (predicted[:, 1] - predicted[:, 0]) + (truth[:, 1] - truth[:, 0]) - shared
-    hull = torch.maximum(predicted[:, 1], truth[:, 1]) - torch.minimum(predicted[:, 0], truth[:, 0])
+    (start, stop), (true_start, true_stop) = predicted.unbind(-1), truth.unbind(-1)
+    shared = (torch.minimum(stop, true_stop) - torch.maximum(start, true_start)).clamp(min=0)
+    union = (stop - start) + (true_stop - true_start) - shared
+    hull = torch.maximum(stop, true_stop) - torch.minimum(start, true_start)
     return Overlap(shared / union, union, hull)
 
 
 def iou_loss(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Return 1 - IoU of each pair, ``(M,)``: 1 and without slope as soon as they do not overlap."""
+    """Return 1 - IoU of each pair, ``(...)``: 1 and without slope as soon as they do not overlap."""
     return 1 - measure(predicted, truth).iou
 
 
 def giou_loss(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Return 1 - IoU + the share of the hull that neither covers, ``(M,)``: in one dimension, the gap between them."""
+    """Return 1 - IoU + the share of the hull that neither covers, ``(...)``: in one dimension, the gap between them."""
     overlap = measure(predicted, truth)
     return 1 - overlap.iou + (overlap.hull - overlap.union).clamp(min=0) / overlap.hull
 
 
 def diou_loss(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Return 1 - IoU + the squared distance of the centres as a share of the hull's squared length, ``(M,)``."""
+    """Return 1 - IoU + the squared distance of the centres as a share of the hull's squared length, ``(...)``."""
     overlap = measure(predicted, truth)
     distance = (predicted.to(overlap.hull.dtype).sum(-1) - truth.to(overlap.hull.dtype).sum(-1)) / 2
     return 1 - overlap.iou + (distance / overlap.hull) ** 2

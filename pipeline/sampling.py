@@ -31,6 +31,20 @@ def candidates(stacked: Stack, length: int, stride: int, whole_share: float) -> 
     return Candidates(_pick(cuts, positive.nonzero()[:, 0]), _pick(cuts, (~positive).nonzero()[:, 0]))
 
 
+def most_seen(stacked: Stack, frames: float) -> int:
+    """Return the most expressions that a window of so many frames can meet in any of the videos, at least 1.
+
+    Windows may begin anywhere, also between two frames. Known before the first step, it bounds what each step compares.
+    """
+    reach = frames + 1  # a frame more than the window, which no rounding of its bounds exceeds
+    real = stacked.emotions != NO_EMOTION
+    # A window meets an expression when it begins less than its own length before the start, and before the stop.
+    first = (stacked.intervals[..., 0] - reach).masked_fill(~real, torch.inf).sort(dim=1).values  # (V, G)
+    last = stacked.intervals[..., 1].masked_fill(~real, torch.inf).sort(dim=1).values
+    met = torch.searchsorted(first, first, right=True) - torch.searchsorted(last, first, right=True)
+    return max(1, int(met.max()))
+
+
 def draw(among: Candidates, background_per_positive: float, generator: torch.Generator) -> Cuts:
     """Return one epoch's windows in random order: every positive one, and background ones drawn without repetition.
 

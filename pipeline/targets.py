@@ -70,8 +70,10 @@ class Truths(NamedTuple):
     cut: Tensor
 
 
-def match(intervals: Tensor, emotions: Tensor, anchors: Anchors, length: int, parameters: MatchParameters) -> Targets:
-    """Return what every prediction of a batch of windows should say.
+def match(
+    intervals: Tensor, emotions: Tensor, anchors: Anchors, length: int, parameters: MatchParameters, most: int
+) -> Targets:
+    """Return what every prediction of a batch of windows should say; nothing is read back from a GPU.
 
     An expression cut by the window's edge is neither taught nor denied (`cut_share` says from when): its frames are
     those of an expression, and another window that overlaps this one teaches it whole, unless it is longer than any.
@@ -82,11 +84,12 @@ def match(intervals: Tensor, emotions: Tensor, anchors: Anchors, length: int, pa
         anchors: the P predictions' places.
         length: frames of a window.
         parameters: see MatchParameters.
+        most: at least 1 and no fewer than any window sees (`sampling.most_seen`); what is beyond is not matched.
 
     Raises:
         ValueError: there is not one range for each level of the anchors.
     """
-    truths = _sort(intervals, emotions, length, parameters)
+    truths = _sort(intervals, emotions, length, parameters, most)
     anchored = _match_anchors(truths, anchors, parameters)  # (B, P): the truth's position, NEGATIVE or IGNORED
     free = _match_points(truths, anchors, parameters)
     matched = torch.where(anchors.kind == POINT, free, anchored)
@@ -103,14 +106,13 @@ def visible_share(intervals: Tensor, length: int) -> Tensor:
     return seen / (intervals[..., 1] - intervals[..., 0]).clamp(min=1e-6)
 
 
-def _sort(intervals: Tensor, emotions: Tensor, length: int, parameters: MatchParameters) -> Truths:
-    """Return the truths by visible length, those of equal length as they came, and only as many as any window sees."""
+def _sort(intervals: Tensor, emotions: Tensor, length: int, parameters: MatchParameters, most: int) -> Truths:
+    """Return the truths by visible length, those of equal length as they came, and only the first `most`."""
     share = visible_share(intervals, length)
     whole = (share > parameters.whole_share) & (emotions != NO_EMOTION)
     cut = (share > parameters.cut_share) & (emotions != NO_EMOTION) & ~whole
     seen = intervals.clamp(0, length)
     duration = (seen[..., 1] - seen[..., 0]).masked_fill(~(whole | cut), float("inf"))
-    most = max(1, int((whole | cut).sum(dim=1).max()))
     order = duration.argsort(dim=1, stable=True)[:, :most]
     placed = seen.gather(1, order[..., None].expand(-1, -1, 2))
     return Truths(placed, *(values.gather(1, order) for values in (emotions, whole, cut)))
@@ -135,9 +137,9 @@ def _match_anchors(truths: Truths, anchors: Anchors, parameters: MatchParameters
 
 def _match_points(truths: Truths, anchors: Anchors, parameters: MatchParameters) -> Tensor:
     """Return ``(B, P)``: the shortest truth around each point whose farther end lies in the range of its level."""
-    given, levels = len(parameters.point_ranges), int(anchors.level.max()) + 1
-    if given != levels:
-        raise ValueError(f"point_ranges has {given} ranges, expected one for each of the {levels} levels")
+    given = len(parameters.point_ranges)
+    if given != anchors.level_count:
+        raise ValueError(f"point_ranges has {given} ranges, expected one for each of the {anchors.level_count} levels")
     ranges = torch.tensor(parameters.point_ranges, device=anchors.center.device)[anchors.level]  # (P, 2)
     before = anchors.center - truths.intervals[..., :1]  # (B, G, P)
     after = truths.intervals[..., 1:] - anchors.center

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from pipeline.augmentation import AugmentParameters, disturb, move
+from pipeline.augmentation import AugmentParameters, Noise, disturb, draw_noise, move
 from pipeline.detector import Detector, DetectorParameters
 from pipeline.folds import Fold
 from pipeline.losses import LossParameters, detection_loss
 from pipeline.normalisation import NORMALISATIONS
 from pipeline.recordings import Cuts, Recording, Stack, cut, stack, truths_of
-from pipeline.sampling import Candidates, candidates, draw
+from pipeline.sampling import Candidates, candidates, draw, most_seen
 from pipeline.schedules import SCHEDULES, share_of_full_rate
 from pipeline.targets import MatchParameters, match
 
@@ -181,7 +181,8 @@ def _learn(
         detector.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     averaged = AveragedModel(detector, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))  # type: ignore[no-untyped-call]
-    step = 0
+    step, channels = 0, stacked.features.shape[1]
+    most = most_seen(stacked, parameters.detector.window_frames * (1 + parameters.augment.stretch))
     detector.train()
     for epoch in range(1, settings.epochs + 1):
         drawn = draw(among, settings.background_per_positive, generators.windows)
@@ -192,7 +193,8 @@ def _learn(
             steps, warm_up_steps = settings.epochs * len(batches), settings.warm_up_epochs * len(batches)
             share = share_of_full_rate(step, steps, warm_up_steps, settings.schedule)
             optimiser.param_groups[0]["lr"] = settings.learning_rate * share
-            sums += _step(detector, stacked, Cuts(*batch), parameters, optimiser, generators.noise)
+            noise = draw_noise(len(batch[0]), channels, parameters.augment, generators.noise)
+            sums += _step(detector, stacked, Cuts(*batch), noise, most, parameters, optimiser)
             averaged.update_parameters(detector)
             step += 1
         total, interval, classification = (sums / len(batches)).tolist()
@@ -208,15 +210,19 @@ def _step(
     detector: Detector,
     stacked: Stack,
     cuts: Cuts,
+    noise: Noise,
+    most: int,
     parameters: FoldParameters,
     optimiser: torch.optim.Optimizer,
-    noise: torch.Generator,
 ) -> Tensor:
-    """Change the weights by one batch and return its losses ``(3,)``: total, interval, classification."""
+    """Change the weights by one batch and return its losses ``(3,)``: total, interval, classification.
+
+    Nothing is read back: a GPU works through an epoch's steps without waiting for the processor.
+    """
     length = parameters.detector.window_frames
     features, mask = cut(stacked, cuts, length)
-    features = disturb(features, parameters.augment, noise)
-    targets = match(*truths_of(stacked, cuts), detector.anchors, length, parameters.match)
+    features = disturb(features, noise)
+    targets = match(*truths_of(stacked, cuts), detector.anchors, length, parameters.match, most)
     losses = detection_loss(detector(features, mask), targets, parameters.loss)
     optimiser.zero_grad()
     torch.autograd.backward(losses.total)

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.classification import CLASSIFICATIONS, IGNORED, NEGATIVE
 from pipeline.detector import Outputs
@@ -83,6 +85,38 @@ def test_gradients_are_finite(
     assert all(loss.isfinite() and loss.dtype == torch.float32 for loss in losses)
     assert outputs.logits.grad.isfinite().all()
     assert outputs.intervals.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", sorted(INTERVAL_LOSSES))
+@settings(deadline=None)
+@given(st.integers(0, 1000))
+def test_the_interval_loss_is_that_of_the_positive_predictions_picked_out(name: str, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    classes = torch.randint(IGNORED, 2, (3, 7), generator=generator)
+    positive = classes >= 0
+    bounds = torch.rand(2, 3, 7, 2, generator=generator, dtype=torch.float64).cumsum(-1) * 40
+    truths = bounds[1] * positive[..., None]  # zeros elsewhere, as `match` leaves them
+    dense_in, picked = (bounds[0].clone().requires_grad_() for _ in range(2))
+    parameters = replace(LOSS, interval_loss=name)
+    dense = detection_loss(Outputs(torch.zeros(3, 7, 2), dense_in), Targets(classes, truths), parameters).interval
+    plain = INTERVAL_LOSSES[name](picked[positive], truths[positive]).sum() / max(1, int(positive.sum()))
+    dense.backward()
+    plain.backward()
+    torch.testing.assert_close(dense, plain, rtol=1e-12, atol=0)
+    torch.testing.assert_close(dense_in.grad, picked.grad, rtol=1e-12, atol=0)
+    assert (dense_in.grad[~positive] == 0).all()
+
+
+@pytest.mark.parametrize("name", sorted(INTERVAL_LOSSES))
+@pytest.mark.parametrize("hostile", [0.0, float("inf"), float("nan")])
+def test_whatever_stands_where_nothing_is_taught_costs_nothing_and_has_no_slope(name: str, hostile: float) -> None:
+    outputs, targets = outputs_and_targets([[0, NEGATIVE, IGNORED, NEGATIVE]])
+    untaught = torch.tensor([False, True, True, True])[:, None]
+    predicted = torch.where(untaught, hostile, outputs.intervals.detach()).requires_grad_()
+    losses = detection_loss(Outputs(outputs.logits, predicted), targets, replace(LOSS, interval_loss=name))
+    losses.interval.backward()
+    assert losses.interval == INTERVAL_LOSSES[name](predicted[0, :1].detach(), targets.intervals[0, :1]).item()
+    assert (predicted.grad[0, 1:] == 0).all()
 
 
 @pytest.mark.parametrize(("name", "value"), [("focal_alpha", 1.0), ("focal_gamma", -1.0), ("interval_weight", -0.1)])

@@ -7,10 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipeline.augmentation import AugmentParameters, disturb, move
-from pipeline.recordings import Cuts, Recording, Stack, stack
-from pipeline.sampling import candidates, draw
+from pipeline.augmentation import AugmentParameters, disturb, draw_noise, move
+from pipeline.recordings import NO_EMOTION, Cuts, Recording, Stack, stack, truths_of
+from pipeline.sampling import candidates, draw, most_seen
+from pipeline.targets import visible_share
 
 CPU = torch.device("cpu")
 STILL = AugmentParameters(jitter_frames=0, stretch=0, feature_shift=0, feature_dropout=0)
@@ -39,6 +42,56 @@ def test_a_window_is_positive_when_an_expression_lies_inside_whole() -> None:
 def test_a_video_of_one_frame_is_one_window() -> None:
     found = candidates(stack_blank(1, (0, 1)), length=20, stride=10, whole_share=0.9)
     assert found.positive.starts.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("truths", "frames", "most"),
+    [
+        ([], 20, 1),
+        ([(12, 22)], 20, 1),
+        # From 21 to 41 a window of 20 meets both; a window of 18 reaches 39, and a frame more is counted.
+        ([(12, 22), (40, 50)], 20, 2),
+        ([(12, 22), (40, 50)], 18, 2),
+        ([(12, 22), (40, 50)], 17, 1),
+        # The long one is met wherever the window lies; the short ones are too far from each other.
+        ([(0, 60), (5, 10), (50, 55)], 20, 2),
+        ([(10, 30), (12, 28), (14, 26), (16, 24)], 1, 4),
+    ],
+)
+def test_the_most_expressions_that_any_window_meets_are_counted_once(
+    truths: list[tuple[int, int]], frames: int, most: int
+) -> None:
+    assert most_seen(stack_blank(60, *truths), frames) == most
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 80), st.integers(1, 30)), max_size=12),
+    st.lists(st.tuples(st.integers(0, 90), st.integers(1, 10)), max_size=12),
+    st.floats(0.8, 1.2),
+)
+def test_no_window_meets_more_than_the_most(
+    rows: list[tuple[int, int]], others: list[tuple[int, int]], rate: float
+) -> None:
+    videos = [[(start, start + length) for start, length in table] for table in (rows, others)]
+    blank = [
+        Recording(
+            str(video),
+            "s",
+            np.zeros((110, 2), np.float16),
+            np.ones(110, bool),
+            np.array(truths, np.int64).reshape(-1, 2),
+            np.zeros(len(truths), np.int64),
+        )
+        for video, truths in enumerate(videos)
+    ]
+    stacked = stack(blank, "none", CPU)
+    starts = torch.arange(0, 100, 0.25)
+    for video in range(2):
+        cuts = Cuts(torch.full((len(starts),), video), starts, torch.full((len(starts),), rate))
+        truths, emotions = truths_of(stacked, cuts)
+        met = ((visible_share(truths, 20) > 0) & (emotions != NO_EMOTION)).sum(dim=1)
+        assert met.max() <= most_seen(stacked, 20 * rate)
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 1), (3.0, 4), (10.0, 5)])
@@ -84,7 +137,8 @@ def test_a_window_longer_than_its_video_starts_with_it() -> None:
 
 def test_channels_are_shifted_and_silenced_for_a_whole_window() -> None:
     parameters = dataclasses.replace(STILL, feature_shift=0.5, feature_dropout=0.25)
-    features = disturb(torch.zeros(100, 4, 50), parameters, torch.Generator().manual_seed(0))
+    noise = draw_noise(100, 50, parameters, torch.Generator().manual_seed(0))
+    features = disturb(torch.zeros(100, 4, 50), noise)
     assert (features == features[:, :1]).all()
     # A quarter of 5000 is silenced; the others are shifted by 0.5 and made larger by 4 / 3.
     assert (features[:, 0] == 0).float().mean().item() == pytest.approx(0.25, abs=0.02)
@@ -93,7 +147,7 @@ def test_channels_are_shifted_and_silenced_for_a_whole_window() -> None:
 
 def test_no_augmentation_leaves_features_alone() -> None:
     features = torch.arange(24.0).reshape(2, 3, 4)
-    assert disturb(features.clone(), STILL, torch.Generator().manual_seed(0)).equal(features)
+    assert disturb(features.clone(), draw_noise(2, 4, STILL, torch.Generator().manual_seed(0))).equal(features)
 
 
 @pytest.mark.parametrize("change", [{"jitter_frames": -1}, {"stretch": 1.0}, {"feature_dropout": -0.1}])

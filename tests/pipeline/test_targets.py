@@ -17,7 +17,7 @@ import dataclasses
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.anchors import POINT, Anchors
@@ -34,7 +34,7 @@ Truth = tuple[float, float, int]
 def run(*truths: Truth) -> Targets:
     """Return the targets of one window with these truths (start, stop, emotion)."""
     table = torch.tensor(truths).reshape(1, -1, 3).float()
-    return match(table[..., :2], table[..., 2].long(), ANCHORS, LENGTH, PARAMETERS)
+    return match(table[..., :2], table[..., 2].long(), ANCHORS, LENGTH, PARAMETERS, len(truths))
 
 
 def named(targets: Targets, window: int = 0) -> dict[str, int]:
@@ -116,11 +116,12 @@ def test_a_place_without_an_expression_is_no_expression() -> None:
 def test_windows_of_a_batch_do_not_touch_each_other() -> None:
     intervals = torch.tensor([[[8.0, 18.0], [0.0, 0.0]], [[9.0, 14.0], [10.0, 14.0]]])
     emotions = torch.tensor([[3, NO_EMOTION], [1, 2]])
-    both = match(intervals, emotions, ANCHORS, LENGTH, PARAMETERS)
+    both = match(intervals, emotions, ANCHORS, LENGTH, PARAMETERS, 2)
     assert named(both, 0) == named(run((8, 18, 3)))
     assert named(both, 1) == named(run((9, 14, 1), (10, 14, 2)))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 31), st.integers(1, 16), st.integers(0, 5)), min_size=1, max_size=5), st.data()
 )
@@ -135,10 +136,19 @@ def test_every_expression_inside_is_answered_for_and_order_does_not_matter(
     assert named(run(*data.draw(st.permutations(truths)))) == named(targets)
 
 
+def test_places_beyond_what_any_window_sees_change_nothing() -> None:
+    # Of six truths the window sees three; the others lie beyond it or are padding.
+    rows = [(40, 60, 0), (8, 22, 1), (0, 0, NO_EMOTION), (8, 18, 3), (-30, -4, 2), (-2, 18, 4)]
+    table = torch.tensor(rows).float()[None]
+    three, six = (match(table[..., :2], table[..., 2].long(), ANCHORS, LENGTH, PARAMETERS, most) for most in (3, 6))
+    assert all(few.equal(many) for few, many in zip(three, six, strict=True))
+    assert {1, 3, IGNORED} <= set(three.classes.flatten().tolist())
+
+
 def test_every_level_needs_a_range() -> None:
     parameters = dataclasses.replace(PARAMETERS, point_ranges=((0, 8),))
     with pytest.raises(ValueError, match="1 ranges, expected one for each of the 2 levels"):
-        match(torch.zeros(1, 1, 2), torch.full((1, 1), NO_EMOTION), ANCHORS, LENGTH, parameters)
+        match(torch.zeros(1, 1, 2), torch.full((1, 1), NO_EMOTION), ANCHORS, LENGTH, parameters, 1)
 
 
 @pytest.mark.parametrize("change", [{"negative_overlap": 0.6}, {"cut_share": 0.95}, {"whole_share": 1.0}])
