@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pipeline import windows
 from pipeline.detector import Detector
+from pipeline.precision import exact_float32
 from pipeline.recordings import Cuts, Recording, Stack, cut, stack
 from pipeline.suppression import suppress
 
@@ -78,7 +79,8 @@ def detect(
     """
     detector.eval()
     stacked = stack(recordings, normalisation, device)
-    return [_detect_video(detector, stacked, video, parameters) for video in range(len(recordings))]
+    with exact_float32():
+        return [_detect_video(detector, stacked, video, parameters) for video in range(len(recordings))]
 
 
 @torch.inference_mode()

@@ -18,6 +18,7 @@ from pipeline.detector import Detector, DetectorParameters
 from pipeline.folds import Fold
 from pipeline.losses import LossParameters, detection_loss
 from pipeline.normalisation import NORMALISATIONS
+from pipeline.precision import exact_float32
 from pipeline.recordings import Cuts, Recording, Stack, cut, stack, truths_of
 from pipeline.sampling import Candidates, candidates, draw, most_seen
 from pipeline.schedules import SCHEDULES, share_of_full_rate
@@ -144,7 +145,7 @@ def train_fold(
             f"fold {fold.name!r}: no window of {length} frames holds a whole expression. "
             "Use longer windows, or check that onsets and offsets are in frames of these videos"
         )
-    with _own_randomness(seed, device):
+    with _own_randomness(seed, device), exact_float32():
         detector = Detector(parameters.detector, stacked.features.shape[1], class_count).to(device)
         curve = list(_learn(detector, stacked, among, parameters, generators, progress or _ignore))
     return Trained({name: value.detach().cpu().clone() for name, value in detector.state_dict().items()}, curve)
