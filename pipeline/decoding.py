@@ -80,19 +80,27 @@ def detect(
     detector.eval()
     stacked = stack(recordings, normalisation, device)
     with exact_float32():
-        return [_detect_video(detector, stacked, video, parameters) for video in range(len(recordings))]
+        return [
+            _detect_video(detector, stacked, video, len(recording.features), parameters)
+            for video, recording in enumerate(recordings)
+        ]
 
 
 @torch.inference_mode()
-def _detect_video(detector: Detector, stacked: Stack, video: int, parameters: DetectParameters) -> Detections:
-    length, frame_count = detector.window_frames, int(stacked.frame_counts[video])
-    starts = torch.from_numpy(windows.slide(frame_count, length, parameters.window_stride)[:, 0]).float()
-    found = [
-        _detect_windows(detector, stacked, video, batch.to(stacked.features.device), frame_count, parameters)
+def _detect_video(
+    detector: Detector, stacked: Stack, video: int, frame_count: int, parameters: DetectParameters
+) -> Detections:
+    slid = windows.slide(frame_count, detector.window_frames, parameters.window_stride)[:, 0]
+    starts = torch.from_numpy(slid).float().to(stacked.features.device)
+    said = [
+        _detect_windows(detector, stacked, video, batch, frame_count, parameters)
         for batch in torch.split(starts, parameters.batch_size)
     ]
-    intervals, emotions, confidence = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
-    intervals = to_frames(intervals, frame_count)
+    *values, kept = (torch.cat(parts) for parts in zip(*said, strict=True))  # (W, P, ...)
+    # Once a video: how many are kept is known on the GPU alone, and asking for it would halt every batch.
+    rows = kept.nonzero(as_tuple=True)
+    found, emotions, confidence = (each[rows].cpu().numpy() for each in values)
+    intervals = to_frames(found, frame_count)
     staying = suppress(
         intervals,
         confidence,
@@ -106,8 +114,11 @@ def _detect_video(detector: Detector, stacked: Stack, video: int, parameters: De
 
 def _detect_windows(
     detector: Detector, stacked: Stack, video: int, starts: Tensor, frame_count: int, parameters: DetectParameters
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return intervals ``(n, 2)`` in frames of the video, emotions and confidence ``(n,)`` of a batch of windows."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what is said of a batch of windows, and whether it is kept; nothing is read back from a GPU.
+
+    Intervals ``(B, P, 2)`` are in frames of the video; emotions, confidence and kept are ``(B, P)``.
+    """
     cuts = Cuts(torch.full_like(starts, video, dtype=torch.int64), starts, torch.ones_like(starts))
     features, mask = cut(stacked, cuts, detector.window_frames)
     outputs = detector(features, mask)
@@ -116,7 +127,7 @@ def _detect_windows(
     kept = confidence >= parameters.score_floor
     kept &= (intervals[..., 0] < frame_count) & (intervals[..., 1] > 0)
     kept &= mask.any(dim=1, keepdim=True)  # nothing can be seen in a window without a face
-    return intervals[kept], emotions[kept], confidence[kept]
+    return intervals, emotions, confidence, kept
 
 
 def to_frames(intervals: npt.NDArray[np.float32], frame_count: int) -> npt.NDArray[np.int64]:
