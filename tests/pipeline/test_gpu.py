@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import DataDependentOutputException
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torchvision.models import resnet18
 
 from pipeline import decoding, encoder, training
@@ -18,6 +18,7 @@ from pipeline.classification import CLASSIFICATIONS
 from pipeline.detector import Detector
 from pipeline.encoder import PREPARATIONS, Encoder, Preprocessing
 from pipeline.heads import HEADS
+from pipeline.image_augmentation import ImageAugmentParameters, augment
 from pipeline.losses import INTERVAL_LOSSES, detection_loss
 from pipeline.recordings import Cuts, Stack, cut, stack, truths_of
 from pipeline.sampling import candidates, most_seen
@@ -170,14 +171,19 @@ def test_detection_does_not_wait_between_two_batches(parameters: FoldParameters)
     assert {values.shape[0] for values in said} == {WINDOWS}
 
 
-def test_a_video_is_read_back_once_however_many_batches_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[str] = []
-    nonzero = torch.Tensor.nonzero
-    monkeypatch.setattr(torch.Tensor, "nonzero", lambda *a, **k: (calls.append("nonzero"), nonzero(*a, **k))[1])
-    detector = Detector(PARAMETERS.detector, WIDTH, CLASS_COUNT)
-    for size in (1, 100):
-        decoding.detect(detector, RECORDINGS[:1], "video", dataclasses.replace(DETECT, batch_size=size), CPU)
-    assert calls == ["nonzero"] * 2
+def test_a_video_is_read_back_once_when_all_its_batches_are_on_their_way() -> None:
+    detector, waited = Detector(PARAMETERS.detector, WIDTH, CLASS_COUNT).eval(), []
+    detector.register_forward_hook(lambda *_: waited.append([*gpu.reads, *gpu.writes]))
+    parameters = dataclasses.replace(DETECT, window_stride=32, batch_size=2)
+    with fake_gpu() as gpu:
+        detector.to(GPU)
+        stacked = stacked_on(GPU)
+        gpu.writes.clear()
+        with torch.no_grad(), pytest.raises(DynamicOutputShapeException, match="nonzero"):
+            # Without inference mode, in which what happens inside an operation is not seen.
+            decoding._detect_video.__wrapped__(detector, stacked, 0, 300, parameters)
+    # 7 windows, from 0 to 172 at most, in batches of 2; where they start is brought to the GPU once.
+    assert waited == [["aten._to_copy.default"]] * 4
 
 
 @pytest.mark.parametrize("channels", PREPARATIONS)
@@ -193,3 +199,9 @@ def test_the_encoder_takes_frames_to_the_gpu_and_brings_nothing_back(channels: s
     assert (features.shape, features.dtype, features.device) == ((2, encoder.WIDTH), torch.float32, GPU)
     assert gpu.reads == []
     assert len(gpu.writes) == 1  # the frames, as bytes
+
+
+def test_images_are_disturbed_on_the_gpu(gpu: Watch) -> None:
+    parameters = ImageAugmentParameters(5.0, (0.9, 1.1), 0.02, 0.02, 0.1, 0.1, 0.1, 0.1)
+    images = augment(torch.zeros(2, 1, 64, 64, device=GPU), 48, parameters, torch.Generator().manual_seed(0))
+    assert (images.shape, images.device, gpu.reads) == ((2, 1, 48, 48), GPU, [])
