@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pipeline import windows
 from pipeline.detector import Detector
+from pipeline.precision import exact_float32
 from pipeline.recordings import Cuts, Recording, Stack, cut, stack
 from pipeline.suppression import suppress
 
@@ -89,19 +90,28 @@ def detect(
     """
     detector.eval()
     stacked = stack(recordings, normalisation, device)
-    return [_detect_video(detector, stacked, video, parameters) for video in range(len(recordings))]
+    with exact_float32():
+        return [
+            _detect_video(detector, stacked, video, len(recording.features), parameters)
+            for video, recording in enumerate(recordings)
+        ]
 
 
 @torch.inference_mode()
-def _detect_video(detector: Detector, stacked: Stack, video: int, parameters: DetectParameters) -> Detections:
-    length, frame_count = detector.window_frames, int(stacked.frame_counts[video])
-    slid = windows.slide_at_rates(frame_count, length, parameters.window_stride, detector.window_rates)
-    starts, rates = (torch.from_numpy(values).float().to(stacked.features.device) for values in slid)
+def _detect_video(
+    detector: Detector, stacked: Stack, video: int, frame_count: int, parameters: DetectParameters
+) -> Detections:
+    length, stride = detector.window_frames, parameters.window_stride
+    slid = windows.slide_at_rates(frame_count, length, stride, detector.window_rates)
+    starts, rates = torch.from_numpy(np.stack(slid)).float().to(stacked.features.device)  # (W,) each
     videos = torch.full_like(starts, video, dtype=torch.int64)
     batches = zip(*(torch.split(values, parameters.batch_size) for values in (videos, starts, rates)), strict=True)
-    found = [_detect_windows(detector, stacked, Cuts(*batch), frame_count, parameters) for batch in batches]
-    intervals, emotions, confidence = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
-    intervals = to_frames(intervals, frame_count)
+    said = [_detect_windows(detector, stacked, Cuts(*batch), frame_count, parameters) for batch in batches]
+    *values, kept = (torch.cat(parts) for parts in zip(*said, strict=True))  # (W, P, ...)
+    # Once a video: how many are kept is known on the GPU alone, and asking for it would halt every batch.
+    rows = kept.nonzero(as_tuple=True)
+    found, emotions, confidence = (each[rows].cpu().numpy() for each in values)
+    intervals = to_frames(found, frame_count)
     staying = suppress(
         intervals,
         confidence,
@@ -115,8 +125,11 @@ def _detect_video(detector: Detector, stacked: Stack, video: int, parameters: De
 
 def _detect_windows(
     detector: Detector, stacked: Stack, cuts: Cuts, frame_count: int, parameters: DetectParameters
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return intervals ``(n, 2)`` in frames of the video, emotions and confidence ``(n,)`` of a batch of windows."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what is said of a batch of windows, and whether it is kept; nothing is read back from a GPU.
+
+    Intervals ``(B, P, 2)`` are in frames of the video; emotions, confidence and kept are ``(B, P)``.
+    """
     features, mask = cut(stacked, cuts, detector.window_frames)
     outputs = detector(features, mask)
     scores = detector.scores(outputs.logits)  # (B, P, K)
@@ -125,7 +138,7 @@ def _detect_windows(
     kept = confidence >= parameters.score_floor
     kept &= (intervals[..., 0] < frame_count) & (intervals[..., 1] > 0)
     kept &= mask.any(dim=1, keepdim=True)  # nothing can be seen in a window without a face
-    return intervals[kept], emotions[kept], confidence[kept]
+    return intervals, emotions, confidence, kept
 
 
 def to_frames(intervals: npt.NDArray[np.float32], frame_count: int) -> npt.NDArray[np.int64]:

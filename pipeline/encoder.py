@@ -14,6 +14,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet18
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from pipeline.precision import exact_float32
+
 WIDTH = 512
 CLASSIFIER = "fc."
 # What does not shape the features: the classifier, and how often batch-norm was updated.
@@ -106,7 +108,7 @@ class Encoder(nn.Module):
         if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != torch.uint8:
             raise ValueError(f"frames are {tuple(frames.shape)} of {frames.dtype}, expected (B, H, W, 3) of uint8")
         images = frames.to(self.device, non_blocking=True).permute(0, 3, 1, 2)  # (B, 3, H, W), channels last
-        with torch.backends.cudnn.flags(allow_tf32=False):
+        with exact_float32():
             features: Tensor = self.network(self.prepare(images.float().div_(255)))  # (B, 512)
         return features.float()
 
@@ -134,8 +136,9 @@ PREPARATIONS = {"colour": _colour, "grey": _grey}
 def choose_precision(device: torch.device) -> Precision:
     """Return the precision in which features are made on a device; it is part of their key.
 
-    float32 everywhere. TF32 keeps as many bits as the float16 that features are stored in, so its error comes on top at
-    about twice the size (1.0 to 1.4 % of the mean step from frame to frame against 0.5 to 0.7 %, emulated on a CPU).
+    float32 everywhere, exact on a GPU too (`pipeline.precision`). TF32 keeps as many bits as the float16 that features
+    are stored in, so its error comes on top at about twice the size (1.0 to 1.4 % of the mean step from frame to frame
+    against 0.5 to 0.7 %, emulated on a CPU).
     """
     return "float32"
 

@@ -3,7 +3,7 @@
 Every protocol sums tp, n and m over the corpus. They differ in the overlap that matches and in who may match whom:
 
 - ``megc_2020``: a truth is found by any detection and one detection may find several truths, so tp grows where truths
-  overlap; the intersection is never below one frame, so events of one frame match anywhere.
+  overlap; an event of one frame (offset <= onset) overlaps nothing, not even itself, so such events lose.
 - ``softnet_mean_me_tst``: a detection tries only its best truth, so tp shrinks where truths overlap.
 - ``lgsnet``: a truth is found by any detection and one detection may find several, so tp grows where truths overlap.
 - ``auw_gcn``: lengths leave out the last frame and overlap must exceed 0.5, so short events lose; every detection that
@@ -44,7 +44,9 @@ def one_to_one(videos: Sequence[VideoResult]) -> Counts:
 def megc_2020(videos: Sequence[VideoResult]) -> Counts:
     """Count the truths that any detection fits, overlap as in the challenge's baseline program of 2020.
 
-    Its intersection is ``max(0, last common - first common frame) + 1``, so 1 where there is nothing in common.
+    An event whose offset is not after its onset has an overlap of 0, even with itself. For the others the intersection
+    is ``max(0, last common - first common frame) + 1``, so 1 where there is nothing in common: a third of the union at
+    most, which makes no match.
     """
     return Counts(sum(_found_truths(_floored_iou(r.intervals, r.truth_intervals)) for r in videos), *_sizes(videos))
 
@@ -99,7 +101,8 @@ def _exclusive_iou(result: VideoResult) -> Floats:
 def _floored_iou(first: Intervals, second: Intervals) -> Floats:
     shared = np.maximum(frame_intervals.pairwise_intersection(first, second), 1.0)
     union = frame_intervals.durations(first)[:, None] + frame_intervals.durations(second)[None] - shared
-    overlap: Floats = shared / union
+    lasting = (frame_intervals.durations(first) > 1)[:, None] & (frame_intervals.durations(second) > 1)
+    overlap: Floats = np.where(lasting, shared / union, 0.0)
     return overlap
 
 

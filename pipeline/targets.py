@@ -168,14 +168,25 @@ def _match_points(truths: Truths, anchors: Anchors, parameters: MatchParameters)
     given = len(parameters.point_ranges)
     if given != anchors.level_count:
         raise ValueError(f"point_ranges has {given} ranges, expected one for each of the {anchors.level_count} levels")
-    ranges = torch.tensor(parameters.point_ranges, device=anchors.center.device)[anchors.level]  # (P, 2)
+    least, greatest = _ranges(anchors, parameters)
     before = anchors.center - truths.intervals[..., :1]  # (B, G, P)
     after = truths.intervals[..., 1:] - anchors.center
     farther = before.maximum(after)
-    fits = (before > 0) & (after > 0) & (farther >= ranges[:, 0]) & (farther <= ranges[:, 1])
+    fits = (before > 0) & (after > 0) & (farther >= least) & (farther <= greatest)
     found, truth = (fits & truths.whole[..., None]).byte().max(dim=1)  # ties: the first, which is the shortest
     ignored = (fits & truths.cut[..., None]).any(dim=1)
     return torch.where(found.bool(), truth, torch.where(ignored, IGNORED, NEGATIVE))
+
+
+def _ranges(anchors: Anchors, parameters: MatchParameters) -> tuple[Tensor, Tensor]:
+    """Return the least and the greatest distance of each prediction's level, ``(P,)`` both."""
+    least, greatest = torch.empty_like(anchors.center), torch.empty_like(anchors.center)
+    for level, (near, far) in enumerate(parameters.point_ranges):
+        # Filled in place: a tensor made from Python's numbers is copied to a GPU, which halts every step.
+        here = anchors.level == level
+        least.masked_fill_(here, near)
+        greatest.masked_fill_(here, far)
+    return least, greatest
 
 
 def _overlap(intervals: Tensor, anchors: Anchors) -> Tensor:

@@ -11,13 +11,13 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pipeline.augmentation import AugmentParameters, Noise, disturb, draw_noise, move
 from pipeline.detector import Detector, DetectorParameters
 from pipeline.folds import Fold
 from pipeline.losses import LossParameters, detection_loss
 from pipeline.normalisation import NORMALISATIONS
+from pipeline.precision import exact_float32
 from pipeline.recordings import Cuts, Recording, Stack, cut, stack, truths_of
 from pipeline.sampling import Candidates, candidates, draw, is_coarse, most_seen
 from pipeline.schedules import SCHEDULES, share_of_full_rate
@@ -145,9 +145,10 @@ def train_fold(
             f"fold {fold.name!r}: no window of {length} frames holds a whole expression. "
             "Use longer windows, or check that onsets and offsets are in frames of these videos"
         )
-    with _own_randomness(seed, device):
+    most = most_seen(stacked, length * rates[-1] * (1 + parameters.augment.stretch))
+    with _own_randomness(seed, device), exact_float32():
         detector = Detector(parameters.detector, stacked.features.shape[1], class_count).to(device)
-        curve = list(_learn(detector, stacked, among, parameters, generators, progress or _ignore))
+        curve = list(_learn(detector, stacked, among, most, parameters, generators, progress or _ignore))
     return Trained({name: value.detach().cpu().clone() for name, value in detector.state_dict().items()}, curve)
 
 
@@ -172,18 +173,18 @@ def _learn(
     detector: Detector,
     stacked: Stack,
     among: Candidates,
+    most: int,
     parameters: FoldParameters,
     generators: Generators,
     progress: Progress,
 ) -> Iterator[EpochLosses]:
-    """Yield each epoch's losses; at the end the detector holds the weights to keep."""
+    """Yield each epoch's losses, read back once an epoch; at the end the detector holds the weights to keep."""
     settings = parameters.train
     optimiser = torch.optim.Adam(
         detector.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
-    averaged = AveragedModel(detector, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))  # type: ignore[no-untyped-call]
+    averaged = [weights.detach().clone() for weights in detector.parameters()]
     step, channels = 0, stacked.features.shape[1]
-    most = most_seen(stacked, _longest(parameters))
     detector.train()
     for epoch in range(1, settings.epochs + 1):
         drawn = draw(among, settings.background_per_positive, generators.windows)
@@ -196,7 +197,7 @@ def _learn(
             optimiser.param_groups[0]["lr"] = settings.learning_rate * share
             noise = draw_noise(len(batch[0]), channels, parameters.augment, generators.noise)
             sums += _step(detector, stacked, Cuts(*batch), noise, most, parameters, optimiser)
-            averaged.update_parameters(detector)
+            _average(averaged, detector, settings.averaging if step else 0.0)
             step += 1
         total, interval, classification = (sums / len(batches)).tolist()
         if not math.isfinite(total):
@@ -204,13 +205,8 @@ def _learn(
         losses = EpochLosses(epoch, len(drawn.starts), total, interval, classification)
         progress(losses)
         yield losses
-    detector.load_state_dict(averaged.module.state_dict())
-
-
-def _longest(parameters: FoldParameters) -> float:
-    """Return the frames of the video that the longest window spans."""
-    shape = parameters.detector
-    return shape.window_frames * shape.window_rates[-1] * (1 + parameters.augment.stretch)
+    for weights, mean in zip(detector.parameters(), averaged, strict=True):
+        weights.detach().copy_(mean)
 
 
 def _step(
@@ -238,6 +234,15 @@ def _step(
         torch.nn.utils.clip_grad_norm_(detector.parameters(), parameters.train.gradient_limit)
     optimiser.step()
     return torch.stack([losses.total, losses.interval, losses.classification]).detach()
+
+
+def _average(averaged: Sequence[Tensor], detector: Detector, decay: float) -> None:
+    """Move the averages, one of each of the detector's weights, towards these in place; a decay of 0 takes them.
+
+    Written out because torch's `AveragedModel` copies its count of steps to the GPU in each, and a copy waits.
+    """
+    for mean, weights in zip(averaged, detector.parameters(), strict=True):
+        mean.lerp_(weights.detach(), 1 - decay)
 
 
 def _choose(recordings: Sequence[Recording], fold: Fold, class_count: int) -> list[Recording]:

@@ -51,9 +51,15 @@ HAND_WORKED = {
     ),
     # [0, 100) with [0, 60) and [40, 100): 60/100 each.
     "two detections on one truth": ([(0, 100, 0)], [(0, 60, 0, 0.9), (40, 100, 0, 0.8)], [1, 1, 1, 1, 2, 1]),
-    # Intersection max(0, .) + 1 = 1, union 1 + 1 - 1 = 1. Exclusive lengths are 0, so nothing fits, not even itself.
-    "single frames far apart": ([(0, 1, 0)], [(70, 71, 0, 0.9)], [0, 1, 0, 0, 0, 0]),
-    "the same single frame": ([(5, 6, 0)], [(5, 6, 0, 0.9)], [1, 1, 1, 1, 0, 0]),
+    # Exclusive lengths are 0, so nothing fits, not even itself; MEGC 2020 gives offset <= onset an IoU of 0.
+    "single frames far apart": ([(0, 1, 0)], [(70, 71, 0, 0.9)], [0, 0, 0, 0, 0, 0]),
+    "the same single frame": ([(5, 6, 0)], [(5, 6, 0, 0.9)], [1, 0, 1, 1, 0, 0]),
+    # Inclusive 1/2; one of the two does not last. Exclusive 0/1.
+    "a single frame detected in an event of two": ([(5, 7, 0)], [(5, 6, 0, 0.9)], [1, 0, 1, 1, 0, 0]),
+    "two frames detected around an event of one": ([(5, 6, 0)], [(5, 7, 0, 0.9)], [1, 0, 1, 1, 0, 0]),
+    # MEGC 2020 finds one frame in common where there is none: 1 of 2 + 2 - 1.
+    "two frames each, apart": ([(0, 2, 0)], [(70, 72, 0, 0.9)], [0, 0, 0, 0, 0, 0]),
+    "the same two frames": ([(0, 2, 0)], [(0, 2, 0, 0.9)], [1, 1, 1, 1, 1, 1]),
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import folds
+from pipeline import folds, training
 from pipeline.decoding import Detections, detect
 from pipeline.detector import Detector
 from pipeline.folds import Fold
@@ -99,6 +99,17 @@ def test_every_epoch_is_reported() -> None:
 def test_averaged_weights_lag_behind() -> None:
     averaged = dataclasses.replace(QUICK, train=dataclasses.replace(QUICK.train, averaging=0.9))
     assert as_bytes(train(SMALL, FOLD, averaged)) != as_bytes(train(SMALL))
+
+
+def test_averages_take_the_first_step_s_weights_and_then_follow_them() -> None:
+    # 3, then 3 + (5 - 3) / 4, then 3.5 + (1.5 - 3.5) / 4.
+    layer, found = torch.nn.Linear(1, 1, bias=False), []
+    averaged = [torch.tensor([[float("1e30")]])]
+    for weight, decay in ((3.0, 0.0), (5.0, 0.75), (1.5, 0.75)):
+        torch.nn.init.constant_(layer.weight, weight)
+        training._average(averaged, layer, decay)  # type: ignore[arg-type]
+        found.append(averaged[0].item())
+    assert found == [3.0, 3.5, 3.0]
 
 
 def test_a_video_of_one_frame_can_be_trained_on() -> None:
