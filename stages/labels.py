@@ -63,12 +63,14 @@ def summarise(labels: Labels, classes: Iterable[str]) -> dict[str, Any]:
     differences = [
         f"{row.field}: found {row.before}, expected {row.after}" for row in labels.audit if row.rule == TOTAL_DIFFERS
     ]
-    differences += [f"class {name} is not among the classes of the corpus file" for name in unknown]
+    if not labels.missing:
+        differences += [f"class {name} is not among the classes of the corpus file" for name in unknown]
     return {
         "found": _counts(labels.found),
         "used": _counts(labels.used),
         "rules": dict(sorted(Counter(row.rule for row in labels.audit).items())),
         "audit": [asdict(row) for row in labels.audit],
+        "missing": labels.missing,
         "differences": differences,
     }
 
@@ -98,6 +100,8 @@ def as_text(corpus: str, found: dict[str, Any]) -> str:
     lines += ["", f"{'rules':<24} {'rows':>6}"]
     lines += [f"  {rule:<22} {count:>6}" for rule, count in found["rules"].items()]
     lines += ["", *(_line(AuditRow(**row)) for row in found["audit"])]
+    if found["missing"]:
+        lines += ["", f"not counted: {found['missing']}"]
     if found["differences"]:
         lines += ["", "differences", *(f"  {line}" for line in found["differences"])]
     else:
