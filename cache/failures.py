@@ -1,0 +1,19 @@
+"""`failures.csv`: the videos that a stage could not finish, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cache import tables
+
+NAME = "failures.csv"
+
+
+def write(folder: Path, failures: Mapping[str, str]) -> None:
+    """Write the list, by video; none at all removes it."""
+    path = folder / NAME
+    if failures:
+        tables.write_csv(path, ("video", "error"), sorted(failures.items()))
+    else:
+        path.unlink(missing_ok=True)
