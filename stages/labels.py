@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cache.audit import AuditRow
-from cache.corpora import casme2, casme3, samm_lv
+from cache.corpora import casme2, casme3, samm_lv, table
 from cache.corpora.annotations import Annotation, Labels
 from stages import command, console, corpora, options, params
 
@@ -20,6 +20,7 @@ READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Labels]]] = {
     "casme2": (casme2.Facts, casme2.read_labels),
     "casme3": (casme3.Facts, casme3.read_labels),
     "samm_lv": (samm_lv.Facts, samm_lv.read_labels),
+    "table": (table.TableFacts, table.read_labels),
 }
 TOTAL_DIFFERS = "total_differs"
 
@@ -44,10 +45,8 @@ def audit(
     """
     described = corpora.load(corpus)
     if described.reader not in READERS:
-        raise params.ParameterError(
-            f"{corpora.path_of(corpus)}: reader {described.reader!r} has no label file to audit; expected one of "
-            f"{', '.join(READERS)}. Run: facespan index {corpus}"
-        )
+        known = ", ".join(READERS)
+        raise params.ParameterError(f"{corpora.path_of(corpus)}: reader {described.reader!r} is none of {known}")
     facts_kind, read_labels = READERS[described.reader]
     facts = params.build(described.facts, facts_kind, f"{corpora.path_of(corpus)}: facts")
     found = summarise(read_labels(labels, facts), described.classes)
