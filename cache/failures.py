@@ -17,3 +17,11 @@ def write(folder: Path, failures: Mapping[str, str]) -> None:
         tables.write_csv(path, ("video", "error"), sorted(failures.items()))
     else:
         path.unlink(missing_ok=True)
+
+
+def read(folder: Path) -> dict[str, str]:
+    """Return video -> why; nothing where no list lies, and InputError where one is damaged."""
+    path = folder / NAME
+    if not path.is_file():
+        return {}
+    return {cells["video"]: cells["error"] for _, cells in tables.read_csv(path, ("video", "error"))}

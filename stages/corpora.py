@@ -63,7 +63,7 @@ def _check_sections(path: Path) -> None:
         also = ", beside what stands there" if stated else ""
         raise params.ParameterError(
             f"{path}: overrides lacks {', '.join(missing)}. DVC follows each section by its name, so a file states all "
-            f"five, an empty one where nothing is overridden. Write{also}:\n{block}"
+            f"of them, an empty one where nothing is overridden. Write{also}:\n{block}"
         )
 
 

@@ -216,9 +216,13 @@ def test_one_broken_video_does_not_stop_the_index_of_the_others(begin: Begin, st
     assert "index: 1 videos failed, listed in data/failures.csv; the others are done" in told.err
     assert "ben_1" in (here / "data/failures.csv").read_text(encoding="utf-8")
     assert (here / "data/audit.csv").read_text(encoding="utf-8").count("expression_of_failed_video,ben_1,ben") == 2
+    said = "ben_1 and its expressions are left out, it failed when the corpus was indexed: "
+    assert f"align: {said}" in stage("align").err
+    assert f"evaluate: {said}" in stage("extract", "train", "detect", "evaluate").err
     path.write_bytes(whole)
     assert stage("index").code == 0
     assert not (here / "data/failures.csv").exists()
+    assert "left out" not in stage("align").err
 
 
 def test_one_broken_video_does_not_stop_the_others(begin: Begin, stage: Run) -> None:
