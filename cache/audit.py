@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -10,6 +10,10 @@ from cache import tables
 from cache.errors import InputError
 
 NO_ROW = 0
+# The rules that say what a video that cannot be read took along: itself, and each of its expressions.
+VIDEO_FAILED = "video_failed"
+EXPRESSION_OF_FAILED = "expression_of_failed_video"
+OF_FAILED = "left out with its video, which cannot be read"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,11 @@ NAMES = tuple(field.name for field in fields(AuditRow))
 def write(path: Path, rows: Sequence[AuditRow]) -> None:
     """Write the audit as CSV, in the order given; none at all leaves a header."""
     tables.write_csv(path, NAMES, ([getattr(row, name) for name in NAMES] for row in rows))
+
+
+def failures(rows: Iterable[AuditRow]) -> dict[str, str]:
+    """Return video -> what is wrong, of the videos that were left out because they cannot be read."""
+    return {row.video: row.note for row in rows if row.rule == VIDEO_FAILED}
 
 
 def read(path: Path) -> list[AuditRow]:

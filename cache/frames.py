@@ -31,7 +31,7 @@ LAYOUT = Layout(
 
 
 class Frame(NamedTuple):
-    """One aligned frame as it is stored: an encoded image (black when no face was found) and its columns."""
+    """One aligned frame as it is stored: an encoded image (never looked at where no face was found) and its columns."""
 
     image: bytes
     pts_seconds: float

@@ -41,7 +41,7 @@ class FrameColumns:
     Args:
         pts_seconds: ``(T,)`` float64, when the frame is shown; finite, not negative, never decreasing.
         frame_label: ``(T,)`` int64, its number in the corpus; not negative, increasing, gaps allowed.
-        face_found: ``(T,)`` bool; without a face, the frame is black and its feature means nothing.
+        face_found: ``(T,)`` bool; without a face, the image is not to be used and the feature means nothing.
         face_confidence: ``(T,)`` float32, 0 to 1.
     """
 

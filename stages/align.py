@@ -14,7 +14,7 @@ from cache import frames, manifest, shards, upkeep, videos
 from cache.aligned import AlignParameters
 from cache.errors import InputError
 from cache.videos import Video
-from stages import aligners, command, console, corpora, options, params, shard_folders
+from stages import aligners, command, console, corpora, left_out, options, params, shard_folders
 from stages.aligners import Job, Prepared
 
 # Raised when the same source and parameters would give other frames on purpose, so shards are made again.
@@ -34,6 +34,7 @@ def main(
     """Take aligned faces over into shards; a frame without a face is marked, never dropped."""
     parameters = params.read(params_path, "align", AlignParameters, corpora.path_of(corpus))
     table = {video.video: video for video in videos.read(videos_path)}
+    left_out.say("align", videos_path)
     for video in table.values():
         aligners.check(video, parameters)
     keys = {name: key_of(root, video, parameters) for name, video in table.items()}

@@ -22,7 +22,7 @@ from pipeline.recognition import Figures
 from pipeline.results import VideoResult
 from pipeline.scoring import EvaluateParameters, summarise
 from pipeline.thresholds import SPOTTING_IOU
-from stages import command, console, corpora, options, params
+from stages import command, console, corpora, left_out, options, params
 
 
 def main(
@@ -39,6 +39,7 @@ def main(
     parameters = params.read(params_path, "evaluate", EvaluateParameters, corpora.path_of(corpus))
     found = detections.read(detections_path)
     classes = names_in(corpora.load(corpus).classes, found)
+    left_out.say("evaluate", videos_path)
     results = pair(videos.read(videos_path), expressions.read(expressions_path), found, classes)
     figures = {"encoder": encoder_of(detectors), **summarise(results, classes, parameters)}
     for folder in (metrics.parent, plots):

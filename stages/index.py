@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cache import audit, expressions, files, videos
+from cache import audit, expressions, failures, files, videos
 from cache.audit import AuditRow
 from cache.corpora import casme2, casme3, samm_lv, table
 from cache.errors import InputError
@@ -31,7 +31,10 @@ def main(
     root: Annotated[Path, typer.Option(help="Where the corpus lies.")],
     output: Annotated[Path | None, typer.Option(help="Where the tables go; data/<corpus> when left out.")] = None,
 ) -> None:
-    """Read a corpus' own files; nothing is repaired or left out without a row in audit.csv."""
+    """Read a corpus' own files; nothing is repaired or left out without a row in audit.csv.
+
+    A video that cannot be read does not stop the others: failures.csv lists it, and the exit code is 3.
+    """
     described = corpora.load(corpus)
     if described.reader not in READERS:
         raise params.ParameterError(f"reader {described.reader!r} is none of {', '.join(READERS)}")
@@ -51,6 +54,19 @@ def main(
         f"{sum(v.frame_count for v in found_videos):,} frames, {len(found_expressions)} expressions, "
         f"{len(rows)} audit rows"
     )
+    _stop_at_failures(folder, rows)
+
+
+def _stop_at_failures(folder: Path, rows: Sequence[AuditRow]) -> None:
+    """List the videos that cannot be read; stop with `PARTIAL` when there are any, so that DVC sees it."""
+    failed = audit.failures(rows)
+    failures.write(folder, failed)
+    for video, problem in sorted(failed.items()):
+        lost = sum(row.rule == audit.EXPRESSION_OF_FAILED and row.video == video for row in rows)
+        console.say(f"index: {video} failed, its {lost} expressions are left out: {problem}")
+    if failed:
+        console.say(f"index: {len(failed)} videos failed, listed in {folder / failures.NAME}; the others are done")
+        raise typer.Exit(int(command.ExitCode.PARTIAL))
 
 
 def check_classes(found: Sequence[Expression], classes: Sequence[str], place: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cache.audit import AuditRow
-from cache.corpora import casme2, casme3, samm_lv
+from cache.corpora import casme2, casme3, samm_lv, table
 from cache.corpora.annotations import Annotation, Labels
 from stages import command, console, corpora, options, params
 
@@ -20,6 +20,7 @@ READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Labels]]] = {
     "casme2": (casme2.Facts, casme2.read_labels),
     "casme3": (casme3.Facts, casme3.read_labels),
     "samm_lv": (samm_lv.Facts, samm_lv.read_labels),
+    "table": (table.TableFacts, table.read_labels),
 }
 TOTAL_DIFFERS = "total_differs"
 
@@ -44,10 +45,8 @@ def audit(
     """
     described = corpora.load(corpus)
     if described.reader not in READERS:
-        raise params.ParameterError(
-            f"{corpora.path_of(corpus)}: reader {described.reader!r} has no label file to audit; expected one of "
-            f"{', '.join(READERS)}. Run: facespan index {corpus}"
-        )
+        known = ", ".join(READERS)
+        raise params.ParameterError(f"{corpora.path_of(corpus)}: reader {described.reader!r} is none of {known}")
     facts_kind, read_labels = READERS[described.reader]
     facts = params.build(described.facts, facts_kind, f"{corpora.path_of(corpus)}: facts")
     found = summarise(read_labels(labels, facts), described.classes)
@@ -63,12 +62,14 @@ def summarise(labels: Labels, classes: Iterable[str]) -> dict[str, Any]:
     differences = [
         f"{row.field}: found {row.before}, expected {row.after}" for row in labels.audit if row.rule == TOTAL_DIFFERS
     ]
-    differences += [f"class {name} is not among the classes of the corpus file" for name in unknown]
+    if not labels.missing:
+        differences += [f"class {name} is not among the classes of the corpus file" for name in unknown]
     return {
         "found": _counts(labels.found),
         "used": _counts(labels.used),
         "rules": dict(sorted(Counter(row.rule for row in labels.audit).items())),
         "audit": [asdict(row) for row in labels.audit],
+        "missing": labels.missing,
         "differences": differences,
     }
 
@@ -98,6 +99,8 @@ def as_text(corpus: str, found: dict[str, Any]) -> str:
     lines += ["", f"{'rules':<24} {'rows':>6}"]
     lines += [f"  {rule:<22} {count:>6}" for rule, count in found["rules"].items()]
     lines += ["", *(_line(AuditRow(**row)) for row in found["audit"])]
+    if found["missing"]:
+        lines += ["", f"not counted: {found['missing']}"]
     if found["differences"]:
         lines += ["", "differences", *(f"  {line}" for line in found["differences"])]
     else:

@@ -128,11 +128,14 @@ class Labels:
         found: every row, before rules.
         used: the rows that become expressions, repaired, in the order of the file.
         audit: everything that was not taken as it stood.
+        missing: what could not be read for want of a file, in words; empty when all is there. Classes are then those of
+            another label set than the corpus file's.
     """
 
     found: tuple[Annotation, ...]
     used: tuple[Annotation, ...]
     audit: tuple[AuditRow, ...]
+    missing: str = ""
 
 
 def note(

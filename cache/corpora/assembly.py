@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache.audit import AuditRow
+from cache import audit
+from cache.audit import EXPRESSION_OF_FAILED, OF_FAILED, AuditRow
 from cache.corpora import footage, positions
-from cache.corpora.annotations import Annotation, Labels
+from cache.corpora.annotations import Annotation, Labels, note
 from cache.corpora.footage import Desk
 from cache.corpora.problems import Said
 from cache.errors import InputError
@@ -41,16 +42,24 @@ def frames_folder(desk: Desk) -> Path:
 def assemble(labels: Labels, places: Mapping[str, Place], desk: Desk) -> Tables:
     """Return videos by id, expressions by video and start, and the audit.
 
+    A video that cannot be read is left out with its expressions, each with a row in the audit (`audit.failures`).
+
     Raises:
-        InputError: everything that is wrong, with labels and with frames.
+        InputError: everything that is wrong with labels and folders, or no video at all can be read.
     """
     _check_all_there(labels.found, places, desk)
     found = {video: footage.take(place.path, video, place.subject, desk) for video, place in sorted(places.items())}
     whole = {video: one for video, one in found.items() if one is not None}
+    failed = audit.failures(desk.audit)
     expressions = positions.expressions(labels.used, whole, desk)
     silent = _without_rows(places, {annotation.video for annotation in labels.found}, desk)
-    desk.problems.stop()
-    return [one.video for one in whole.values()], expressions, [*labels.audit, *desk.audit, *silent]
+    if desk.problems or not whole:
+        for problem in failed.values():
+            desk.problems.tell(problem)
+        desk.problems.stop()
+    left_out = [note(EXPRESSION_OF_FAILED, one, note=OF_FAILED) for one in labels.used if one.video in failed]
+    rows = [*labels.audit, *desk.audit, *left_out, *(row for row in silent if row.video not in failed)]
+    return [one.video for one in whole.values()], expressions, rows
 
 
 def _check_all_there(annotations: Iterable[Annotation], places: Mapping[str, Place], desk: Desk) -> None:

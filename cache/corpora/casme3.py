@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,7 @@ SHEET = "AU+Emotion"
 COLUMNS = ("Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Expression type", "Objective class")
 # Version 1 of the workbook, macro and micro: its rows are other expressions, published results use version 2.
 VERSION_1 = {"macro": 3285, "micro": 921}
+OBJECTIVE: Literal["objective"] = "objective"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,15 @@ def read(root: Path, facts: Facts) -> Tables:
 
 
 def read_labels(path: Path, facts: Facts) -> Labels:
-    """Return what the label files say; InputError with everything that is wrong in them."""
+    """Return what the label files say; InputError with everything that is wrong in them.
+
+    Many hold the main workbook alone. Where the one with the emotions is missing, classes are the objective ones, and
+    `Labels.missing` says so.
+    """
+    beside = path.parent / facts.macro_emotions
+    if facts.label_set == "annotated" and OBJECTIVE in facts.class_maps and not beside.exists():
+        labels = read_labels(path, replace(facts, label_set=OBJECTIVE, class_map=OBJECTIVE))
+        return replace(labels, missing=f"emotions: {_without(beside)}")
     problems = Problems(str(path))
     labels = _labels(path, facts, problems)
     problems.stop()
@@ -71,6 +80,7 @@ def _labels(path: Path, facts: Facts, problems: Problems) -> Labels:
         # Every row would be wrong in the same way.
         problems.stop()
     audit: list[AuditRow] = []
+    beside = path.parent / facts.macro_emotions
     found = [
         annotation
         for line in cells.lines(sheet, COLUMNS, 2, problems)
@@ -78,8 +88,17 @@ def _labels(path: Path, facts: Facts, problems: Problems) -> Labels:
         if annotation is not None
     ]
     if facts.label_set == "annotated":
-        found = casme3_emotions.join(found, path.parent / facts.macro_emotions, facts, problems, audit)
+        if not beside.exists():
+            raise InputError(_without(beside))
+        found = casme3_emotions.join(found, beside, facts, problems, audit)
     return repairs.settle(found, facts, audit)
+
+
+def _without(emotions: Path) -> str:
+    return (
+        f"{emotions} is missing, the workbook of the emotions of macro-expressions. Copy it there; or, without it, "
+        "set label_set: objective, class_map: objective and classes: [I, II, III, IV, V, VI, VII] in the corpus file."
+    )
 
 
 def _refuse_version_1(sheet: Sheet) -> None:

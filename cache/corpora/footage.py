@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import image_files, image_folders, images, video_files
-from cache.audit import AuditRow
+from cache.audit import VIDEO_FAILED, AuditRow
 from cache.corpora.annotations import CorpusFacts
 from cache.corpora.problems import Problems, Said
+from cache.corpora.sources import UNREADABLE
 from cache.errors import InputError
 from cache.files import sha256_of
 from cache.videos import Video
@@ -53,13 +54,17 @@ def is_video(place: Path) -> bool:
 
 
 def take(place: Path, video: str, subject: str, desk: Desk) -> Footage | None:
-    """Return the frames at a place; None after noting what is wrong with them."""
+    """Return the frames at a place; None after an audit row `VIDEO_FAILED` that says what is wrong with them."""
+    own = replace(desk, problems=Problems(video))
     try:
-        found = _images(place, video, subject, desk) if place.is_dir() else _file(place, video, subject, desk)
-    except InputError as error:
-        desk.problems.tell(f"{place}: {error}")
+        found = _images(place, video, subject, own) if place.is_dir() else _file(place, video, subject, own)
+    except UNREADABLE as error:
+        own.problems.tell(f"{place}: {error}")
+        found = None
+    if found is None:
+        desk.audit.append(AuditRow(VIDEO_FAILED, video, subject, note="; ".join(own.problems.texts)))
         return None
-    return None if found is None else _sampled(found, desk.facts.frame_step)
+    return _sampled(found, desk.facts.frame_step)
 
 
 def _sampled(found: Footage, step: int) -> Footage:

@@ -18,6 +18,11 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._texts)
 
+    @property
+    def texts(self) -> list[str]:
+        """The faults, each once."""
+        return list(self._texts.values())
+
     def add(self, where: str, found: object, expected: str, remedy: str, like: str = "") -> None:
         """Note one fault.
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import tables
-from cache.audit import AuditRow
+from cache.audit import EXPRESSION_OF_FAILED, OF_FAILED, VIDEO_FAILED, AuditRow
 from cache.corpora import sources
-from cache.corpora.sources import Source
+from cache.corpora.annotations import Annotation, Labels
+from cache.corpora.sources import UNREADABLE, Source
 from cache.corpora.table_rows import OPTIONAL, REQUIRED, LabelRow, parse
 from cache.errors import InputError
 from cache.expressions import NO_APEX, Expression
@@ -54,22 +55,22 @@ class TableFacts:
 def read(root: Path, facts: TableFacts) -> tuple[list[Video], list[Expression], list[AuditRow]]:
     """Return the corpus: videos by id, expressions by video and start, and what was repaired or ignored.
 
+    A video that cannot be read is left out with its expressions, each with a row in the audit (`audit.failures`).
+
     Raises:
         InputError: everything that is wrong with the rows and with which files they name, in one message (the first
-            `MOST_PROBLEMS`); if all that is right, everything wrong with the videos and the expressions in them.
+            `MOST_PROBLEMS`); if all that is right, everything wrong with the expressions in their videos; or no video
+            at all can be read.
     """
-    if facts.first_frame not in (0, 1):
-        raise InputError(f"first_frame is {facts.first_frame}; expected 0 or 1, the number of a video's first frame.")
     labels = root / facts.labels
-    emotions = facts.emotions if isinstance(facts.emotions, Mapping) else {name: name for name in facts.emotions}
-    rows, problems = parse(tables.read_csv(labels, REQUIRED, OPTIONAL), emotions)
+    rows, problems = _parse(labels, facts)
     found, audit = sources.find(root / facts.folder, facts.source)
     _stop_at(labels, problems + _id_problems(found) + _unpaired(labels, rows, found, is_complete=not problems))
     if not rows:
         raise InputError(f"{labels} has no rows and {root / facts.folder} no videos: the corpus is empty.")
 
-    opened, problems = _open(root, facts, rows, dict(found))
-    expressions = []
+    opened, failed = _open(root, facts, rows, dict(found))
+    expressions, problems = [], []
     for row in rows:
         if row.is_empty or row.video not in opened:
             continue
@@ -80,11 +81,33 @@ def read(root: Path, facts: TableFacts) -> tuple[list[Video], list[Expression], 
         else:
             expressions.append(_expression(row, source.labels))
             audit += _moved(row, source.labels)
-    _stop_at(labels, problems)
+    if problems or not opened:
+        _stop_at(labels, [*problems, *failed.values()])
     for source in opened.values():
         audit += source.audit
     expressions.sort(key=lambda one: (one.video, one.start, one.stop, one.row))
-    return [opened[video].video for video in sorted(opened)], expressions, audit + _without_expressions(rows)
+    audit += _failed(rows, failed) + _without_expressions([row for row in rows if row.video in opened])
+    return [opened[video].video for video in sorted(opened)], expressions, audit
+
+
+def read_labels(path: Path, facts: TableFacts) -> Labels:
+    """Return what the CSV says by itself, without a look at the videos; InputError with everything wrong in it."""
+    rows, problems = _parse(path, facts)
+    _stop_at(path, problems)
+    annotations = tuple(_annotation(row) for row in rows if not row.is_empty)
+    return Labels(annotations, annotations, tuple(_without_expressions(rows)))
+
+
+def _parse(labels: Path, facts: TableFacts) -> tuple[list[LabelRow], list[str]]:
+    if facts.first_frame not in (0, 1):
+        raise InputError(f"first_frame is {facts.first_frame}; expected 0 or 1, the number of a video's first frame.")
+    emotions = facts.emotions if isinstance(facts.emotions, Mapping) else {name: name for name in facts.emotions}
+    return parse(tables.read_csv(labels, REQUIRED, OPTIONAL), emotions)
+
+
+def _annotation(row: LabelRow) -> Annotation:
+    apex = NO_APEX if row.apex is None else row.apex
+    return Annotation(row.video, row.subject, row.onset, apex, row.offset, row.kind, row.emotion, row.row)
 
 
 def _stop_at(labels: Path, problems: Sequence[str]) -> None:
@@ -133,8 +156,9 @@ def _unpaired(
 
 def _open(
     root: Path, facts: TableFacts, rows: Sequence[LabelRow], paths: Mapping[str, Path]
-) -> tuple[dict[str, Source], list[str]]:
-    opened, problems = {}, []
+) -> tuple[dict[str, Source], dict[str, str]]:
+    """Return the videos that can be read, and what is wrong with each of the others."""
+    opened, failed = {}, {}
     for video, subject in sorted({(row.video, row.subject) for row in rows}):
         try:
             opened[video] = sources.inspect(
@@ -147,9 +171,19 @@ def _open(
                 frame_rate=facts.frame_rate,
                 allow_truncated=facts.allow_truncated,
             )
-        except InputError as error:
-            problems.append(str(error))
-    return opened, problems
+        except UNREADABLE as error:
+            failed[video] = str(error)
+    return opened, failed
+
+
+def _failed(rows: Sequence[LabelRow], failed: Mapping[str, str]) -> list[AuditRow]:
+    subjects = {row.video: row.subject for row in rows}
+    audit = [AuditRow(VIDEO_FAILED, video, subjects[video], note=problem) for video, problem in failed.items()]
+    return audit + [
+        AuditRow(EXPRESSION_OF_FAILED, row.video, row.subject, row.row, note=OF_FAILED)
+        for row in rows
+        if row.video in failed and not row.is_empty
+    ]
 
 
 def _outside(row: LabelRow, source: Source) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cache.corpora.annotations import Kind
 from cache.errors import InputError
 from cache.expressions import KINDS
 from cache.files import check_video_id
@@ -13,7 +14,7 @@ from cache.tables import nearest
 
 REQUIRED = ("subject", "video", "onset", "offset", "emotion")
 OPTIONAL = ("apex", "kind")
-DEFAULT_KIND = "macro"
+DEFAULT_KIND: Kind = "macro"
 
 # Spreadsheets that hold an empty cell in a column save its whole numbers as 12.0.
 _WHOLE = re.compile(r"(-?[0-9]{1,15})(\.0+)?")
@@ -37,7 +38,7 @@ class LabelRow:
     onset: int
     apex: int | None
     offset: int
-    kind: str
+    kind: Kind
     emotion: str
     is_empty: bool
 
@@ -120,7 +121,7 @@ def _label_row(row: int, cells: Mapping[str, str], emotions: Mapping[str, str]) 
         onset=_whole(cells["onset"]) or 0,
         apex=_whole(cells["apex"]),
         offset=_whole(cells["offset"]) or 0,
-        kind=cells["kind"] or DEFAULT_KIND,
+        kind="micro" if cells["kind"] == "micro" else DEFAULT_KIND,
         emotion="" if is_empty else emotions[cells["emotion"]],
         is_empty=is_empty,
     )

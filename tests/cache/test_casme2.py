@@ -14,6 +14,7 @@ import openpyxl
 import pytest
 import yaml
 
+from cache import audit
 from cache.audit import AuditRow
 from cache.corpora import casme2
 from cache.corpora.annotations import Expected, Labels
@@ -361,25 +362,43 @@ def test_frames_missing_in_the_middle_are_refused_or_kept_with_rows_moved_to_the
     place = write_frames(tmp_path) / "rawpic/s15/15_0101disgustingteeth"
     for number in (12, 13, 14, 30):
         (place / f"img{number:03d}.jpg").unlink()
-    with pytest.raises(
-        InputError, match=r"found no frames 12-14, 30 \(4 missing\), expected every number from 1 to 60"
-    ):
-        casme2.read(tmp_path, facts)
-    videos, expressions, audit = casme2.read(tmp_path, replace(facts, gaps="keep"))
+    videos, expressions, notes = casme2.read(tmp_path, facts)
+    assert [v.video for v in videos] == ["15_0401", "15_0502"]
+    assert expressions == []
+    expected = "found no frames 12-14, 30 (4 missing), expected every number from 1 to 60"
+    assert expected in audit.failures(notes)["15_0101"]
+    assert [(a.row, a.video) for a in notes if a.rule == audit.EXPRESSION_OF_FAILED] == [(1, "15_0101")]
+    videos, expressions, notes = casme2.read(tmp_path, replace(facts, gaps="keep"))
     # Frames 11 and 15 are equally far from 13, so the earlier is taken: position 10. Frame 20 is the 17th: position 16.
     assert [(e.start, e.stop, e.apex) for e in expressions] == [(10, 17, 11)]
     assert videos[0].frame_count == 56
-    assert [(a.rule, a.before, a.after) for a in audit if a.rule == "nearest_frame"] == [("nearest_frame", "13", "11")]
+    assert [(a.rule, a.before, a.after) for a in notes if a.rule == "nearest_frame"] == [("nearest_frame", "13", "11")]
 
 
 def test_images_of_different_sizes_are_refused(tmp_path: Path, facts: Facts) -> None:
     write_labels(tmp_path, [row()])
     place = write_frames(tmp_path) / "rawpic/s15/15_0101disgustingteeth"
     cv2.imwrite(str(place / "img060.jpg"), np.zeros((20, 16, 3), np.uint8))
-    with pytest.raises(
-        InputError, match=r"different sizes \(img001.jpg 16 x 12, img031.jpg 16 x 12, img060.jpg 16 x 20\)"
-    ):
+    _, _, notes = casme2.read(tmp_path, facts)
+    expected = "different sizes (img001.jpg 16 x 12, img031.jpg 16 x 12, img060.jpg 16 x 20)"
+    assert expected in audit.failures(notes)["15_0101"]
+
+
+def test_a_corpus_of_which_no_video_can_be_read_is_refused_with_each_fault(tmp_path: Path, facts: Facts) -> None:
+    write_labels(tmp_path, [row()])
+    for place in (write_frames(tmp_path) / "rawpic/s15").iterdir():
+        (place / "img001.jpg").write_bytes(b"junk")
+    with pytest.raises(InputError, match="3 problems") as refused:
         casme2.read(tmp_path, facts)
+    assert str(refused.value).count("img001.jpg") == 3
+
+
+def test_a_damaged_video_that_no_row_names_is_no_video_without_expressions(tmp_path: Path, facts: Facts) -> None:
+    write_labels(tmp_path, [row()])
+    (write_frames(tmp_path) / "rawpic/s15/15_0502funny/img001.jpg").write_bytes(b"junk")
+    _, _, notes = casme2.read(tmp_path, facts)
+    assert [a.video for a in notes if a.rule == "video_without_expressions"] == ["15_0401"]
+    assert list(audit.failures(notes)) == ["15_0502"]
 
 
 def test_a_row_far_beyond_its_video_is_refused_and_one_near_its_end_moved(tmp_path: Path, facts: Facts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,14 @@ import numpy as np
 import openpyxl
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from cache import expressions as expression_table
 from cache.corpora import casme3
 from cache.corpora.annotations import Expected, Labels
 from cache.corpora.casme3 import Facts
 from cache.errors import InputError
-from stages import params
+from stages import app, params
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = "cas(me)3_part_A_v2.xls"
@@ -106,18 +109,88 @@ def test_emotions_of_the_second_workbook_come_to_their_rows_in_one_spelling(tmp_
     ]
 
 
-def test_totals_in_the_genuine_shape_agree_with_the_corpus_file(tmp_path: Path) -> None:
+def genuine_shape() -> tuple[list[list[Any]], list[list[Any]]]:
+    """Return the rows of both workbooks: 98 subjects, the kinds and objective classes as often as known."""
+    counts = {"I": 182, "II": 244, "III": 495, "IV": 40, "V": 78, "VI": 24, "VII": 2283}
+    objective = [name for name, count in counts.items() for _ in range(count)] + ["II"] * 860
     rows, emotions = [], []
     for i in range(3346 + 860):
-        subject, letter, onset = f"spNO.{i % 100 + 1}", "abcdefghijklm"[i // 100 % 13], 1 + 200 * (i // 1300)
+        subject, letter, onset = f"spNO.{i % 98 + 1}", "abcdefghijklm"[i // 98 % 13], 1 + 200 * (i // (98 * 13))
         kind = MACRO if i < 3346 else MICRO
-        rows.append(row(onset, onset + 5, onset + 10, letter, kind, subject))
+        rows.append([*row(onset, onset + 5, onset + 10, letter, kind, subject)[:7], objective[i]])
         if kind == MACRO:
             emotions.append([subject, letter, onset, onset + 5, onset + 10, "happy" if i % 2 else "others"])
+    return rows, emotions
+
+
+def test_totals_in_the_genuine_shape_agree_with_the_corpus_file(tmp_path: Path) -> None:
+    rows, emotions = genuine_shape()
     labels = casme3.read_labels(write_labels(tmp_path, rows, emotions), configured())
     assert len(labels.used) == 3346
-    assert len({line.subject for line in labels.found}) == 100
+    assert len({line.subject for line in labels.found}) == 98
     assert rules(labels) == {"kind_not_selected": 860, "emotion_mapped": 1673}
+    assert labels.missing == ""
+
+
+def type_audit(monkeypatch: pytest.MonkeyPatch, path: Path) -> Any:
+    """Type `facespan labels audit casme3`."""
+    monkeypatch.chdir(ROOT)
+    return CliRunner().invoke(app.build(["labels"]), ["labels", "audit", "casme3", "--labels", str(path)])
+
+
+def test_the_audit_confirms_the_genuine_totals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = type_audit(monkeypatch, write_labels(tmp_path, *genuine_shape()))
+    assert told.exit_code == 0, told.stdout
+    assert told.stdout.endswith("all totals as expected\n")
+    assert "not counted" not in told.stdout
+
+
+def test_without_the_emotions_the_audit_counts_kinds_and_objective_classes_and_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = type_audit(monkeypatch, write_labels(tmp_path, genuine_shape()[0]))
+    assert told.exit_code == 0, told.stdout
+    lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
+    assert {"macro 3346 3346", "micro 860 0", "macro I 182 182", "macro VI 24 24", "macro VII 2283 2283"} <= set(lines)
+    assert lines[-1] == "all totals as expected"
+    missing = next(line for line in lines if line.startswith("not counted: emotions: "))
+    assert f"{EMOTIONS} is missing" in missing
+    assert "label_set: objective" in missing
+
+
+def test_without_the_emotions_another_objective_count_is_a_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, _ = genuine_shape()
+    rows[0][-1] = "VII"
+    told = type_audit(monkeypatch, write_labels(tmp_path, rows))
+    assert told.exit_code == 1
+    assert "macro I: found 181, expected 182" in told.stdout
+    assert "macro VII: found 2284, expected 2283" in told.stdout
+
+
+def test_the_corpus_is_indexed_by_objective_classes_without_the_emotions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_frames(tmp_path / "root", list(range(1005, 1060)))
+    write_labels(tmp_path / "root", [row()])
+    shutil.copytree(ROOT / "configs/corpora", tmp_path / "configs/corpora")
+    path = tmp_path / "configs/corpora/casme3.yaml"
+    monkeypatch.chdir(tmp_path)
+    typed = ["index", "casme3", "--root", "root", "--output", "data"]
+    told = CliRunner().invoke(app.build(typed), typed)
+    assert told.exit_code == 4
+    assert f"{EMOTIONS} is missing" in told.stderr
+    assert "set label_set: objective, class_map: objective and classes: [I, II, III, IV, V, VI, VII]" in told.stderr
+    described = yaml.safe_load(path.read_text(encoding="utf-8"))
+    described["facts"] |= {"label_set": "objective", "class_map": "objective"}
+    described["classes"] = ["I", "II", "III", "IV", "V", "VI", "VII"]
+    path.write_text(yaml.safe_dump(described), encoding="utf-8")
+    told = CliRunner().invoke(app.build(typed), typed)
+    assert told.exit_code == 0, told.stderr
+    assert [(one.kind, one.emotion) for one in expression_table.read(tmp_path / "data/expressions.parquet")] == [
+        ("macro", "II")
+    ]
 
 
 def test_version_1_is_refused_by_name(tmp_path: Path, facts: Facts) -> None:
@@ -203,8 +276,9 @@ def test_a_column_out_of_place_is_named(tmp_path: Path, facts: Facts, headings: 
 def test_a_missing_sheet_and_a_missing_second_workbook_are_named(tmp_path: Path, facts: Facts) -> None:
     with pytest.raises(InputError, match=r"no sheet 'AU\+Emotion'; found 'label'"):
         casme3.read_labels(write_labels(tmp_path, [row()], [], sheet="label"), facts)
+    write_labels(tmp_path / "alone", [row()])
     with pytest.raises(InputError, match=r"v2_emotion\.xlsx is missing"):
-        casme3.read_labels(write_labels(tmp_path / "alone", [row()]), facts)
+        casme3.read(tmp_path / "alone", facts)
 
 
 @pytest.mark.parametrize(

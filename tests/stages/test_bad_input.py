@@ -85,7 +85,7 @@ def test_a_video_that_does_not_decode_is_named(begin: Begin, stage: Run) -> None
     begin()
     (VIDEOS / "ben_1.avi").write_bytes(b"not a video")
     told = stage("index")
-    assert told.code == ExitCode.INPUT
+    assert told.code == ExitCode.PARTIAL
     assert "corpus/videos/ben_1.avi does not open as a video: it is cut short, damaged or of an unknown" in told.err
 
 
@@ -94,7 +94,7 @@ def test_a_video_with_fewer_frames_than_its_header_says_is_refused_with_both_num
     whole = (VIDEOS / "ben_1.avi").read_bytes()
     (VIDEOS / "ben_1.avi").write_bytes(whole[: len(whole) // 2])
     told = stage("index")
-    assert told.code == ExitCode.INPUT
+    assert told.code == ExitCode.PARTIAL
     assert "ben_1.avi is truncated: its header promises 150 frames, " in told.err
     assert "Copy it again, or set allow_truncated" in told.err
 
@@ -103,7 +103,7 @@ def test_a_video_without_frames_is_refused(begin: Begin, stage: Run, add_video: 
     begin()
     add_video(VIDEOS / "ben_1.avi", 0, seed=0)
     told = stage("index")
-    assert told.code == ExitCode.INPUT
+    assert told.code == ExitCode.PARTIAL
     assert "corpus/videos/ben_1.avi" in told.err
     assert "opens as a video but no frame decodes" in told.err or "does not open as a video" in told.err
 

@@ -80,9 +80,35 @@ def test_another_total_is_said_and_ends_with_1(tmp_path: Path, monkeypatch: pyte
     assert "macro others: found 62, expected 63" in told.stdout
 
 
-def test_a_bad_label_file_ends_with_4_and_another_reader_with_2(
+def write_table(path: Path, *rows: str) -> Path:
+    path.write_text("\n".join(["subject,video,onset,apex,offset,emotion,kind", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_teams_own_table_is_audited_without_its_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_table(tmp_path / "a.csv", "s1,v1,1,,9,fear,", "s1,v1,20,25,29,anger,micro", "s2,v2,,,,,")
+    told = run(monkeypatch, "demo", "--labels", str(path))
+    assert told.exit_code == ExitCode.DONE, told.stderr
+    lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
+    assert lines[0] == "demo: 2 rows, 2 used"
+    assert {"macro 1 1", "micro 1 1", "macro fear 1 1", "micro anger 1 1", "s1 2 2"} <= set(lines)
+    assert "video_without_expressions row 4 v2 (kept)" in lines
+    assert "subject_without_expressions s2 (kept)" in lines
+
+
+def test_a_teams_own_table_with_wrong_rows_ends_with_4_and_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_table(tmp_path / "a.csv", "s1,v1,9,,1,fear,", "s1,v1,20,25,29,angre,")
+    told = run(monkeypatch, "demo", "--labels", str(path))
+    assert told.exit_code == ExitCode.INPUT
+    assert "row 2: offset 1 is before onset 9" in told.stderr
+    assert "row 3: emotion 'angre' is unknown (did you mean 'anger'?)" in told.stderr
+
+
+def test_a_bad_label_file_ends_with_4_and_an_unknown_corpus_with_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run(monkeypatch, "casme2", "--labels", str(tmp_path / "none.xlsx")).exit_code == ExitCode.INPUT
-    assert run(monkeypatch, "demo", "--labels", str(tmp_path / "none.xlsx")).exit_code == ExitCode.USAGE
+    assert run(monkeypatch, "demo", "--labels", str(tmp_path / "none.csv")).exit_code == ExitCode.INPUT
     assert run(monkeypatch, "casme9", "--labels", str(tmp_path / "none.xlsx")).exit_code == ExitCode.USAGE

@@ -204,6 +204,27 @@ def test_a_dry_run_writes_nothing(begin: Begin, stage: Run) -> None:
     assert not (here / "data/frames").exists()
 
 
+def test_one_broken_video_does_not_stop_the_index_of_the_others(begin: Begin, stage: Run, facespan: Run) -> None:
+    here = begin()
+    path = here / "corpus/videos/ben_1.avi"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:20000])
+    told = stage("index")
+    assert told.code == 3
+    assert told.out.startswith("index: 2 videos of 2 subjects, 300 frames, 4 expressions")
+    assert "index: ben_1 failed, its 2 expressions are left out: " in told.err
+    assert "index: 1 videos failed, listed in data/failures.csv; the others are done" in told.err
+    assert "ben_1" in (here / "data/failures.csv").read_text(encoding="utf-8")
+    assert (here / "data/audit.csv").read_text(encoding="utf-8").count("expression_of_failed_video,ben_1,ben") == 2
+    said = "ben_1 and its expressions are left out, it failed when the corpus was indexed: "
+    assert f"align: {said}" in stage("align").err
+    assert f"evaluate: {said}" in stage("extract", "train", "detect", "evaluate").err
+    path.write_bytes(whole)
+    assert stage("index").code == 0
+    assert not (here / "data/failures.csv").exists()
+    assert "left out" not in stage("align").err
+
+
 def test_one_broken_video_does_not_stop_the_others(begin: Begin, stage: Run) -> None:
     here = begin("index")
     path = here / "corpus/videos/ben_1.avi"

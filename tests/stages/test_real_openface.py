@@ -13,6 +13,7 @@ import yaml
 
 from cache import detections, features, frames, videos
 
+ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., Any]
 # Frames that OpenFace decoded, and in how many of them it found the face that is followed.
 OUTPUTS = {
@@ -60,3 +61,26 @@ def test_real_openface_output_goes_all_the_way_to_detections(real: Path, facespa
         assert not np.any(shard.features[~shard.columns.face_found])
     found = detections.read(real / "found/detections.parquet")
     assert {row.detector for row in found} <= {"all"}  # nobody here was ever trained on
+
+
+def test_a_picture_that_openface_does_not_vouch_for_is_kept_marked_and_never_used(
+    real: Path, shared: Path, facespan: Run
+) -> None:
+    """FaceLandmarkVidMulti wrote pictures of the first two frames, with success 0."""
+    for line in (
+        "index real --root real --output found",
+        "align real --root real --videos found/videos.parquet --output found/frames",
+        "extract real --frames found/frames --output found/features --device cpu",
+    ):
+        assert facespan(*line.split()).code == 0
+    with frames.open(real / "found/frames/multi_face_2s.h5") as opened:
+        assert np.flatnonzero(~opened.columns.face_found).tolist() == [0, 1]
+        assert opened.decode(0, 2).max() > 100
+        kept = opened.read(0)
+    aligned = shared / "openface/multi_face_2s_224_nomask_jpg/multi_face_2s_aligned"
+    assert kept in {path.read_bytes() for path in aligned.glob("frame_det_*_000001.jpg")}
+    shard = features.read(real / "found/features/multi_face_2s.h5")
+    assert not shard.features[:2].any()
+    assert shard.features[2].any()
+    told = (ROOT / "docs/shard-format.md").read_text(encoding="utf-8")
+    assert "kept as it came. A feature that facespan extracts there is all 0." in told

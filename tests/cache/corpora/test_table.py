@@ -223,11 +223,52 @@ def test_damaged_videos_are_all_named(root: Path) -> None:
     assert "v2.avi does not open" in message
 
 
+def test_one_damaged_video_leaves_the_others_and_takes_its_expressions_along_aloud(root: Path) -> None:
+    (root / "videos" / "v1.avi").write_bytes(b"junk")
+    write_labels(root, "s1,v1,10,12,19,joy,", "s1,v1,25,,30,fear,", "s1,v2,1,,5,joy,")
+    found, events, notes = table.read(root, FACTS)
+    assert [one.video for one in found] == ["v2"]
+    assert [one.row for one in events] == [4]
+    assert "v1.avi does not open" in audit.failures(notes)["v1"]
+    assert [(one.rule, one.video, one.subject, one.row) for one in notes] == [
+        ("video_failed", "v1", "s1", 0),
+        ("expression_of_failed_video", "v1", "s1", 2),
+        ("expression_of_failed_video", "v1", "s1", 3),
+    ]
+
+
+def test_a_damaged_video_without_expressions_is_not_said_to_be_kept(root: Path) -> None:
+    (root / "videos" / "v1.avi").write_bytes(b"junk")
+    write_labels(root, "s1,v1,,,,,", "s2,v2,1,,5,joy,")
+    _, _, notes = table.read(root, FACTS)
+    assert [(one.rule, one.video) for one in notes] == [("video_failed", "v1")]
+
+
+def test_a_wrong_row_is_said_together_with_a_damaged_video(root: Path) -> None:
+    (root / "videos" / "v1.avi").write_bytes(b"junk")
+    write_labels(root, "s1,v1,,,,,", "s2,v2,30,,90,joy,")
+    message = problems(root)
+    assert "row 3: onset 30 to offset 90 is outside video v2" in message
+    assert "v1.avi does not open" in message
+
+
+def test_labels_are_read_without_videos(tmp_path: Path) -> None:
+    write_labels(tmp_path, "s1,v1,10,12,19,joy,micro", "s1,v1,25,,30,fear,", "s2,v2,,,,,")
+    labels = table.read_labels(tmp_path / "labels.csv", FACTS)
+    assert [(one.onset, one.apex, one.offset, one.kind, one.emotion, one.row) for one in labels.found] == [
+        (10, 12, 19, "micro", "positive", 2),
+        (25, -1, 30, "macro", "negative", 3),
+    ]
+    assert labels.used == labels.found
+    assert [one.rule for one in labels.audit] == ["video_without_expressions", "subject_without_expressions"]
+
+
 def test_a_truncated_video_is_accepted_only_when_asked_and_audited(root: Path) -> None:
     path = root / "videos" / "v1.avi"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     write_labels(root, "s1,v1,1,,5,joy,", "s1,v2,1,,5,joy,")
-    assert "header promises 40 frames" in problems(root)
+    _, _, notes = table.read(root, FACTS)
+    assert "header promises 40 frames" in audit.failures(notes)["v1"]
     found, _, notes = table.read(root, dataclasses.replace(FACTS, allow_truncated=True))
     assert [(one.rule, one.video, one.before, one.after, one.note) for one in notes] == [
         ("fewer_frames_than_header", "v1", "40", str(found[0].frame_count), "the file is cut")
