@@ -18,6 +18,7 @@ from cache.frames import Frames
 from cache.prefetch import ahead
 from pipeline import encoder, rows
 from pipeline.encoder import Encoder, ExtractParameters
+from pipeline.errors import DataError
 from stages import console, encoders
 
 LAYER = "avgpool"
@@ -134,7 +135,7 @@ class Imported:
             raise InputError(f"{where} holds {largest:g}; float16 goes up to {limit:g}. Scale all videos down alike.")
         try:
             spread = rows.to_frames(found, len(opened), self.first, self.stride)
-        except ValueError as error:
+        except DataError as error:
             raise InputError(f"{where}: {error}") from error
         advance(len(opened))
         return spread.astype(np.float16)
