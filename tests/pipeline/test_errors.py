@@ -43,6 +43,6 @@ def test_data_and_choices_that_nothing_can_be_made_of_are_refused(refused: Calla
     ],
 )
 def test_a_call_in_which_nobody_may_call_is_a_bug(wrong: Callable[[], object]) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the kind alone is what matters here
+    with pytest.raises(ValueError) as caught:  # the kind alone is what matters here
         wrong()
     assert not isinstance(caught.value, DataError)
