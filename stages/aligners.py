@@ -101,17 +101,18 @@ def _by_openface(job: Job) -> Iterator[Prepared]:
     parameters = job.parameters
     path = openface_model.find_command(parameters.openface_folder)
     command = Command(path, parameters.openface_format, parameters.openface_model)
-    told = openface_runs.try_out(command, job.workspace)
     at_once = parameters.processes or len(os.sched_getaffinity(0))
     names = [video.video for video in job.videos]
-    with openface_runs.Runs(command, names, _source(job), job.workspace, at_once) as runs:
+    with openface_runs.own_workspace(job.workspace) as workspace:
+        told = openface_runs.try_out(command, workspace)
+        with openface_runs.Runs(command, names, _source(job), workspace, at_once) as runs:
 
-        @contextmanager
-        def read(video: Video) -> Iterator[Alignment]:
-            with runs.output(video.video) as (folder, said):
-                yield aligned.of_openface_run(folder, said, job.root, video)
+            @contextmanager
+            def read(video: Video) -> Iterator[Alignment]:
+                with runs.output(video.video) as (folder, said):
+                    yield aligned.of_openface_run(folder, said, job.root, video)
 
-        yield Prepared(read, {"openface": told})
+            yield Prepared(read, {"openface": told})
 
 
 def _source(job: Job) -> Callable[[str, Path], Path]:
