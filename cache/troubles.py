@@ -49,7 +49,9 @@ def alone(video: str, failures: dict[str, str]) -> Iterator[None]:
 
 def describe(problem: Exception) -> str:
     """Return an error in one line: its kind, what it says, and the last place of ours it came through."""
-    told = " ".join(f"{type(problem).__name__}: {problem}".split())
+    kind = type(problem)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    told = " ".join(f"{name}: {problem}".split())
     passed = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(problem.__traceback__)]
     ours = [(path, line) for path, line in passed if any(path.is_relative_to(ROOT / room) for room in ROOMS)]
     return f"{told} (at {ours[-1][0].relative_to(ROOT)}:{ours[-1][1]})" if ours else told
