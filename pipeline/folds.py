@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.errors import DataError
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -21,7 +23,7 @@ def leave_one_subject_out(subjects: Iterable[str]) -> list[Fold]:
     Subjects may repeat (one per video, say) and come in any order.
 
     Raises:
-        ValueError: fewer than two different subjects.
+        DataError: fewer than two different subjects.
     """
     return leave_groups_out(subjects, 1)
 
@@ -32,11 +34,11 @@ def leave_groups_out(subjects: Iterable[str], size: int) -> list[Fold]:
     Fewer detectors to train than one per subject, each trained on fewer people: cheaper, and no paper's protocol.
 
     Raises:
-        ValueError: `size` is below 1, or the subjects are not more than one group.
+        DataError: `size` is below 1, or the subjects are not more than one group.
     """
     present = sorted(set(subjects))
     if size < 1 or len(present) <= size:
-        raise ValueError(
+        raise DataError(
             f"Leaving {size} of the subjects out needs at least {max(size, 1) + 1} subjects, found "
             f"{', '.join(present) or 'none'}. Add videos of other subjects"
         )
@@ -48,9 +50,9 @@ def everyone(subjects: Iterable[str]) -> Fold:
     """Return the fold named ``all``, trained on every subject: for new people, never for a score on these.
 
     Raises:
-        ValueError: no subject.
+        DataError: no subject.
     """
     present = tuple(sorted(set(subjects)))
     if not present:
-        raise ValueError("No subjects to train on, expected at least 1. Check that the corpus has videos")
+        raise DataError("No subjects to train on, expected at least 1. Check that the corpus has videos")
     return Fold("all", present, ())

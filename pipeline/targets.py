@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline.anchors import POINT, Anchors
 from pipeline.classification import IGNORED, NEGATIVE
+from pipeline.errors import DataError
 from pipeline.recordings import NO_EMOTION
 
 
@@ -167,7 +168,7 @@ def _match_points(truths: Truths, anchors: Anchors, parameters: MatchParameters)
     """Return ``(B, P)``: the shortest truth around each point whose farther end lies in the range of its level."""
     given = len(parameters.point_ranges)
     if given != anchors.level_count:
-        raise ValueError(f"point_ranges has {given} ranges, expected one for each of the {anchors.level_count} levels")
+        raise DataError(f"point_ranges has {given} ranges, expected one for each of the {anchors.level_count} levels")
     least, greatest = _ranges(anchors, parameters)
     before = anchors.center - truths.intervals[..., :1]  # (B, G, P)
     after = truths.intervals[..., 1:] - anchors.center
