@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -12,7 +12,7 @@ import typer
 
 from cache import frames, manifest, shards, upkeep, videos
 from cache.aligned import AlignParameters
-from cache.errors import InputError
+from cache.errors import InputError, ShardError
 from cache.videos import Video
 from stages import aligners, command, console, corpora, options, params, shard_folders
 from stages.aligners import Job, Prepared
@@ -36,7 +36,8 @@ def main(
     table = {video.video: video for video in videos.read(videos_path)}
     for video in table.values():
         aligners.check(video, parameters)
-    keys = {name: key_of(root, video, parameters) for name, video in table.items()}
+    tools = tools_of(corpus, output, parameters)
+    keys = {name: key_of(root, video, parameters, tools) for name, video in table.items()}
     missing = upkeep.plan(output, keys, frames.is_current, force)
     if dry_run:
         console.result(f"align: would make {len(missing)} of {len(keys)} shards in {output}")
@@ -71,13 +72,28 @@ def read_nothing(video: Video) -> NoReturn:
     raise ValueError(f"{video.video} was not to be aligned")
 
 
-def key_of(root: Path, video: Video, parameters: AlignParameters) -> str:
+def tools_of(corpus: str, output: Path, parameters: AlignParameters) -> Mapping[str, str]:
+    """Return what lies outside the corpus folder and decides the frames of every video, by digest."""
+    try:
+        known = manifest.read(output).run
+    except (InputError, ShardError):
+        known = {}
+    tools = aligners.METHODS[parameters.method].tools(parameters, known)
+    if tools:
+        console.say(
+            "align: DVC does not see the files of OpenFace change; after that run "
+            f"dvc repro --single-item --force align@{corpus}, which makes anew what they change"
+        )
+    return tools
+
+
+def key_of(root: Path, video: Video, parameters: AlignParameters, tools: Mapping[str, str]) -> str:
     """Return the fingerprint of the frames of a video: its source, how it is read, the version of this code."""
     method = aligners.METHODS[parameters.method]
     described = {name: str(getattr(parameters, name)) for name in ("method", *method.counting)}
     numbers = {"first_label": video.first_label, "frame_step": video.frame_step, "version": ALIGN_VERSION}
     ingredients = method.ingredients(root, video, parameters)
-    return shards.fingerprint({"source_digest": video.source_digest, **described, **ingredients, **numbers})
+    return shards.fingerprint({"source_digest": video.source_digest, **described, **ingredients, **tools, **numbers})
 
 
 def align(prepared: Prepared, video: Video, method: str, path: Path, key: str) -> int:
