@@ -92,7 +92,7 @@ def leave_only(here: Path, whole: dict[Path, str], listed: list[dict[str, list[s
         else:
             overrides = {name: values for name, values in described["overrides"].items() if f"overrides.{name}" in kept}
             nothing = {"reader": "none", "facts": {}, "classes": ["nothing"]}
-            left = {name: described[name] if name in kept else nothing[name] for name in nothing}
+            left = nothing | {name: value for name, value in described.items() if name in kept}
             left["overrides"] = {name: {} for name in described["overrides"]} | overrides
         path.write_text(yaml.safe_dump(left), encoding="utf-8")
 
