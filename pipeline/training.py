@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pipeline.augmentation import AugmentParameters, disturb, move
 from pipeline.detector import Detector, DetectorParameters
+from pipeline.errors import DataError
 from pipeline.folds import Fold
 from pipeline.losses import LossParameters, detection_loss
 from pipeline.normalisation import NORMALISATIONS
@@ -140,7 +141,7 @@ def train_fold(
     length = parameters.detector.window_frames
     among = candidates(stacked, length, settings.window_stride, parameters.match.whole_share)
     if not len(among.positive.starts):
-        raise ValueError(
+        raise DataError(
             f"fold {fold.name!r}: no window of {length} frames holds a whole expression. "
             "Use longer windows, or check that onsets and offsets are in frames of these videos"
         )
@@ -197,7 +198,7 @@ def _learn(
             step += 1
         total, interval, classification = (sums / len(batches)).tolist()
         if not math.isfinite(total):
-            raise ValueError(f"The loss is {total} in epoch {epoch}. Lower learning_rate or set gradient_limit")
+            raise DataError(f"The loss is {total} in epoch {epoch}. Lower learning_rate or set gradient_limit")
         losses = EpochLosses(epoch, len(drawn.starts), total, interval, classification)
         progress(losses)
         yield losses
@@ -233,21 +234,21 @@ def _choose(recordings: Sequence[Recording], fold: Fold, class_count: int) -> li
         key=lambda recording: (recording.subject, recording.video),
     )
     if missing := set(fold.train_subjects) - {recording.subject for recording in chosen}:
-        raise ValueError(f"fold {fold.name!r}: no recording of {', '.join(sorted(missing))}. Extract their features")
+        raise DataError(f"fold {fold.name!r}: no recording of {', '.join(sorted(missing))}. Extract their features")
     if not any(len(recording.emotions) for recording in chosen):
-        raise ValueError(
+        raise DataError(
             f"fold {fold.name!r}: the {len(fold.train_subjects)} subjects to train on have no expressions. "
             "Check the expressions that the index stage found, and the kind and classes chosen"
         )
     if not any(recording.face_found.any() for recording in chosen):
-        raise ValueError(
+        raise DataError(
             f"fold {fold.name!r}: no face in any frame of the {len(chosen)} videos to train on. "
             "Look at the aligned frames, and align them again"
         )
     for recording in chosen:
         if ((recording.emotions < 0) | (recording.emotions >= class_count)).any():
             found = sorted(set(recording.emotions.tolist()))
-            raise ValueError(f"video {recording.video!r}: emotions are {found}, expected 0 to {class_count - 1}")
+            raise DataError(f"video {recording.video!r}: emotions are {found}, expected 0 to {class_count - 1}")
     return chosen
 
 

@@ -75,15 +75,15 @@ class Method:
         counting: the parameters that change what it gives, and so belong to a shard's key.
         prepare: makes it ready for a job.
         ingredients: what else it makes the frames of a video from, by digest, for the key.
-        tools: what it makes those of every video with, likewise, from the parameters and the facts of an earlier run;
-            these files lie outside the corpus folder, where DVC does not look.
+        common: likewise, what it makes those of every video with, from the parameters and the facts of an earlier run;
+            it lies outside the corpus folder, where DVC does not look. InputError where it is missing.
     """
 
     sources: tuple[str, ...]
     counting: tuple[str, ...]
     prepare: Callable[[Job], AbstractContextManager[Prepared]]
     ingredients: Callable[[Path, Video, AlignParameters], Mapping[str, str]] = _no_more
-    tools: Callable[[AlignParameters, Mapping[str, Any]], Mapping[str, str]] = _no_more
+    common: Callable[[AlignParameters, Mapping[str, Any]], Mapping[str, str]] = _no_more
 
 
 def check(video: Video, parameters: AlignParameters) -> None:
@@ -111,18 +111,19 @@ def _by_openface(job: Job) -> Iterator[Prepared]:
     parameters = job.parameters
     path = openface_model.find_command(parameters.openface_folder)
     command = Command(path, parameters.openface_format, parameters.openface_model)
-    told = openface_runs.try_out(command, job.workspace)
     digest = openface_model.digest_of(path, parameters.openface_model)
     at_once = parameters.processes or len(os.sched_getaffinity(0))
     names = [video.video for video in job.videos]
-    with openface_runs.Runs(command, names, _source(job), job.workspace, at_once) as runs:
+    with openface_runs.own_workspace(job.workspace) as workspace:
+        told = openface_runs.try_out(command, workspace)
+        with openface_runs.Runs(command, names, _source(job), workspace, at_once) as runs:
 
-        @contextmanager
-        def read(video: Video) -> Iterator[Alignment]:
-            with runs.output(video.video) as (folder, said):
-                yield aligned.of_openface_run(folder, said, job.root, video)
+            @contextmanager
+            def read(video: Video) -> Iterator[Alignment]:
+                with runs.output(video.video) as (folder, said):
+                    yield aligned.of_openface_run(folder, said, job.root, video)
 
-        yield Prepared(read, {"openface": {**told, "digest": digest}})
+            yield Prepared(read, {"openface": {**told, "digest": digest}})
 
 
 def _openface(parameters: AlignParameters, known: Mapping[str, Any]) -> dict[str, str]:
@@ -255,5 +256,5 @@ METHODS: dict[str, Method] = {
         ("video", "images"), ("face", "quality"), _from_openface_landmarks, _ingredients_of_landmarks, _mean_shape
     ),
     "builtin": Method(("video", "images"), ("face", "quality"), _built_in, lambda *_: face_models.DIGESTS),
-    "openface": Method(("video", "images"), ("openface_model", "openface_format"), _by_openface, tools=_openface),
+    "openface": Method(("video", "images"), ("openface_model", "openface_format"), _by_openface, common=_openface),
 }
