@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cache import label_tables
 from cache.errors import InputError
+from cache.image_sets import StoredImages
 from cache.labelled_arrays import TEST, TRAIN, VALIDATION, LabelledImages
 
 INDEX = "ferplus48_index.npz"
@@ -82,7 +83,7 @@ def _with_emotion(
     kept = np.flatnonzero(votes[:, emotions].sum(axis=1) > 0.5 * votes.sum(axis=1))
     shares = votes[kept][:, emotions]
     return LabelledImages(
-        images[kept],
+        StoredImages(images, kept),
         shares / shares.sum(axis=1, keepdims=True),
         usage[kept].astype(np.uint8),
         shares.max(axis=1) > 0.5 * votes[kept].sum(axis=1),

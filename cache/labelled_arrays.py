@@ -1,4 +1,4 @@
-"""Labelled images in memory: what every layout of a data set becomes."""
+"""Labelled images with their labels in memory: what every layout of a data set becomes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cache.errors import InputError
-from cache.image_files import decode
+from cache.image_sets import ImageFiles, Images
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 # Of images that come without a split: what a tenth is put aside for is decided by their subject's name.
 PUT_ASIDE = {0: VALIDATION, 1: TEST}
+# The box of a face that fills its image.
+WHOLE = (0, 0, -1, -1)
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class LabelledImages:
     """``N`` images of one size.
 
     Attributes:
-        images: ``(N, S, S)`` grey or ``(N, S, S, 3)`` RGB, uint8.
+        images: grey or RGB, in memory or still files.
         targets: ``(N, K)`` float32, the share of each class; a row adds up to 1.
         split: ``(N,)`` uint8 of `TRAIN`, `VALIDATION`, `TEST`.
         is_clear: ``(N,)`` bool, more than half of all who looked chose one class.
@@ -33,7 +34,7 @@ class LabelledImages:
         classes: names of the ``K`` classes.
     """
 
-    images: NDArray[np.uint8]
+    images: Images
     targets: NDArray[np.float32]
     split: NDArray[np.uint8]
     is_clear: NDArray[np.bool_]
@@ -44,7 +45,7 @@ class LabelledImages:
         """Return some of the images, by position."""
         return replace(
             self,
-            images=self.images[rows],
+            images=self.images.take(rows),
             targets=self.targets[rows],
             split=self.split[rows],
             is_clear=self.is_clear[rows],
@@ -61,11 +62,11 @@ class LabelledImages:
         return {name: int((self.split == part).sum()) for name, part in PARTS.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One image that is still a file: ``split`` None leaves it to the subject's name, ``box`` cuts out the face."""
 
-    path: Path
+    path: str
     label: str
     split: int | None
     subject: str
@@ -73,22 +74,23 @@ class Entry:
 
 
 def load(root: Path, entries: Sequence[Entry], classes: Sequence[str], image_size: int) -> LabelledImages:
-    """Return the images of all entries, decoded and reduced or enlarged to one size.
+    """Return the images of all entries; each is decoded, and reduced or enlarged to one size, when it is read.
 
     When no entry says which part it belongs to, a tenth of the subjects validates and a tenth tests.
 
     Raises:
-        InputError: fewer than two classes, or an image is missing or damaged.
+        InputError: fewer than two classes, or an image is missing.
     """
     if not entries or len(classes) < 2:
         raise InputError(f"{root} has {len(entries)} images of {len(classes)} classes, expected at least 2 classes.")
-    images = np.empty((len(entries), image_size, image_size, 3), np.uint8)
-    for row, entry in enumerate(entries):
-        images[row] = _face(entry, image_size)
-    numbers = np.array([list(classes).index(entry.label) for entry in entries])
+    for entry in entries:
+        if not Path(entry.path).is_file():
+            raise InputError(f"{entry.path} is missing, though it is listed. Are all images there?")
+    boxes = np.array([entry.box or WHOLE for entry in entries], np.int32)
+    numbers = np.array([classes.index(entry.label) for entry in entries])
     told = np.array([TRAIN if entry.split is None else entry.split for entry in entries], np.uint8)
     found = LabelledImages(
-        images,
+        ImageFiles(tuple(entry.path for entry in entries), boxes, image_size),
         np.eye(len(classes), dtype=np.float32)[numbers],
         told,
         np.ones(len(entries), dtype=bool),
@@ -106,16 +108,3 @@ def put_aside(found: LabelledImages, tenths: Mapping[int, int]) -> LabelledImage
         if split[row] == TRAIN and tenth in tenths:
             split[row] = tenths[tenth]
     return replace(found, split=split)
-
-
-def _face(entry: Entry, image_size: int) -> NDArray[np.uint8]:
-    if not entry.path.is_file():
-        raise InputError(f"{entry.path} is missing, though it is listed. Are all images there?")
-    image = decode(entry.path)
-    if entry.box is not None:
-        left, top, width, height = entry.box
-        image = image[max(top, 0) : top + height, max(left, 0) : left + width]
-        if 0 in image.shape:
-            raise InputError(f"{entry.path}: the face's box {entry.box} lies outside the image.")
-    reducing = cv2.INTER_AREA if min(image.shape[:2]) > image_size else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (image_size, image_size), interpolation=reducing), np.uint8)

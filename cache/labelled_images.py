@@ -1,4 +1,4 @@
-"""Faces with emotions as data sets of images publish them: every layout becomes the same arrays in memory."""
+"""Faces with emotions as data sets of images publish them: every layout becomes the same labels beside images."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_folder(root: Path, image_size: int) -> LabelledImages:
     split = bool(parts) and set(parts) <= set(SPLITS)
     places = [(SPLITS[name], path) for name, path in parts.items()] if split else [(None, root)]
     entries = [
-        Entry(image, folder.name, part, str(image.relative_to(root)))
+        Entry(str(image), folder.name, part, str(image.relative_to(root)))
         for part, place in places
         for folder in sorted(place.iterdir())
         if folder.is_dir()
@@ -59,7 +59,7 @@ def read_csv(root: Path, image_size: int) -> LabelledImages:
             raise InputError(f"{root}:{line}: split is {part!r}, expected one of {', '.join(SPLITS)}")
         subject = (row.get("subject") or "").strip() or row["path"]
         entries.append(
-            Entry(label_tables.inside(root, row["path"], line), row["label"].strip(), SPLITS.get(part), subject)
+            Entry(str(label_tables.inside(root, row["path"], line)), row["label"].strip(), SPLITS.get(part), subject)
         )
     return load(root, entries, sorted({entry.label for entry in entries}), image_size)
 
@@ -80,7 +80,7 @@ def read_affectnet(root: Path, image_size: int) -> LabelledImages:
             if number >= len(AFFECTNET_CLASSES):
                 continue
             path = label_tables.inside(table, row["subDirectory_filePath"], line)
-            entries.append(Entry(path, AFFECTNET_CLASSES[number], part, path.name, _box(row, table, line)))
+            entries.append(Entry(str(path), AFFECTNET_CLASSES[number], part, path.name, _box(row, table, line)))
     return put_aside(load(root, entries, AFFECTNET_CLASSES, image_size), {0: VALIDATION})
 
 
@@ -94,7 +94,7 @@ def _read_affectnet_folders(root: Path, image_size: int) -> LabelledImages:
             number = label_tables.whole_number(_scalar(label), str(label))
             if number < len(AFFECTNET_CLASSES):
                 image = folder / "images" / f"{label.stem.removesuffix('_exp')}.jpg"
-                entries.append(Entry(image, AFFECTNET_CLASSES[number], part, image.name))
+                entries.append(Entry(str(image), AFFECTNET_CLASSES[number], part, image.name))
     return put_aside(load(root, entries, AFFECTNET_CLASSES, image_size), {0: VALIDATION})
 
 
@@ -121,7 +121,7 @@ def read_rafdb(root: Path, image_size: int) -> LabelledImages:
         if not 1 <= number <= len(RAFDB_CLASSES) or not name.startswith(("train", "test")):
             raise InputError(f"{table}:{line}: found {text!r}, expected `train_00001.jpg 5`: a label from 1 to 7")
         path = folder / f"{Path(name).stem}_aligned.jpg"
-        entries.append(Entry(path, RAFDB_CLASSES[number - 1], TEST if name.startswith("test") else None, name))
+        entries.append(Entry(str(path), RAFDB_CLASSES[number - 1], TEST if name.startswith("test") else None, name))
     return put_aside(load(root, entries, RAFDB_CLASSES, image_size), {0: VALIDATION})
 
 

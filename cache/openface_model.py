@@ -5,6 +5,7 @@ OpenFace's licence forbids to pass its files on, so nothing of it ships: they ar
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -13,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.errors import InputError
+from cache.files import sha256_of
 
 VARIABLE = "OPENFACE"
 COMMAND = "FeatureExtraction"
+DEFAULT_MODEL = "model/main_ceclm_general.txt"
 MEAN_SHAPE = "model/pdms/In-the-wild_aligned_PDM_68.txt"
 POINTS = 68
 # Beside the command as built or unpacked; in a source tree; below the prefix of an installed one.
@@ -63,6 +66,20 @@ def find_command(folder: str | None) -> Path:
         f"Install OpenFace 2.2, then put it on PATH, or set align.openface_folder or {VARIABLE} to its folder. "
         "Without OpenFace, align.method 'builtin' or 'none' may do."
     )
+
+
+def digest_of(command: Path, model: str | None) -> str:
+    """Return a digest of what decides what OpenFace finds: the command, and every file beside the model it reads.
+
+    Args:
+        model: `align.openface_model`; a model that is found nowhere has no part in the digest.
+    """
+    wanted = model or DEFAULT_MODEL
+    places = [Path(wanted), *(command.parent / place / wanted for place in _MODEL_PLACES)]
+    folders = [place.parent for place in places if place.is_file()][:1]
+    inside = [(path.relative_to(folder), path) for folder in folders for path in folder.rglob("*") if path.is_file()]
+    told = [f"{name.as_posix()} {sha256_of(path)}" for name, path in sorted(inside)]
+    return hashlib.sha256("\n".join([sha256_of(command), *told]).encode()).hexdigest()
 
 
 def read_mean_shape(path: Path) -> NDArray[np.float64]:

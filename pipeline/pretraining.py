@@ -17,7 +17,17 @@ from torchvision.models import resnet18
 from pipeline.encoder import CLASSIFIER, IGNORED_SUFFIX, Preprocessing
 from pipeline.errors import DataError
 from pipeline.image_augmentation import ImageAugmentParameters
-from pipeline.labelled_faces import Faces, batches, channels_first, check, class_weights, normalise, preprocessing_of
+from pipeline.labelled_faces import (
+    Faces,
+    Images,
+    batches,
+    channels_first,
+    check,
+    class_weights,
+    in_turn,
+    normalise,
+    preprocessing_of,
+)
 
 # Of images that are only looked at; of no consequence for the result.
 BATCH_SIZE = 256
@@ -155,13 +165,14 @@ def on_device(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 @torch.inference_mode()
-def classify(network: nn.Module, images: Tensor, preprocessing: Preprocessing, device: torch.device) -> Tensor:
+def classify(network: nn.Module, images: Tensor | Images, preprocessing: Preprocessing, device: torch.device) -> Tensor:
     """Return ``(N, K)`` logits of undisturbed images, on the CPU."""
     network.eval()
     size = (preprocessing.image_size, preprocessing.image_size)
     logits = []
-    for first in range(0, len(images), BATCH_SIZE):
-        batch = channels_first(images[first : first + BATCH_SIZE].to(device))
+    runs = [torch.arange(first, min(first + BATCH_SIZE, len(images))) for first in range(0, len(images), BATCH_SIZE)]
+    for found in in_turn(images, runs):
+        batch = channels_first(found.to(device))
         if batch.shape[-2:] != size:
             batch = F.interpolate(batch, size=size, mode="bilinear", antialias=True, align_corners=False)
         with _precision(device):

@@ -1,4 +1,4 @@
-"""Every figure of a corpus in one dictionary: what the metrics file and the report are made of.
+"""Every figure of a corpus in one dictionary, and the dozen of them that runs are compared by.
 
 Spotting looks at intervals alone, recognition at the emotion of what spotting matched, detection at both: there, only
 a truth of the same class can be matched. Thresholds come from other subjects (``thresholds.py``), confidence alone
@@ -23,6 +23,9 @@ from pipeline.recognition import Figures, confusion_matrix, recognition_figures
 from pipeline.results import VideoResult, keep_confident, threshold_of
 from pipeline.statistics import bootstrap_f1
 from pipeline.thresholds import SPOTTING_IOU, choose_thresholds, oracle_threshold
+
+# Of spotting; more would make `dvc exp show` a table that nobody can read.
+HEADLINE = ("f1", "precision", "recall", "tp", "n", "m", "map")
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,17 @@ def evaluate(videos: Sequence[VideoResult], thresholds: Mapping[str, float], cla
     oracle = oracle_threshold(videos)
     figures["oracle"] = {"threshold": oracle, **_figures_of(pooled, pooled.confidence >= oracle, class_names)}
     return figures
+
+
+def headline(figures: Figures) -> Figures:
+    """Return the dozen of ``summarise``'s figures that runs are compared by: columns of an experiment table."""
+    return {
+        "spotting": {name: figures["spotting"][name] for name in HEADLINE},
+        "recognition": {name: figures["recognition"][name] for name in ("uf1", "accuracy")},
+        "detection": {"map": figures["detection"]["map"]},
+        "guessing": {"f1": figures["guessing"]["spotting"]["f1"]},
+        "oracle": {"f1": figures["oracle"]["spotting"]["f1"]},
+    }
 
 
 def counts_by_subject(videos: Sequence[VideoResult], thresholds: Mapping[str, float]) -> dict[str, Counts]:

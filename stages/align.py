@@ -12,7 +12,7 @@ import typer
 
 from cache import frames, manifest, shards, upkeep, videos
 from cache.aligned import AlignParameters
-from cache.errors import InputError
+from cache.errors import InputError, ShardError
 from cache.frames import Frame
 from cache.ownership import ShardFolder
 from cache.videos import Video
@@ -39,7 +39,7 @@ def main(
     left_out.say("align", videos_path)
     for video in table.values():
         aligners.check(video, parameters)
-    common = aligners.METHODS[parameters.method].common(parameters)
+    common = common_of(corpus, output, parameters)
     folder = ShardFolder(output, corpus, frames.LAYOUT, frames.is_current)
     planned = upkeep.plan(folder, list(table), lambda name: key_of(root, table[name], parameters, common), force)
     if dry_run:
@@ -74,6 +74,21 @@ def prepare(job: Job, output: Path) -> Iterator[Prepared]:
 def read_nothing(video: Video) -> NoReturn:
     """Raise: no video is missing, so none is read."""
     raise ValueError(f"{video.video} was not to be aligned")
+
+
+def common_of(corpus: str, output: Path, parameters: AlignParameters) -> Mapping[str, str]:
+    """Return what all videos are made with that lies outside the corpus folder, by digest."""
+    try:
+        known = manifest.read(output).run
+    except (InputError, ShardError):
+        known = {}
+    common = aligners.METHODS[parameters.method].common(parameters, known)
+    if common:
+        console.say(
+            "align: DVC does not see the files of OpenFace change; after that run "
+            f"dvc repro --single-item --force align@{corpus}, which makes anew what they change"
+        )
+    return common
 
 
 def key_of(root: Path, video: Video, parameters: AlignParameters, common: Mapping[str, str]) -> str:

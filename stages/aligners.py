@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import aligned, face_models, image_folders, openface_landmarks, openface_model, openface_runs, raw_frames
+from cache import (
+    aligned,
+    face_models,
+    image_folders,
+    openface_landmarks,
+    openface_model,
+    openface_runs,
+    raw_frames,
+    watched,
+)
 from cache.aligned import Alignment, AlignParameters
 from cache.errors import InputError
 from cache.files import sha256_of
@@ -66,14 +75,15 @@ class Method:
         counting: the parameters that change what it gives, and so belong to a shard's key.
         prepare: makes it ready for a job.
         ingredients: what else it makes the frames of a video from, by digest, for the key.
-        common: likewise, what it makes those of every video from; InputError where that is missing.
+        common: likewise, what it makes those of every video with, from the parameters and the facts of an earlier run;
+            it lies outside the corpus folder, where DVC does not look. InputError where it is missing.
     """
 
     sources: tuple[str, ...]
     counting: tuple[str, ...]
     prepare: Callable[[Job], AbstractContextManager[Prepared]]
     ingredients: Callable[[Path, Video, AlignParameters], Mapping[str, str]] = _no_more
-    common: Callable[[AlignParameters], Mapping[str, str]] = _no_more
+    common: Callable[[AlignParameters, Mapping[str, Any]], Mapping[str, str]] = _no_more
 
 
 def check(video: Video, parameters: AlignParameters) -> None:
@@ -101,6 +111,7 @@ def _by_openface(job: Job) -> Iterator[Prepared]:
     parameters = job.parameters
     path = openface_model.find_command(parameters.openface_folder)
     command = Command(path, parameters.openface_format, parameters.openface_model)
+    digest = openface_model.digest_of(path, parameters.openface_model)
     at_once = parameters.processes or len(os.sched_getaffinity(0))
     names = [video.video for video in job.videos]
     with openface_runs.own_workspace(job.workspace) as workspace:
@@ -112,7 +123,16 @@ def _by_openface(job: Job) -> Iterator[Prepared]:
                 with runs.output(video.video) as (folder, said):
                     yield aligned.of_openface_run(folder, said, job.root, video)
 
-            yield Prepared(read, {"openface": told})
+            yield Prepared(read, {"openface": {**told, "digest": digest}})
+
+
+def _openface(parameters: AlignParameters, known: Mapping[str, Any]) -> dict[str, str]:
+    try:
+        path = openface_model.find_command(parameters.openface_folder)
+    except InputError:
+        # Whoever was given the frames need not have OpenFace: they stay those of the run that made them.
+        return {"openface": str(known.get("openface", {}).get("digest"))}
+    return {"openface": openface_model.digest_of(path, parameters.openface_model)}
 
 
 def _source(job: Job) -> Callable[[str, Path], Path]:
@@ -155,6 +175,10 @@ def _from_openface_landmarks(job: Job) -> Iterator[Prepared]:
     yield Prepared(read, {"mean_shape_sha256": sha256_of(path)})
 
 
+def _mean_shape(parameters: AlignParameters, _known: Mapping[str, Any]) -> dict[str, str]:
+    return {"mean_shape": sha256_of(openface_model.find_mean_shape(parameters.openface_folder))}
+
+
 def _ingredients_of_landmarks(root: Path, video: Video, parameters: AlignParameters) -> dict[str, str]:
     try:
         landmarks = sha256_of(_landmarks_of(root, video, parameters))
@@ -162,10 +186,6 @@ def _ingredients_of_landmarks(root: Path, video: Video, parameters: AlignParamet
         # This video will fail, and say why; the others go on.
         landmarks = "missing"
     return {"landmarks": landmarks}
-
-
-def _mean_shape(parameters: AlignParameters) -> dict[str, str]:
-    return {"mean_shape": sha256_of(openface_model.find_mean_shape(parameters.openface_folder))}
 
 
 def _landmarks_of(root: Path, video: Video, parameters: AlignParameters) -> Path:
@@ -177,6 +197,7 @@ def _landmark_folder(root: Path, parameters: AlignParameters) -> Path:
     told = "align.landmarks, the folder in the corpus folder that holds OpenFace's CSV files (<video>.csv),"
     if parameters.landmarks is None:
         raise InputError(f"{told} is null: set it in configs/params.yaml or in the corpus file.")
+    watched.check_inside(root, parameters.landmarks, "align.landmarks")
     folder = root / parameters.landmarks
     if not folder.is_dir():
         raise InputError(f"{told} is {folder}, which is missing or no folder. Correct it.")
@@ -235,5 +256,5 @@ METHODS: dict[str, Method] = {
         ("video", "images"), ("face", "quality"), _from_openface_landmarks, _ingredients_of_landmarks, _mean_shape
     ),
     "builtin": Method(("video", "images"), ("face", "quality"), _built_in, lambda *_: face_models.DIGESTS),
-    "openface": Method(("video", "images"), ("openface_model", "openface_format"), _by_openface),
+    "openface": Method(("video", "images"), ("openface_model", "openface_format"), _by_openface, common=_openface),
 }

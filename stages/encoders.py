@@ -29,18 +29,24 @@ def check_name(name: str) -> str:
     return files.check_video_id(name)
 
 
+def path_of(folder: Path, name: str) -> Path:
+    """Return where an encoder's weights lie."""
+    return folder / f"{name}.safetensors"
+
+
 def load(
     name: str, folder: Path, image_size: int, seed: int = 0
 ) -> tuple[dict[str, Tensor], Preprocessing, dict[str, Any]]:
     """Return an encoder's weights, preparation and card; only the random one heeds the image size and the seed given.
 
     Raises:
-        InputError: there is no encoder of this name, or its file is damaged or holds other weights than a ResNet18's.
+        InputError: there is no encoder of this name, or its file is damaged, holds other weights than a ResNet18's, or
+            others than its card was written for.
     """
     if name == RANDOM:
         chosen = Preprocessing(image_size, "colour", encoder.IMAGENET_MEAN, encoder.IMAGENET_DEVIATION)
         return encoder.random_weights(seed), chosen, {}
-    path = folder / f"{name}.safetensors"
+    path = path_of(folder, name)
     if not path.is_file():
         known = [RANDOM, *sorted(p.stem for p in folder.glob("*.safetensors"))]
         raise InputError(
@@ -54,6 +60,11 @@ def load(
         encoder.check(tensors)
     except DataError as error:
         raise InputError(f"{path}: {error} --name {name}") from error
+    found = encoder.digest_of(tensors)
+    if card.get("sha256") != found:
+        raise InputError(
+            f"{path} holds weights of SHA-256 {found}, its card says {card.get('sha256')}. Fetch or make it again."
+        )
     return tensors, preprocessing, card
 
 
@@ -71,6 +82,6 @@ def write(
     """
     encoder.check(state)
     whole = {**card, "preprocessing": dataclasses.asdict(preprocessing), "sha256": encoder.digest_of(state)}
-    weights.write(output / f"{name}.safetensors", {key: value.numpy() for key, value in state.items()}, whole)
+    weights.write(path_of(output, name), {key: value.numpy() for key, value in state.items()}, whole)
     with files.write_atomically(output / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The stage `evaluate`: detections beside expressions -> metrics, and the curves behind them."""
+"""The stage `evaluate`: detections beside expressions -> metrics, every figure, and the curves behind them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.average_precision import spotting_curve
 from pipeline.matching import pool
 from pipeline.recognition import Figures
 from pipeline.results import VideoResult
-from pipeline.scoring import EvaluateParameters, summarise
+from pipeline.scoring import EvaluateParameters, headline, summarise
 from pipeline.thresholds import SPOTTING_IOU
 from stages import command, console, corpora, left_out, options, params
 
@@ -31,7 +31,8 @@ def main(
     expressions_path: Annotated[Path, typer.Option("--expressions", help="expressions.parquet.")],
     detections_path: Annotated[Path, typer.Option("--detections", help="detections.parquet.")],
     detectors: Annotated[Path, typer.Option(help="The folder of detectors, whose cards name the encoder.")],
-    metrics: Annotated[Path, typer.Option(help="metrics.json.")],
+    metrics: Annotated[Path, typer.Option(help="metrics.json: the dozen figures that runs are compared by.")],
+    figures_path: Annotated[Path, typer.Option("--figures", help="figures.json: every figure.")],
     plots: Annotated[Path, typer.Option(help="The folder of curves for `dvc plots`.")],
     params_path: options.Params = params.PARAMS,
 ) -> None:
@@ -42,11 +43,12 @@ def main(
     left_out.say("evaluate", videos_path)
     results = pair(videos.read(videos_path), expressions.read(expressions_path), found, classes)
     figures = {"encoder": encoder_of(detectors), **summarise(results, classes, parameters)}
-    for folder in (metrics.parent, plots):
+    for folder in (metrics.parent, figures_path.parent, plots):
         files.sweep_temporaries(folder)
     write_plots(plots, results, figures, classes)
-    with files.write_atomically(metrics) as temporary:
-        temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    for path, content in ((figures_path, figures), (metrics, headline(figures))):
+        with files.write_atomically(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     spotting, chance = figures["spotting"], figures["guessing"]["spotting"]
     console.result(
         f"evaluate: {len(results)} videos, spotting F1 {spotting['f1']:.3f} (guessing at random: {chance['f1']:.3f}), "

@@ -30,6 +30,7 @@ def main(
 ) -> None:
     """Encode every aligned frame once."""
     parameters = params.read(params_path, "extract", ExtractParameters, corpora.path_of(corpus))
+    refuse_others_folder(parameters.weights, params.load_section(params_path, "extract")["weights"], output, corpus)
     source = choose(parameters, encoders, device, batch_size)
     aligned = manifest.read(frames_path)
     held = aligned.shards
@@ -54,10 +55,20 @@ def main(
     shard_folders.conclude("extract", output, outcome)
 
 
+def refuse_others_folder(weights: str, usual: str, output: Path, corpus: str) -> None:
+    """Raise ParameterError when a corpus asks for an encoder of its own, but features go where the usual one's lie."""
+    if weights != usual == output.name:
+        raise params.ParameterError(
+            f"{corpora.path_of(corpus)} overrides extract.weights with {weights!r}, but {output} is for the features "
+            f"of {usual!r}: dvc.yaml names folders by extract.weights of configs/params.yaml. Set it there, or for one "
+            f"run: dvc exp run -S 'configs/params.yaml:extract.weights={weights}'"
+        )
+
+
 def choose(parameters: ExtractParameters, encoders: Path, device: str, batch_size: int) -> Source:
     """Return where features come from: the encoder that the parameters name, or the folder they import."""
     if parameters.imported is not None:
-        return Imported(parameters.weights, Path(parameters.imported), parameters)
+        return Imported(parameters.weights, Path(parameters.imported), encoders, parameters)
     return Encoded(parameters, encoders, devices.choose(device), batch_size or parameters.batch_size)
 
 

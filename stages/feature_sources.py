@@ -109,13 +109,15 @@ class Imported:
 
     layer = "imported"
 
-    def __init__(self, name: str, folder: Path, parameters: ExtractParameters) -> None:
-        """Take note of the folder, which has to be there."""
+    def __init__(self, name: str, folder: Path, encoder_folder: Path, parameters: ExtractParameters) -> None:
+        """Take note of the folder, which has to be there, and of a name that no encoder has."""
         if not folder.is_dir():
             raise InputError(f"extract.imported is {folder}, which is no folder. It holds one <video>.npy a video.")
-        if name == encoders.RANDOM:
-            raise InputError(f"extract.weights is {name!r}; imported features need a name of their own, such as i3d.")
+        if name == encoders.RANDOM or encoders.path_of(encoder_folder, name).exists():
+            raise InputError(f"extract.weights is {name!r}, an encoder; {folder} needs a name of its own.")
         self.name, self.folder = name, folder
+        self.is_watched = folder.resolve().is_relative_to(encoder_folder.resolve())
+        self.encoder_folder = encoder_folder
         self.first, self.stride = parameters.imported_first, parameters.imported_stride
 
     def begin(self) -> None:
@@ -123,6 +125,11 @@ class Imported:
         console.say(
             f"extract: features {self.name} are taken from {self.folder}; nothing here knows how they were made"
         )
+        if not self.is_watched:
+            console.say(
+                f"extract: DVC does not see {self.folder} change; put it below {self.encoder_folder}, or after a "
+                "change run dvc repro --single-item --force extract@<corpus>, which takes what changed"
+            )
 
     def key(self, name: str, frames_digest: str) -> str:
         """Return the fingerprint of the file, the frames and how one is spread over the other."""

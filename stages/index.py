@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cache import audit, expressions, failures, files, videos
+from cache import audit, expressions, failures, files, videos, watched
 from cache.audit import AuditRow
 from cache.corpora import casme2, casme3, samm_lv, table
 from cache.errors import InputError
@@ -24,6 +24,9 @@ READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Tables]]] = {
     "samm_lv": (samm_lv.Facts, samm_lv.read),
     "table": (table.TableFacts, table.read),
 }
+
+# Facts that name files and folders, relative to the corpus folder or to the label file.
+PATHS = {"labels", "macro_emotions", "frames", "folder"}
 
 
 def main(
@@ -40,6 +43,8 @@ def main(
         raise params.ParameterError(f"reader {described.reader!r} is none of {', '.join(READERS)}")
     facts_kind, read = READERS[described.reader]
     facts = params.build(described.facts, facts_kind, f"{corpora.path_of(corpus)}: facts")
+    for name in sorted(PATHS & described.facts.keys()):
+        watched.check_inside(root, described.facts[name], f"{corpora.path_of(corpus)}: facts.{name}")
     found_videos, found_expressions, rows = read(root, facts)
     check_classes(found_expressions, described.classes, corpora.path_of(corpus))
     folder = output or Path("data") / corpus
@@ -47,6 +52,8 @@ def main(
     videos.write(folder / "videos.parquet", found_videos)
     expressions.write(folder / "expressions.parquet", found_expressions)
     audit.write(folder / "audit.csv", rows)
+    for link in watched.linked_folders(root, [root / video.path for video in found_videos]):
+        console.say(f"index: {link} is a link to a folder, which DVC does not follow: it will not see a change there")
     for rule, count in collections.Counter(row.rule for row in rows).most_common():
         console.say(f"index: {count} x {rule}, see {folder / 'audit.csv'}")
     console.result(

@@ -15,23 +15,23 @@ from stages import console, options
 def main(
     corpus: options.CorpusName,
     results: Annotated[Path, typer.Option(help="The folder `evaluate` wrote into.")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics file itself.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the file of every figure itself.")] = False,
 ) -> None:
     """Print the scores of a corpus."""
-    path = results / corpus / "metrics.json"
+    path = results / corpus / "figures.json"
     if not path.is_file():
         raise InputError(f"{path} does not exist: {corpus} was not evaluated yet. Run: dvc repro evaluate@{corpus}")
     try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
+        figures = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is no whole JSON ({error}). Run: dvc repro evaluate@{corpus}") from error
-    console.result(json.dumps(metrics, indent=2) if as_json else as_text(corpus, metrics))
+    console.result(json.dumps(figures, indent=2) if as_json else as_text(corpus, figures))
 
 
-def as_text(corpus: str, metrics: dict[str, Any]) -> str:
+def as_text(corpus: str, figures: dict[str, Any]) -> str:
     """Return the figures people compare, one a line."""
-    spotting, recognition, detection = metrics["spotting"], metrics["recognition"], metrics["detection"]
-    guessing, encoder = metrics["guessing"], metrics["encoder"]
+    spotting, recognition, detection = figures["spotting"], figures["recognition"], figures["detection"]
+    guessing, encoder = figures["guessing"], figures["encoder"]
     return "\n".join(
         [
             f"{corpus}: each subject scored by a detector, and with a threshold, that never saw that subject",
@@ -44,7 +44,7 @@ def as_text(corpus: str, metrics: dict[str, Any]) -> str:
             f"  encoder      {encoder['name']}, "
             + (f"{encoder['image_size']} px" if encoder["image_size"] else "features made elsewhere")
             + ("" if encoder["has_learned"] else ", random weights: meaningless for real faces"),
-            f"next: results/{corpus}/metrics.json has every figure and `dvc plots show` the curves;",
+            f"next: results/{corpus}/figures.json has every figure and `dvc plots show` the curves;",
             "      README.md says how to bring your own corpus",
         ]
     )

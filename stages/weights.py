@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,7 +71,8 @@ def train_encoder(
     found = read(images, layout, max(size for size, _ in training.stages))
     found = found.first(limit) if limit else found
     place, chosen = work / name, devices.choose(device)
-    key = key_of(found, training, augmentation)
+    with console.progress("images", len(found.images), "images", quiet) as advance:
+        key = key_of(found, (training, augmentation), advance)
     trained = train(found, training, augmentation, chosen, place / "progress.safetensors", key, force, quiet)
     table, accuracy = tested(trained, found, chosen)
     card = {
@@ -114,15 +115,21 @@ def read(images: Path, layout: str, image_size: int) -> LabelledImages:
 
 
 def faces_of(found: LabelledImages, part: int) -> Faces:
-    """Return one part of the images as tensors."""
+    """Return one part of the images, with their targets as a tensor."""
     rows = np.flatnonzero(found.split == part)
-    return Faces(torch.from_numpy(found.images[rows]), torch.from_numpy(found.targets[rows]))
+    return Faces(found.images.take(rows), torch.from_numpy(found.targets[rows]))
 
 
-def key_of(found: LabelledImages, *parameters: Any) -> str:
-    """Return a hash over all that decides the weights: training goes on only where it was the same."""
+def key_of(found: LabelledImages, parameters: Sequence[Any], advance: Callable[[int], None]) -> str:
+    """Return a hash over all that decides the weights: training goes on only where it was the same.
+
+    Every image is looked at once, so that a damaged one is named before hours of training and not after.
+    """
     total = hashlib.sha256(json.dumps([dataclasses.asdict(p) for p in parameters], sort_keys=True).encode())
-    for values in (found.images, found.targets, found.split):
+    for count, content in found.images.contents():
+        total.update(content)
+        advance(count)
+    for values in (found.targets, found.split):
         total.update(np.ascontiguousarray(values).tobytes())
     return total.hexdigest()
 
@@ -281,8 +288,9 @@ def encode(network: encoder.Encoder, found: LabelledImages, quiet: bool) -> Tens
     """Return ``(N, 512)`` features on the CPU."""
     features = []
     with console.progress("probe", len(found.images), "images", quiet) as advance:
-        for first in range(0, len(found.images), BATCH_SIZE):
-            batch = torch.from_numpy(found.images[first : first + BATCH_SIZE])
+        everything = np.arange(len(found.images))
+        for images in found.images.read(np.split(everything, everything[BATCH_SIZE::BATCH_SIZE])):
+            batch = torch.from_numpy(images)
             colour = batch if batch.ndim == 4 else batch.unsqueeze(-1).expand(-1, -1, -1, 3)
             features.append(network(colour).cpu())
             advance(len(batch))

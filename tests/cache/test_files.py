@@ -32,12 +32,12 @@ def fail(path: Path, problem: BaseException) -> None:
 
 
 WRITER = """
-    import pathlib, sys, time
+    import pathlib, signal, sys
     from cache import files
     with files.write_atomically(pathlib.Path(sys.argv[1])) as temporary:
         temporary.write_text("half")
         print("writing", flush=True)
-        time.sleep(60)
+        signal.pause()
 """
 
 
@@ -128,11 +128,11 @@ def test_the_sweep_looks_one_folder_deeper_and_takes_only_what_is_named_like_a_t
 def test_one_process_holds_a_claim_until_it_dies(tmp_path: Path) -> None:
     lock = tmp_path / "locks" / "v.lock"
     program = """
-        import pathlib, sys, time
+        import pathlib, signal, sys
         from cache import files
         with files.claim(pathlib.Path(sys.argv[1])) as ours:
             print(ours, flush=True)
-            time.sleep(60)
+            signal.pause()
     """
     with start(program, lock) as holder:
         assert holder.stdout is not None

@@ -225,13 +225,13 @@ def test_memory_stays_flat_in_the_length_of_the_video(tmp_path: Path) -> None:
 
 def test_a_killed_writer_leaves_nothing_that_opens_and_a_second_run_works(tmp_path: Path) -> None:
     program = """
-        import runpy, sys, time
+        import runpy, signal, sys
         from pathlib import Path
         from cache import frames
         def records():
             yield from runpy.run_path(sys.argv[1])["some_frames"](3)
             print("writing", flush=True)
-            time.sleep(60)
+            signal.pause()
         frames.write(Path(sys.argv[2]), records(), "key", "demo")
     """
     path = tmp_path / "v.h5"

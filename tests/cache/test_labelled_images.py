@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -11,11 +12,17 @@ from numpy.typing import NDArray
 
 from cache import labelled_images
 from cache.errors import InputError
-from cache.labelled_arrays import TEST, TRAIN, VALIDATION
+from cache.image_sets import RUNS_AHEAD
+from cache.labelled_arrays import TEST, TRAIN, VALIDATION, LabelledImages
 
 VOTE_NAMES = (
     "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
 )  # fmt: skip
+
+
+def pixels(found: LabelledImages) -> NDArray[np.uint8]:
+    """Return all images of a set in one array."""
+    return np.concatenate(list(found.images.read([np.arange(len(found.images))])))
 
 
 def write_image(path: Path, level: int, side: int = 8) -> None:
@@ -55,8 +62,8 @@ def test_votes_become_shares_of_the_emotions_and_faces_without_any_are_left_out(
     assert read.targets[0].tolist() == [0.25, 0.75, 0, 0, 0, 0, 0, 0]
     assert read.is_clear.tolist() == [True, False]
     assert read.split.tolist() == [TRAIN, TEST]
-    assert [int(image[0, 0]) for image in read.images] == [0, 20]
-    assert read.images.shape == (2, 4, 4)
+    assert [int(image[0, 0]) for image in pixels(read)] == [0, 20]
+    assert pixels(read).shape == (2, 4, 4)
 
 
 def test_an_index_with_other_rows_than_tiles_is_refused(tmp_path: Path) -> None:
@@ -90,9 +97,9 @@ def test_a_folder_per_class_is_read_in_order(tmp_path: Path) -> None:
     read = labelled_images.read(tmp_path, "folder", 6)
     assert read.classes == ("anger", "joy")
     assert sorted(read.split.tolist()) == [TRAIN, TRAIN, VALIDATION, VALIDATION, TEST, TEST]
-    levels = {int(part): int(image[0, 0, 0]) for part, image, joy in zip(read.split, read.images, read.targets[:, 1], strict=True) if joy}  # fmt: skip  # noqa: E501
+    levels = {int(part): int(image[0, 0, 0]) for part, image, joy in zip(read.split, pixels(read), read.targets[:, 1], strict=True) if joy}  # fmt: skip  # noqa: E501
     assert levels == {TRAIN: 10, VALIDATION: 20, TEST: 30}
-    assert read.images.shape == (6, 6, 6, 3)
+    assert pixels(read).shape == (6, 6, 6, 3)
 
 
 def test_images_without_a_split_are_split_by_subject(tmp_path: Path) -> None:
@@ -131,8 +138,39 @@ def test_a_damaged_image_is_refused_by_name(tmp_path: Path) -> None:
     write_image(tmp_path / "joy" / "a.png", 5)
     write_image(tmp_path / "anger" / "b.png", 5)
     (tmp_path / "anger" / "b.png").write_bytes((tmp_path / "anger" / "b.png").read_bytes()[:-20])
-    with pytest.raises(InputError, match=r"b\.png"):
-        labelled_images.read(tmp_path, "folder", 8)
+    found = labelled_images.read(tmp_path, "folder", 8)
+    for look in (found.images.contents(), found.images.read([np.array([0, 1])])):
+        with pytest.raises(InputError, match=r"b\.png"):
+            list(look)
+
+
+def test_images_are_read_as_they_are_asked_for_and_never_lie_in_memory_together(tmp_path: Path) -> None:
+    side, count, together = 128, 300, 10
+    for number in range(count):
+        write_image(tmp_path / ("joy" if number % 2 else "anger") / f"{number:03d}.png", number % 250, side)
+    tracemalloc.start()
+    found = labelled_images.read(tmp_path, "folder", side)
+    order = np.random.default_rng(0).permutation(count)
+    runs = [order[first : first + together] for first in range(0, count, together)]
+    levels = [int(image[0, 0, 0]) for batch in found.images.read(runs) for image in batch]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    names = [int(Path(found.subjects[row]).stem) for row in order]
+    assert levels == [number % 250 for number in names]
+    image = side * side * 3
+    # The runs begun, the one handed out, its images before they were stacked, and as much again for paths and threads.
+    assert peak < 2 * (RUNS_AHEAD + 3) * together * image < count * image / 2
+
+
+def test_files_are_told_apart_by_what_they_show_and_not_by_their_names(tmp_path: Path) -> None:
+    for name, level in (("a", 5), ("b", 6), ("c", 5)):
+        write_image(tmp_path / name / "joy/1.png", level)
+        write_image(tmp_path / name / "anger/1.png", 9)
+    first, other, same = (
+        list(labelled_images.read(tmp_path / name, "folder", 8).images.contents()) for name in ("a", "b", "c")
+    )
+    assert first == same != other
+    assert sum(count for count, _ in first) == 2
 
 
 def test_affectnet_is_cut_to_its_faces_and_its_validation_part_is_the_test(tmp_path: Path) -> None:
@@ -146,7 +184,7 @@ def test_affectnet_is_cut_to_its_faces_and_its_validation_part_is_the_test(tmp_p
     read = labelled_images.read(tmp_path, "affectnet", 10)
     assert [read.classes[k] for k in read.targets.argmax(axis=1)] == ["happiness", "anger"]
     assert int(read.split[1]) == TEST
-    assert int(read.images.min()) == 200
+    assert int(pixels(read).min()) == 200
 
 
 def write_label(root: Path, part: str, name: str, label: str) -> None:
@@ -183,8 +221,8 @@ def test_the_published_tables_of_ferplus_give_the_same_as_mosaics(tmp_path: Path
     rows = [("Training", 3, happy), ("PublicTest", 4, {"NF": 10}), ("PrivateTest", 5, {"fear": 10})]
     write_ferplus_tables(tmp_path, rows)
     read = labelled_images.read(tmp_path, "ferplus", 96)
-    assert read.images.shape == (2, 48, 48)
-    assert [int(image[0, 0]) for image in read.images] == [3, 5]
+    assert pixels(read).shape == (2, 48, 48)
+    assert [int(image[0, 0]) for image in pixels(read)] == [3, 5]
     assert read.targets[0].tolist() == [0.25, 0.75, 0, 0, 0, 0, 0, 0]
     assert read.split.tolist() == [TRAIN, TEST]
     assert read.is_clear.tolist() == [True, True]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from pipeline import encoder
 from pipeline.image_augmentation import ImageAugmentParameters, augment
@@ -80,6 +83,30 @@ def test_a_resumed_training_gives_the_same_weights() -> None:
     assert resumed.curve == whole.curve
     assert all(torch.equal(value, resumed.state[name]) for name, value in whole.state.items())
     assert resumed.preprocessing.image_size == 48
+
+
+class Read:
+    """Images that are handed out run by run."""
+
+    def __init__(self, images: torch.Tensor) -> None:
+        self.images = images.numpy()
+        self.shape = self.images.shape
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, runs: Iterable[NDArray[np.intp]]) -> Iterator[NDArray[np.uint8]]:
+        yield from (self.images[run] for run in runs)
+
+
+def test_images_that_are_read_as_they_are_needed_give_the_same_weights() -> None:
+    train, validation = stripes(32, seed=0), stripes(8, seed=1)
+    parameters = dataclasses.replace(PARAMETERS, stages=((32, 1), (48, 1)))
+    whole = pretrain(train, validation, parameters, MILD, CPU)
+    faces = [Faces(Read(images), targets) for images, targets in ((train.images, train.targets), validation)]
+    read = pretrain(*faces, parameters, MILD, CPU)
+    assert read.curve == whole.curve
+    assert all(torch.equal(value, read.state[name]) for name, value in whole.state.items())
 
 
 def test_training_stops_when_nothing_gets_better() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.counts import Counts
 from pipeline.results import VideoResult
-from pipeline.scoring import EvaluateParameters, counts_by_subject, evaluate, guessing_figures, summarise
+from pipeline.scoring import EvaluateParameters, counts_by_subject, evaluate, guessing_figures, headline, summarise
 
 NAMES = ["positive", "negative", "others"]
 PARAMETERS = EvaluateParameters(seed=0, guess_repetitions=3, bootstrap_repetitions=50, confidence_level=0.95)
@@ -118,6 +118,15 @@ def test_the_truth_scores_one_everywhere() -> None:
         assert figures[part][name] == 1.0
     assert figures["recognition"]["accuracy"] == figures["recognition"]["uf1"] == 1.0
     assert figures["spotting"]["f1_low"] == figures["spotting"]["f1_high"] == 1.0
+
+
+def test_runs_are_compared_by_a_dozen_figures() -> None:
+    figures = summarise(CORPUS, NAMES, PARAMETERS)
+    told = headline(figures)
+    assert len(numbers(told)) == 12
+    assert told["spotting"].items() <= figures["spotting"].items()
+    assert told["guessing"]["f1"] == figures["guessing"]["spotting"]["f1"]
+    assert told["oracle"]["f1"] == pytest.approx(6 / 7)
 
 
 def test_no_detections_score_zero() -> None:

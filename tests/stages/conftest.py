@@ -82,7 +82,7 @@ STAGES = {
     "--output results/detections.parquet --device cpu",
     "evaluate": "evaluate tiny --videos data/videos.parquet --expressions data/expressions.parquet "
     "--detections results/detections.parquet --detectors results/detectors "
-    "--metrics results/tiny/metrics.json --plots results/plots",
+    "--metrics results/tiny/metrics.json --figures results/tiny/figures.json --plots results/plots",
 }
 
 

@@ -109,6 +109,7 @@ def test_a_csv_without_landmarks_says_which_option_was_missing(here: Path, stage
     [
         ({"landmarks": None}, "align.landmarks, .* is null"),
         ({"landmarks": "elsewhere"}, "elsewhere, which is missing"),
+        ({"landmarks": "../openface"}, "align.landmarks is ../openface, which lies outside the corpus folder corpus"),
         ({"openface_folder": "nowhere"}, "nowhere holds no model/pdms"),
     ],
 )

@@ -241,3 +241,24 @@ def test_images_are_named_so_that_openface_sees_them_in_order(here: Path, openfa
     with frames.open(here / "data/frames/ann_1.h5") as shard:
         assert shard.columns.frame_label.tolist() == [1, 2, 3, 9, 10, 11, 12, 20, 21, 22, 23, 100]
         assert shard.columns.pts_seconds[-1] == pytest.approx(99 / 30)
+
+
+def test_another_model_or_command_of_openface_makes_every_shard_anew(here: Path, openface: Path, stage: Run) -> None:
+    assert "(3 new, 0 kept)" in stage("align").out
+    assert "(0 new, 3 kept)" in stage("align").out
+    (openface / "model" / "cen_patches.dat").write_text("more patches", encoding="utf-8")
+    told = stage("align")
+    assert "(3 new, 0 kept)" in told.out
+    assert "DVC does not see the files of OpenFace change" in told.err
+    assert "dvc repro --single-item --force align@tiny" in told.err
+    with (openface / "FeatureExtraction").open("a", encoding="utf-8") as file:
+        file.write("# built again\n")
+    assert "(3 new, 0 kept)" in stage("align").out
+
+
+def test_frames_that_openface_made_elsewhere_are_kept_where_there_is_none(
+    here: Path, openface: Path, stage: Run
+) -> None:
+    stage("align")
+    shutil.rmtree(openface)
+    assert "(0 new, 3 kept)" in stage("align").out

@@ -82,3 +82,29 @@ def test_a_folder_that_is_not_there_is_named(arrays: Path, stage: Run) -> None:
     told = stage("extract")
     assert told.code == ExitCode.INPUT
     assert "extract.imported is i3d, which is no folder" in told.err
+
+
+def test_a_folder_that_dvc_does_not_see_is_said(arrays: Path, stage: Run) -> None:
+    assert "extract: DVC does not see i3d change; put it below configs/weights" in stage("extract").err
+    inside = Path("configs/weights/i3d")
+    inside.parent.mkdir()
+    arrays.rename(inside)
+    rename(imported=str(inside))
+    assert "DVC" not in stage("extract").err
+
+
+def test_imported_features_take_no_encoders_name(arrays: Path, stage: Run) -> None:
+    Path("configs/weights").mkdir()
+    Path("configs/weights/known.safetensors").touch()
+    rename(weights="known")
+    told = stage("extract")
+    assert told.code == ExitCode.INPUT
+    assert "extract.weights is 'known', an encoder; i3d needs a name of its own" in told.err
+
+
+def rename(**values: str) -> None:
+    """Change what the tiny corpus imports."""
+    place = Path("configs/corpora/tiny.yaml")
+    described = yaml.safe_load(place.read_text(encoding="utf-8"))
+    described["overrides"]["extract"] |= values
+    place.write_text(yaml.safe_dump(described), encoding="utf-8")

@@ -32,14 +32,22 @@ def test_the_line_runs_from_videos_to_scores(begin: Begin, stage: Run, facespan:
     assert told.code == 0, told.err
     assert told.out.startswith("evaluate: 3 videos, spotting F1 ")
     metrics = json.loads((here / "results/tiny/metrics.json").read_text(encoding="utf-8"))
-    assert set(metrics["spotting"]) >= {"tp", "n", "m", "precision", "recall", "f1", "map"}
-    assert set(metrics["recognition"]) >= {"uf1", "accuracy"}
-    assert "map" in metrics["detection"]
+    assert {part: set(values) for part, values in metrics.items()} == {
+        "spotting": {"tp", "n", "m", "precision", "recall", "f1", "map"},
+        "recognition": {"uf1", "accuracy"},
+        "detection": {"map"},
+        "guessing": {"f1"},
+        "oracle": {"f1"},
+    }
     assert metrics["spotting"]["m"] == 6
-    assert metrics["encoder"]["has_learned"] is False
+    figures = json.loads((here / "results/tiny/figures.json").read_text(encoding="utf-8"))
+    assert metrics["spotting"].items() <= figures["spotting"].items()
+    assert set(figures) >= {"per_subject", "protocols"}
+    assert figures["encoder"]["has_learned"] is False
     found = detections.read(here / "results/detections.parquet")
     assert found
     assert all(row.detector == f"without-{row.subject}" for row in found)
+    assert json.loads(facespan("scores", "tiny", "--json").out) == figures
     scores = facespan("scores", "tiny").out
     assert "spotting     F1" in scores
     assert "random weights: meaningless for real faces" in scores

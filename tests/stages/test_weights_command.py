@@ -188,6 +188,15 @@ def test_an_encoder_is_trained_and_measured(faces: Path, small: Path) -> None:
     assert all(np.array_equal(after[name], value) for name, value in tensors.items())
 
 
+def test_a_damaged_image_is_named_before_training(faces: Path, small: Path) -> None:
+    image = faces / "test/joy/3.png"
+    image.write_bytes(image.read_bytes()[:-20])
+    told = train(faces, small)
+    assert told.exit_code == 4
+    assert str(image) in told.stderr
+    assert "epoch 1" not in told.stderr
+
+
 def test_a_finished_training_is_not_repeated_and_another_one_does_not_go_on_from_it(faces: Path, small: Path) -> None:
     train(faces, small)
     first = (small.parent / "weights/own.safetensors").read_bytes()
