@@ -10,9 +10,8 @@ from pipeline.training import FoldParameters
 # Measured on the paper's network and the demo's, at batches of 16 to 64 (PyTorch 2.15 on a CPU), and rounded up: for
 # the paper's 1.58 GB were measured and 1.90 GB are said, for the demo's 0.81 and 0.98 GB.
 PROCESS_BYTES = 800_000_000  # Python, PyTorch and what its kernels set aside
-COPIES_OF_WEIGHTS = (
-    7  # themselves, gradients, two moments of Adam, the average, the state that is written and its bytes
-)
+# Themselves, gradients, two moments of Adam, their average, and the state that is written, twice.
+COPIES_OF_WEIGHTS = 7
 VALUES_PER_INPUT = 40  # kept of every frame and channel of a batch for the way back
 
 

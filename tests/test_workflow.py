@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,17 @@ def test_the_code_a_stage_depends_on_is_exactly_its_import_closure(stage: str) -
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_started_as_a_module(stage: str) -> None:
     assert body(stage)["cmd"].startswith("python -m stages.")
+
+
+def test_a_team_can_commit_its_own_lock() -> None:
+    ignored = subprocess.run(["git", "check-ignore", "--quiet", "dvc.lock"], cwd=ROOT, check=False).returncode
+    assert ignored != 0
+
+
+def test_shard_folders_persist_and_detectors_do_not() -> None:
+    def persisting(stage: str) -> list[str]:
+        return [next(iter(out)) for out in body(stage)["outs"] if isinstance(out, dict)]
+
+    assert persisting("align") == ["data/${key}/frames"]
+    assert persisting("extract") == ["data/${key}/features/${extract.weights}"]
+    assert persisting("train") == []  # or DVC would not return older ones by itself
