@@ -43,6 +43,6 @@ def _below_dvc() -> Path | None:
     # DVC names the checkout to its stages, also where it runs them in a copy of it below .dvc/tmp.
     named = os.environ.get("DVC_ROOT")
     for root in [Path(named)] if named else [Path.cwd(), *Path.cwd().parents]:
-        if (root / ".dvc").is_dir():
+        if os.path.isdir(root / ".dvc"):  # noqa: PTH112  # False, not an error, where one may not look
             return root / BELOW_DVC
     return None
