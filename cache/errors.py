@@ -1,8 +1,12 @@
-"""The two ways a file can be refused; `stages` turns each into its exit code."""
+"""The ways a file can be refused; `stages` turns each into its exit code."""
 
 
 class InputError(ValueError):
     """Input is missing or invalid (exit code 4). The message says what to do."""
+
+
+class DiskError(InputError):
+    """The disk takes no file at all: it is full, its quota is used up, or it is read-only. Other files fail alike."""
 
 
 class ShardError(RuntimeError):

@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cache.errors import InputError
+from cache.errors import DiskError, InputError
 
 CHUNK_BYTES = 1 << 23
 VIDEO_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+# Of these, no other file would fare better.
+WHOLE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 WRITE_REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
@@ -41,7 +43,8 @@ def write_atomically(path: Path) -> Iterator[Path]:
     write into it, by name, without replacing it. A link at ``path`` is replaced, never written through.
 
     Raises:
-        InputError: the disk is full or does not accept the file. Whatever stood at ``path`` still stands there.
+        DiskError: the disk is full, its quota used up, or it is read-only.
+        InputError: it does not accept this file. Either way, whatever stood at ``path`` still stands there.
     """
     with explain_failures(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +72,8 @@ def explain_failures(path: Path) -> Iterator[None]:
         remedy = remedies.get(problem.errno or 0)
         if remedy is None:
             raise
-        raise InputError(f"{path} could not be written ({os.strerror(problem.errno or 0)}): {remedy}.") from problem
+        kind = DiskError if problem.errno in WHOLE_DISK else InputError
+        raise kind(f"{path} could not be written ({os.strerror(problem.errno or 0)}): {remedy}.") from problem
 
 
 def sweep_temporaries(folder: Path) -> list[Path]:
@@ -88,23 +92,28 @@ def sweep_temporaries(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def claim(lock_path: Path) -> Iterator[bool]:
+def claim(lock_path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Yield whether this process alone holds ``lock_path``; another holder means False, at once.
 
     The claim ends with the block, or with the process however it dies. The lock file is removed at the end.
+
+    Args:
+        wait: until the other holder is done, so that True is what is yielded.
     """
-    with explain_failures(lock_path):
-        lock_path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    try:
-        ours = _lock(descriptor, lock_path)
+    ours = False
+    while not ours:
+        with explain_failures(lock_path):
+            lock_path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
-            yield ours
+            ours = _lock(descriptor, lock_path, wait=wait)
+            if ours or not wait:
+                yield ours
+                return
         finally:
             if ours:
                 lock_path.unlink(missing_ok=True)
-    finally:
-        os.close(descriptor)
+            os.close(descriptor)
 
 
 def sha256_of(path: Path) -> str:
@@ -189,10 +198,10 @@ def _create_locked(path: Path) -> tuple[Path, int]:
         os.close(descriptor)  # a sweep came between creation and lock
 
 
-def _lock(descriptor: int, path: Path) -> bool:
-    """Return whether the lock was free, now is ours, and ``path`` still names the locked file."""
+def _lock(descriptor: int, path: Path, *, wait: bool = False) -> bool:
+    """Return whether the lock was free, or came free, now is ours, and ``path`` still names the locked file."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
     except (BlockingIOError, FileNotFoundError):
         return False

@@ -1,4 +1,8 @@
-"""The manifest of a folder of shards: every file with its digest, so that what is kept or shared is whole."""
+"""The manifest of a folder of shards: every file with its digest, so that what is kept or shared is whole.
+
+While shards are made, each is stated in a journal beside the manifest, one line of JSON, so that a killed run loses
+none and processes at work side by side know of each other's; readers take both for one.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,8 @@ from cache.errors import InputError, ShardError
 
 MANIFEST_FORMAT = 1
 NAME = "manifest.json"
+# Not the names of locks and temporaries, which a video or a file could have.
+JOURNAL, LOCK = ".finished.jsonl", ".manifest-lock"
 KINDS = ("features", "frames")
 SUFFIX = ".h5"
 MAXIMUM_BYTES = 1 << 28
@@ -50,7 +57,8 @@ class Manifest:
     Args:
         kind: ``frames`` or ``features``.
         shards: from video to entry.
-        run: facts of the run that do not change what the shards mean, such as device and library versions.
+        run: facts of the run that do not change what the shards mean, such as device and library versions, the corpus,
+            and `missing`, the videos of the corpus that have no shard.
     """
 
     kind: str
@@ -96,8 +104,30 @@ def is_whole(path: Path, key: str, entry: ShardEntry | None) -> bool:
     return _describe_change(path, entry) is None
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the right to change what is stated of a folder; wait for whoever holds it."""
+    with files.claim(folder / LOCK, wait=True):
+        yield
+
+
+def add(folder: Path, video: str, entry: ShardEntry) -> None:
+    """State one more shard of a folder that has a manifest, or a newer one of the video.
+
+    Raises:
+        InputError: the disk refuses.
+    """
+    line = json.dumps({"video": video, **asdict(entry)}, sort_keys=True)
+    path = folder / JOURNAL
+    with locked(folder), files.explain_failures(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        with os.fdopen(descriptor, "ab") as file:
+            # A line begins anew: the one before may have been cut short.
+            file.write(f"\n{line}\n".encode("ascii"))
+
+
 def write(folder: Path, manifest: Manifest) -> None:
-    """Write ``manifest.json`` of a folder: the same bytes for the same content.
+    """Write ``manifest.json`` of a folder, the same bytes for the same content; the journal is done with.
 
     Raises:
         InputError: a kind, video or entry is not allowed, or the disk refuses.
@@ -115,6 +145,7 @@ def write(folder: Path, manifest: Manifest) -> None:
     with files.write_atomically(folder / NAME) as temporary:
         text = json.dumps(stored, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False)
         temporary.write_text(text + "\n", encoding="ascii")
+    (folder / JOURNAL).unlink(missing_ok=True)
 
 
 def read(folder: Path) -> Manifest:
@@ -128,27 +159,41 @@ def read(folder: Path) -> Manifest:
     if not os.path.lexists(path):
         raise InputError(f"{path} does not exist: {folder} is no whole folder of shards. {REMEDY}.")
     try:
-        descriptor = files.open_regular(path, follow_links=False)
-        with os.fdopen(descriptor, "rb") as file:
-            content = file.read(MAXIMUM_BYTES + 1)
-        if len(content) > MAXIMUM_BYTES:
-            raise ValueError(f"it is larger than {MAXIMUM_BYTES} bytes")
-        return _parse(json.loads(content))
+        # The journal first: what it states may be in the manifest a moment later, and is never in neither.
+        finished = _read_journal(folder / JOURNAL)
+        found = _parse(json.loads(_content(path)))
+        shards = {**found.shards, **finished}
+        files.check_video_ids(shards)
+        return replace(found, shards=dict(sorted(shards.items())))
     except (ValueError, RecursionError) as problem:
         raise ShardError(f"{path} is no manifest of format {MANIFEST_FORMAT}: {problem}. {REMEDY}.") from problem
 
 
-def remove_orphans(folder: Path, keep: Collection[str]) -> list[Path]:
-    """Remove the shards of all videos but these, and return the removed paths; other files stay.
+def remove(folder: Path, entries: Iterable[ShardEntry]) -> tuple[list[Path], list[Path]]:
+    """Remove the shards that entries of this folder's manifest name.
 
-    Args:
-        keep: every video of the corpus. A shard that does not lie where `shard_path` puts it is an orphan, too.
+    Returns:
+        The removed paths; and those left because what lies there is not what the entry states, so it is not ours.
     """
-    kept = {shard_path(folder, video, len(keep)) for video in keep}
-    orphans = [folder / name for name in _list_files(folder) if name.endswith(SUFFIX) and folder / name not in kept]
-    for path in orphans:
-        path.unlink()
-    return orphans
+    removed: list[Path] = []
+    left: list[Path] = []
+    for path, entry in sorted((folder / entry.file, entry) for entry in entries):
+        if not os.path.lexists(path):
+            continue
+        is_ours = not (path.parent != folder and path.parent.is_symlink()) and _describe_change(path, entry) is None
+        if is_ours:
+            path.unlink()
+        (removed if is_ours else left).append(path)
+    return removed, left
+
+
+def list_shards(folder: Path) -> list[Path]:
+    """Return what lies where shards of this folder would, stated or not; a missing folder holds nothing.
+
+    A folder inside that has a manifest of its own is another one.
+    """
+    inner = [path for path in folder.glob("[0-9a-f][0-9a-f]") if path.is_dir() and not (path / NAME).exists()]
+    return sorted(path for place in (folder, *inner) for path in place.glob(f"*{SUFFIX}"))
 
 
 def verify(folder: Path) -> list[Difference]:
@@ -188,16 +233,49 @@ def _describe_change(path: Path, entry: ShardEntry) -> str | None:
 
 
 def _list_files(folder: Path) -> list[str]:
-    """Return, sorted, all that is no folder in a folder and the folders right in it; links are named, not followed."""
+    """Return, sorted, all that is no folder in a folder and the folders right in it; links are named, not followed.
+
+    A folder inside that has a manifest of its own is another one.
+    """
     names = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_dir() and not path.is_symlink():
+            if (path / NAME).exists():
+                continue
             names += [f"{path.name}/{inner.name}" for inner in sorted(path.iterdir()) if not inner.name.startswith(".")]
         else:
             names.append(path.name)
     return names
+
+
+def _content(path: Path) -> bytes:
+    with os.fdopen(files.open_regular(path, follow_links=False), "rb") as file:
+        content = file.read(MAXIMUM_BYTES + 1)
+    if len(content) > MAXIMUM_BYTES:
+        raise ValueError(f"{path.name} is larger than {MAXIMUM_BYTES} bytes")
+    return content
+
+
+def _read_journal(path: Path) -> dict[str, ShardEntry]:
+    """Return what was stated last of each video."""
+    if not os.path.lexists(path):
+        return {}
+    stated = (_parse_line(line) for line in _content(path).splitlines() if line)
+    return dict(line for line in stated if line is not None)
+
+
+def _parse_line(line: bytes) -> tuple[str, ShardEntry] | None:
+    """Return what a line of the journal states; one cut short by a full disk or a kill states nothing."""
+    try:
+        stored = json.loads(line)
+        if not isinstance(stored, dict) or not isinstance(stored.get("video"), str):
+            return None
+        video = files.check_video_id(stored.pop("video"))
+        return video, _parse_entry(video, stored)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _prefix(video: str) -> str:

@@ -7,12 +7,13 @@ OpenFace exits with 0 when it wrote nothing, and two inputs with one stem overwr
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,12 @@ import numpy as np
 
 from cache import openface, openface_rows
 from cache.errors import InputError
-from cache.files import sha256_of
+from cache.files import claim, sha256_of
 
 FLAGS = ("-simalign", "-simsize", str(openface.SIZE), "-nomask", "-2Dfp", "-pdmparams")
 OUTPUT, LOG = "output", "said.txt"
 Source = Callable[[str, Path], Path]
+_TOKEN = re.compile(r"[0-9a-f]{16}")
 _SECONDS_BETWEEN_LOOKS = 0.05
 # Finished folders wait for whoever takes them over; this many at most lie on disk for each run at once.
 _WAITING = 3
@@ -53,6 +55,31 @@ class Command:
         model = [] if self.landmark_model is None else ["-mloc", self.landmark_model]
         where = ["-fdir" if source.is_dir() else "-f", str(source.absolute()), "-out_dir", str(output.absolute())]
         return [str(self.path), *where, *FLAGS, "-format_aligned", self.image_format, *model]
+
+
+@contextmanager
+def own_workspace(folder: Path) -> Iterator[Path]:
+    """Yield where one process may work inside a folder that several share; it is removed at the end.
+
+    What killed processes left in the folder goes, too.
+    """
+    _sweep(folder)
+    name = secrets.token_hex(8)
+    with claim(folder / f"{name}.lock", wait=True):
+        try:
+            yield folder / name
+        finally:
+            shutil.rmtree(folder / name, ignore_errors=True)
+    with suppress(OSError):
+        folder.rmdir()  # unless another process is at work
+
+
+def _sweep(folder: Path) -> None:
+    names = {path.name.removesuffix(".lock") for path in folder.glob("*")}
+    for name in sorted(filter(_TOKEN.fullmatch, names)):
+        with claim(folder / f"{name}.lock") as abandoned:
+            if abandoned and not (folder / name).is_symlink():
+                shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def try_out(command: Command, workspace: Path) -> dict[str, Any]:

@@ -1,36 +1,62 @@
 """Keeps a folder of shards up to date: what is current stays, what is missing or stale is made, what is orphaned goes.
 
-The manifest is written while work goes on, so that a killed run loses seconds of it, and once more at the end.
+The manifest is written before the first shard, and nothing is removed but what it names. Each shard is stated when it
+is finished, so a killed run loses none, and several processes may work on one folder: each video is made by one.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cache import files, manifest, tables
+from cache import files, manifest, ownership, tables
 from cache.errors import InputError, ShardError
 from cache.manifest import Manifest, ShardEntry
+from cache.ownership import CORPUS, FAILURE_COLUMNS, FAILURES, ShardFolder
+from cache.troubles import alone
+from cache.untrusted import UntrustedShard
 
-SECONDS_BETWEEN_MANIFESTS = 5.0
-FAILURES = "failures.csv"
+MISSING = "missing"  # in the manifest's facts of the run: the videos of the corpus that have no shard
 
-IsCurrent = Callable[[Path, str, ShardEntry | None], bool]
 Make = Callable[[str, Path], int]
+# What changes whenever a file is replaced: None without a file, () where it cannot be told.
+Identity = tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with a folder.
+
+    Attributes:
+        videos: of the corpus, in order.
+        keys: from video to the fingerprint of what its shard has to be made from.
+        missing: the videos whose shard has to be made, in order, with the identity of what lay in its place.
+        failures: the videos whose key could not be told, and why.
+    """
+
+    videos: Collection[str]
+    keys: Mapping[str, str]
+    missing: Mapping[str, Identity]
+    failures: Mapping[str, str]
 
 
 @dataclass
 class Outcome:
-    """What became of each video: made, kept, or failed and why; and the files removed because no video has them."""
+    """What became of each video: made, kept, or failed and why.
 
-    entries: dict[str, ShardEntry] = field(default_factory=dict)
+    Attributes:
+        removed: files of videos that the corpus has no more.
+        left: likewise, but they are not what was made here, so they stay.
+    """
+
+    entries: Mapping[str, ShardEntry] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     removed: list[Path] = field(default_factory=list)
+    left: list[Path] = field(default_factory=list)
 
     @property
     def frame_count(self) -> int:
@@ -43,79 +69,174 @@ class Outcome:
         return sum(entry.bytes for entry in self.entries.values())
 
 
-def plan(folder: Path, keys: Mapping[str, str], is_current: IsCurrent, force: bool) -> list[str]:
-    """Return the videos whose shard has to be made, in order; every shard that could be kept is read once.
+def plan(folder: ShardFolder, videos: Collection[str], key_of: Callable[[str], str], force: bool) -> Plan:
+    """Return what has to be done for the videos of a corpus; every shard that could be kept is read once.
 
     Args:
-        keys: from video to the fingerprint of what its shard has to be made from.
+        key_of: gives the fingerprint of what the shard of a video has to be made from; where it fails, the video does.
         force: keep nothing.
+
+    Raises:
+        InputError, ShardError: the folder is not ours, see `ownership.held`; or as `troubles.alone`.
     """
-    known = _known(folder)
-    return [
-        video
-        for video, key in keys.items()
-        if force or not is_current(manifest.shard_path(folder, video, len(keys)), key, known.get(video))
-    ]
+    held = ownership.held(folder, videos)
+    known = held.shards if held else {}
+    keys: dict[str, str] = {}
+    failures: dict[str, str] = {}
+    for video in videos:
+        with alone(video, failures):
+            keys[video] = key_of(video)
+    missing: dict[str, Identity] = {}
+    for video, key in keys.items():
+        path, entry = manifest.shard_path(folder.path, video, len(videos)), known.get(video)
+        seen = _identity(folder, path, key, entry)
+        if force or not _is_current(folder, path, key, entry):
+            missing[video] = seen
+    return Plan(videos, keys, missing, failures)
 
 
-def keep_up(
-    folder: Path, kind: str, keys: Mapping[str, str], missing: list[str], make: Make, run: Mapping[str, Any]
-) -> Outcome:
+def keep_up(folder: ShardFolder, planned: Plan, make: Make, run: Mapping[str, Any]) -> Outcome:
     """Make the missing shards, write the manifest (when interrupted as well), remove orphans.
 
     A video that fails does not stop the others: it is in `Outcome.failures`, in `failures.csv` beside the shards, and
-    not in the manifest. A full or read-only disk fails every video the same way.
+    not in the manifest. One that another process makes meanwhile is kept; its end is waited for.
 
     Args:
         make: writes the shard of a video to a path and returns its number of frames.
         run: facts of the run for the manifest.
 
     Raises:
-        InputError: the disk accepts no manifest.
+        InputError, ShardError: as `plan`; or the disk accepts no manifest.
     """
-    with files.explain_failures(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    files.sweep_temporaries(folder)
-    known = _known(folder)
-    outcome = Outcome(kept=[video for video in keys if video not in set(missing)])
-    outcome.entries.update({video: known[video] for video in outcome.kept})
-    written = time.monotonic()
+    with files.explain_failures(folder.path):
+        folder.path.mkdir(parents=True, exist_ok=True)
+    known = _begin(folder, planned, run)
+    _sweep(folder.path)
+    kept = [video for video in planned.keys if video not in planned.missing]
+    outcome = Outcome(kept=kept, failures=dict(planned.failures))
+    bring = _Bringer(folder, planned, known, make, outcome)
     try:
-        for video in missing:
-            path = manifest.shard_path(folder, video, len(keys))
-            try:
-                outcome.entries[video] = _make(folder, path, video, keys[video], make)
-                outcome.made.append(video)
-            except (InputError, ShardError, ValueError) as error:
-                outcome.failures[video] = str(error)
-            if time.monotonic() - written > SECONDS_BETWEEN_MANIFESTS:
-                manifest.write(folder, Manifest(kind, outcome.entries, run))
-                written = time.monotonic()
-    finally:
+        for video in [video for video in planned.missing if not bring(video, wait=False)]:
+            bring(video, wait=True)
+    except BaseException:
         # After Ctrl-C, too: what is finished is kept.
-        manifest.write(folder, Manifest(kind, outcome.entries, run))
-    outcome.removed = manifest.remove_orphans(folder, list(keys))
-    _write_failures(folder / FAILURES, outcome.failures)
+        _settle(folder, planned, run, outcome, {})
+        raise
+    _settle(folder, planned, run, outcome, known)
+    _write_failures(folder.path / FAILURES, outcome.failures)
     return outcome
 
 
-def _make(folder: Path, path: Path, video: str, key: str, make: Make) -> ShardEntry:
-    with files.claim(path.with_name(f".{video}.lock")) as ours:
-        if not ours:
-            raise InputError(f"another process is making {path}. Run again when it has finished.")
-        return manifest.describe(folder, path, make(video, path), key)
+@dataclass(frozen=True)
+class _Bringer:
+    """Brings one video after the other up to date."""
+
+    folder: ShardFolder
+    planned: Plan
+    known: Mapping[str, ShardEntry]
+    make: Make
+    outcome: Outcome
+
+    def __call__(self, video: str, *, wait: bool) -> bool:
+        """Make the shard of a video, unless that was done since it was planned; return False while another does."""
+        path = manifest.shard_path(self.folder.path, video, len(self.planned.videos))
+        lock = path.with_name(f".{video}.lock")
+        with alone(video, self.outcome.failures), files.claim(lock, wait=wait) as ours:
+            if not ours:
+                return False
+            if self._was_made(video, path):
+                self.outcome.kept.append(video)
+            else:
+                self._make(video, path)
+                self.outcome.made.append(video)
+        return True
+
+    def _was_made(self, video: str, path: Path) -> bool:
+        key, entry = self.planned.keys[video], self.known.get(video)
+        seen = self.planned.missing[video]
+        if seen != () and seen == _identity(self.folder, path, key, entry):
+            return False
+        return _is_current(self.folder, path, key, manifest.read(self.folder.path).shards.get(video))
+
+    def _make(self, video: str, path: Path) -> None:
+        ownership.check_place(self.folder, path, self.known.get(video))
+        frames = self.make(video, path)
+        entry = manifest.describe(self.folder.path, path, frames, self.planned.keys[video])
+        manifest.add(self.folder.path, video, entry)
 
 
-def _known(folder: Path) -> Mapping[str, ShardEntry]:
-    """Return the entries of a manifest; none when there is no whole one, so that nothing is kept on its word."""
+def _begin(folder: ShardFolder, planned: Plan, run: Mapping[str, Any]) -> Mapping[str, ShardEntry]:
+    """Make the folder ours with a manifest of what can be kept; return what it stated before."""
+    with manifest.locked(folder.path):
+        held = ownership.held(folder, planned.videos)  # again: somebody may have begun since it was planned
+        known = held.shards if held else {}
+        if held is None or planned.missing or (folder.path / manifest.JOURNAL).exists():
+            current = {v: entry for v, entry in known.items() if planned.keys.get(v, entry.key) == entry.key}
+            _write(folder, planned, run, current)
+    return known
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left: temporaries, and locks that nobody holds."""
+    files.sweep_temporaries(folder)
+    for path in [*folder.glob(".*.lock"), *folder.glob("[0-9a-f][0-9a-f]/.*.lock")]:
+        name = path.name[1:].removesuffix(".lock")
+        if files.VIDEO_ID.fullmatch(name) and path.is_file() and not path.is_symlink() and not path.stat().st_size:
+            with files.claim(path):  # a claimed file is removed when it is released
+                pass
+
+
+def _settle(
+    folder: ShardFolder, planned: Plan, run: Mapping[str, Any], outcome: Outcome, known: Mapping[str, ShardEntry]
+) -> None:
+    """Write the manifest of what there is now, without what failed, and remove the orphans among what was known."""
+    with manifest.locked(folder.path):
+        held, videos = dict(manifest.read(folder.path).shards), set(planned.videos)
+        for video in outcome.failures.keys() & held.keys():
+            path = manifest.shard_path(folder.path, video, len(planned.videos))
+            if not _is_current(folder, path, planned.keys.get(video, ""), held[video]):
+                del held[video]
+        orphans = {v: entry for v, entry in known.items() if v not in videos and held.get(v) == entry}
+        moved = [entry for v, entry in known.items() if v in held and held[v].file != entry.file]
+        outcome.removed, outcome.left = manifest.remove(folder.path, [*orphans.values(), *moved])
+        _write(folder, planned, run, {v: entry for v, entry in held.items() if v not in orphans})
+    outcome.entries = {v: entry for v, entry in held.items() if v in videos}
+
+
+def _write(folder: ShardFolder, planned: Plan, run: Mapping[str, Any], entries: Mapping[str, ShardEntry]) -> None:
+    missing = sorted(set(planned.videos) - set(entries))
+    facts = {name: value for name, value in run.items() if name != MISSING} | {CORPUS: folder.corpus}
+    manifest.write(folder.path, Manifest(folder.layout.kind, entries, facts | ({MISSING: missing} if missing else {})))
+
+
+def _is_current(folder: ShardFolder, path: Path, key: str, entry: ShardEntry | None) -> bool:
     try:
-        return manifest.read(folder).shards
-    except (InputError, ShardError):
-        return {}
+        return folder.is_current(path, key, entry)
+    except OSError:
+        return False  # what cannot be read is made again
+
+
+def _identity(folder: ShardFolder, path: Path, key: str, entry: ShardEntry | None) -> Identity:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    if (entry is None or entry.key != key) and _has_key(folder, path, key):
+        return ()  # another process may be about to state it
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _has_key(folder: ShardFolder, path: Path, key: str) -> bool:
+    try:
+        with UntrustedShard(path, folder.layout, None) as shard:
+            shard.check_key(key)
+    except (InputError, ShardError, OSError):
+        return False
+    return True
 
 
 def _write_failures(path: Path, failures: Mapping[str, str]) -> None:
     if failures:
-        tables.write_csv(path, ("video", "error"), sorted(failures.items()))
+        tables.write_csv(path, FAILURE_COLUMNS, sorted(failures.items()))
     else:
         path.unlink(missing_ok=True)

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import DataError
+
 Points = NDArray[np.floating]
 
 SIZE = 224
@@ -31,7 +33,8 @@ def place(landmarks: Points, mean_shape: Points, size: int = SIZE) -> NDArray[np
         size: of the aligned face, in pixels.
 
     Raises:
-        ValueError: another shape, a number that is not finite, or points that all fall on one.
+        DataError: a number is not finite, or the points all fall on one.
+        ValueError: another shape.
     """
     source = _checked("landmarks", landmarks)
     target = _checked("mean shape", mean_shape) * (SCALE * size)
@@ -57,7 +60,7 @@ def _turn_and_scale(source: NDArray[np.float64], target: NDArray[np.float64]) ->
     source, target = source - source.mean(axis=0), target - target.mean(axis=0)
     radius, wanted = (float(np.sqrt((points**2).sum() / len(points))) for points in (source, target))
     if min(radius, wanted) < _LEAST_RADIUS:
-        raise ValueError("the rigid landmarks all lie on one point: there is no face to align")
+        raise DataError("the rigid landmarks all lie on one point: there is no face to align")
     left, _, right = np.linalg.svd((source / radius).T @ (target / wanted))
     mirror = np.diag([1.0, np.sign(np.linalg.det(left @ right))])
     return np.asarray(wanted / radius * (left @ mirror @ right).T, dtype=np.float64)
@@ -68,5 +71,5 @@ def _checked(name: str, points: Points) -> NDArray[np.float64]:
     if points.shape not in ((LANDMARKS, 2), (LANDMARKS, 3)):
         raise ValueError(f"the {name} has shape {points.shape}, expected (68, 2) or (68, 3)")
     if not np.isfinite(points).all():
-        raise ValueError(f"the {name} holds a number that is not finite")
+        raise DataError(f"the {name} holds a number that is not finite")
     return points[:, :2].astype(np.float64)

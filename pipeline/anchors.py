@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from pipeline.errors import DataError
+
 POINT = 0
 
 
@@ -24,7 +26,7 @@ class Anchors(nn.Module):
     start < stop.
 
     Raises:
-        ValueError: a stride does not divide the window, or a ratio or the bound is not positive.
+        DataError: a stride does not divide the window, or a ratio or the bound is not positive.
     """
 
     level: Tensor
@@ -37,13 +39,13 @@ class Anchors(nn.Module):
     ) -> None:
         super().__init__()
         if min([*ratios, largest_log_size]) <= 0:
-            raise ValueError(f"anchor_ratios {list(ratios)} and largest_log_size {largest_log_size} must be above 0")
+            raise DataError(f"anchor_ratios {list(ratios)} and largest_log_size {largest_log_size} must be above 0")
         self.largest_log_size = largest_log_size
         sizes = torch.tensor([1.0, *ratios])
         rows = []
         for level, stride in enumerate(level_strides):
             if window_frames % stride:
-                raise ValueError(f"window_frames is {window_frames}, expected a multiple of a level's stride {stride}")
+                raise DataError(f"window_frames is {window_frames}, expected a multiple of a level's stride {stride}")
             center = torch.arange(window_frames // stride) * stride + stride // 2
             rows.append(torch.cartesian_prod(torch.tensor([float(level)]), center.float(), sizes * stride))
         table = torch.cat(rows)  # (P, 3)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline import encoder
+from pipeline.errors import DataError
 
 # Where frameworks nest the weights, in the order they are looked for.
 NESTS = ("state_dict", "model_state_dict", "model", "network", "net", "encoder", "backbone", "weights")
@@ -37,7 +38,7 @@ def take(content: object) -> Taken:
     """Return the encoder in a checkpoint.
 
     Raises:
-        ValueError: there is no ResNet in it, or it is not a ResNet18 or not finite (see `encoder.check`).
+        DataError: there is no ResNet in it, or it is not a ResNet18 or not finite (see `encoder.check`).
     """
     state, nest = _find(content, ())
     prefix = _prefix(state)
@@ -53,7 +54,7 @@ def feature_statistics(weights: Mapping[str, Tensor], preprocessing: encoder.Pre
     """Return mean and deviation of features of eight images of noise, as a sign that the weights do something.
 
     Raises:
-        ValueError: the features are the same for every image, or not finite.
+        DataError: the features are the same for every image, or not finite.
     """
     network = encoder.build(weights, preprocessing, torch.device("cpu"))
     size = preprocessing.image_size
@@ -61,7 +62,7 @@ def feature_statistics(weights: Mapping[str, Tensor], preprocessing: encoder.Pre
     features = network(noise)  # (8, 512)
     differences = float(features.std(dim=0).mean())
     if not torch.isfinite(features).all() or differences == 0:
-        raise ValueError(
+        raise DataError(
             "these weights give the same or no finite features for every image; were they saved before training?"
         )
     return {"mean": float(features.mean()), "deviation": float(features.std()), "between_images": differences}
@@ -77,7 +78,7 @@ def _find(content: object, path: tuple[str, ...]) -> tuple[dict[str, Tensor], st
                 return _find(content[name], (*path, name))
     found = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
     where = f" under {'.'.join(path)}" if path else ""
-    raise ValueError(
+    raise DataError(
         f"no ResNet was found{where}: there is {found[:200] or 'nothing'}, expected names such as {MARKS[1]}"
     )
 
@@ -86,8 +87,8 @@ def _prefix(state: Mapping[str, Tensor]) -> str:
     prefixes = [name.removesuffix(MARKS[0]) for name in state if name.endswith(MARKS[0])]
     whole = sorted(prefix for prefix in prefixes if prefix + MARKS[1] in state)
     if not whole:
-        raise ValueError(f"no ResNet was found: there is {', '.join(state)[:200]}, expected names such as {MARKS[1]}")
+        raise DataError(f"no ResNet was found: there is {', '.join(state)[:200]}, expected names such as {MARKS[1]}")
     outer = [prefix for prefix in whole if not any(prefix != other and prefix.startswith(other) for other in whole)]
     if len(outer) > 1:
-        raise ValueError(f"there are several ResNets: {', '.join(outer)}. Save the one that is meant by itself")
+        raise DataError(f"there are several ResNets: {', '.join(outer)}. Save the one that is meant by itself")
     return outer[0]

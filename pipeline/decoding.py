@@ -74,7 +74,7 @@ def detect(
         device: where to compute.
 
     Raises:
-        ValueError: a recording contradicts itself (see `stack`), or its width is not the detector's.
+        DataError: a recording contradicts itself (see `stack`), or its width is not the detector's.
     """
     detector.eval()
     stacked = stack(recordings, normalisation, device)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pipeline.anchors import Anchors
 from pipeline.attention import SEGMENT_ATTENTIONS, WINDOW_ATTENTIONS
 from pipeline.classification import CLASSIFICATIONS
+from pipeline.errors import DataError
 from pipeline.heads import HEADS, Output, TrunkSizes
 from pipeline.pyramid import Pyramid
 from pipeline.segments import Segments
@@ -152,7 +153,7 @@ class Detector(nn.Module):
 
     def _check(self, features: Tensor, mask: Tensor) -> None:
         if features.ndim != 3 or features.shape[2] != self.input_width:
-            raise ValueError(
+            raise DataError(
                 f"Features have shape {tuple(features.shape)}, but the detector was built for a width of "
                 f"{self.input_width}: (B, L, {self.input_width}). Train a detector on these features, or extract with "
                 "the encoder it was trained on"

@@ -14,6 +14,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet18
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from pipeline.errors import DataError
+
 WIDTH = 512
 CLASSIFIER = "fc."
 # What does not shape the features: the classifier, and how often batch-norm was updated.
@@ -160,7 +162,7 @@ def build(
         precision: None takes `choose_precision`.
 
     Raises:
-        ValueError: names are missing or unknown, a shape is another, or a value is not finite.
+        DataError: names are missing or unknown, a shape is another, or a value is not finite.
     """
     network = resnet18(weights=None)
     network.fc = nn.Identity()
@@ -170,7 +172,7 @@ def build(
 
 
 def check(weights: Mapping[str, Tensor]) -> None:
-    """Raise ValueError, listing every fault, unless these are the weights of a ResNet18 without its classifier."""
+    """Raise DataError, listing every fault, unless these are the weights of a ResNet18 without its classifier."""
     with torch.device("meta"):  # shapes alone: nothing is drawn at random
         expected = {name: tuple(value.shape) for name, value in _own_part(resnet18(weights=None).state_dict()).items()}
     faults = [f"{name} is missing" for name in expected if name not in weights]
@@ -183,7 +185,7 @@ def check(weights: Mapping[str, Tensor]) -> None:
             faults.append(f"{name} holds values that are not finite")
     if faults:
         shown = "; ".join(faults[:8]) + (f"; and {len(faults) - 8} more" if len(faults) > 8 else "")
-        raise ValueError(f"these are not the weights of a ResNet18: {shown}. Run: facespan weights import FILE")
+        raise DataError(f"these are not the weights of a ResNet18: {shown}. Run: facespan weights import FILE")
 
 
 def digest_of(weights: Mapping[str, Tensor]) -> str:

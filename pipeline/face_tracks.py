@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import alignment
+from pipeline.errors import DataError
 from pipeline.face_networks import Image, Mesh, Region, overlap
 from pipeline.mesh_face import LANDMARKS, MEAN_SHAPE
 
@@ -74,12 +75,12 @@ def choose(tracks: list[FaceTrack], face: int | None) -> FaceTrack | None:
     """Return the face of that number, or the largest over time when none is asked for; None where there is no face.
 
     Raises:
-        ValueError: there is no face of that number.
+        DataError: there is no face of that number.
     """
     if face is None:
         return max(tracks, key=lambda track: track.size, default=None)
     if face >= len(tracks):
-        raise ValueError(f"there is no face {face}: {len(tracks)} were seen, counted from 0. Set align.face: largest")
+        raise DataError(f"there is no face {face}: {len(tracks)} were seen, counted from 0. Set align.face: largest")
     return tracks[face]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.errors import DataError
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -21,11 +23,11 @@ def leave_one_subject_out(subjects: Iterable[str]) -> list[Fold]:
     Subjects may repeat (one per video, say) and come in any order.
 
     Raises:
-        ValueError: fewer than two different subjects.
+        DataError: fewer than two different subjects.
     """
     present = sorted(set(subjects))
     if len(present) < 2:
-        raise ValueError(
+        raise DataError(
             f"Leaving one subject out needs at least 2 subjects, found {', '.join(present) or 'none'}. "
             "Add videos of other subjects, or train on everyone for use on new people, without a score"
         )
@@ -36,9 +38,9 @@ def everyone(subjects: Iterable[str]) -> Fold:
     """Return the fold named ``all``, trained on every subject: for new people, never for a score on these.
 
     Raises:
-        ValueError: no subject.
+        DataError: no subject.
     """
     present = tuple(sorted(set(subjects)))
     if not present:
-        raise ValueError("No subjects to train on, expected at least 1. Check that the corpus has videos")
+        raise DataError("No subjects to train on, expected at least 1. Check that the corpus has videos")
     return Fold("all", present, None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline import intervals as frame_intervals
+from pipeline.errors import DataError
 from pipeline.results import Integers, VideoResult
 
 
@@ -36,7 +37,7 @@ def guess(videos: Sequence[VideoResult], generator: np.random.Generator) -> list
 def _habits_of_others(videos: Sequence[VideoResult], subject: str) -> Habits:
     others = [result for result in videos if result.subject != subject]
     if not others:
-        raise ValueError(f"guessing needs at least 2 subjects, found only {subject}; give the whole corpus")
+        raise DataError(f"guessing needs at least 2 subjects, found only {subject}; give the whole corpus")
     truths = np.concatenate([result.truth_intervals for result in others])
     return Habits(
         rate=len(truths) / sum(result.frame_count for result in others),

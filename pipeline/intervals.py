@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.errors import DataError
+
 Intervals: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.float32] | npt.NDArray[np.float64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Booleans: TypeAlias = npt.NDArray[np.bool_]
@@ -16,7 +18,8 @@ def check(intervals: npt.NDArray[Any], name: str) -> None:
     """Refuse what is not a set of intervals that each last; none at all is ``(0, 2)``.
 
     Raises:
-        ValueError: the shape is not ``(N, 2)``, a bound is not finite, or an interval does not stop after it starts.
+        DataError: a bound is not finite, or an interval does not stop after it starts.
+        ValueError: the shape is not ``(N, 2)``, or these are no numbers.
     """
     if intervals.ndim != 2 or intervals.shape[1] != 2:
         raise ValueError(f"{name} has shape {intervals.shape}, expected (N, 2); no intervals is np.empty((0, 2))")
@@ -25,7 +28,7 @@ def check(intervals: npt.NDArray[Any], name: str) -> None:
     broken = ~(np.isfinite(intervals).all(axis=1) & (intervals[:, 1] > intervals[:, 0]))
     if broken.any():
         row = int(np.flatnonzero(broken)[0])
-        raise ValueError(
+        raise DataError(
             f"{name}[{row}] is {intervals[row].tolist()}, expected finite [start, stop) with start < stop "
             f"({int(broken.sum())} such of {len(intervals)}); stop is the offset + 1"
         )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.encoder import IMAGENET_DEVIATION, IMAGENET_MEAN, Preprocessing
+from pipeline.errors import DataError
 from pipeline.image_augmentation import ImageAugmentParameters, augment
 
 GREY_MEAN, GREY_DEVIATION = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -22,14 +23,14 @@ class Faces(NamedTuple):
 
 
 def check(faces: Faces, name: str) -> None:
-    """Raise ValueError unless there are images, as many labels, and labels that are shares of classes."""
+    """Raise DataError unless there are images, as many labels, and labels that are shares of classes."""
     images, targets = faces
     if len(images) < 2 or len(images) != len(targets):
-        raise ValueError(f"{name} has {len(images)} images and {len(targets)} labels, expected as many and at least 2")
+        raise DataError(f"{name} has {len(images)} images and {len(targets)} labels, expected as many and at least 2")
     if images.dtype != torch.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):
         raise ValueError(f"{name} images are {tuple(images.shape)} of {images.dtype}, expected (N, S, S[, 3]) of uint8")
     if not torch.allclose(targets.sum(dim=1), torch.ones(len(targets)), atol=1e-4) or bool((targets < 0).any()):
-        raise ValueError(f"{name} labels are no shares: expected (N, K) values from 0 that add up to 1")
+        raise DataError(f"{name} labels are no shares: expected (N, K) values from 0 that add up to 1")
 
 
 def preprocessing_of(faces: Faces, image_size: int) -> Preprocessing:

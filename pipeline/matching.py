@@ -20,6 +20,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline import intervals as frame_intervals
+from pipeline.errors import DataError
 from pipeline.intervals import Floats, Intervals
 from pipeline.results import Integers, VideoResult
 
@@ -56,7 +57,7 @@ def pool(videos: Sequence[VideoResult]) -> Pool:
     """Return the corpus in flat arrays.
 
     Raises:
-        ValueError: there are no videos, or two have the same id.
+        DataError: there are no videos, or two have the same id.
     """
     ordered = sorted(videos, key=lambda result: result.video)
     _check_videos(ordered)
@@ -114,10 +115,10 @@ def match(pooled: Pool, iou_threshold: float, same_class: bool = False) -> Integ
 
 def _check_videos(ordered: Sequence[VideoResult]) -> None:
     if not ordered:
-        raise ValueError("there are no videos to score; give every video of the corpus, those without detections too")
+        raise DataError("there are no videos to score; give every video of the corpus, those without detections too")
     for first, second in pairwise(ordered):
         if first.video == second.video:
-            raise ValueError(f"video {first.video} is given twice; video ids are unique in a corpus")
+            raise DataError(f"video {first.video} is given twice; video ids are unique in a corpus")
 
 
 def _flatten(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from pipeline.encoder import CLASSIFIER, IGNORED_SUFFIX, Preprocessing
+from pipeline.errors import DataError
 from pipeline.image_augmentation import ImageAugmentParameters
 from pipeline.labelled_faces import Faces, batches, channels_first, check, class_weights, normalise, preprocessing_of
 
@@ -112,7 +113,7 @@ def pretrain(
         advance: called with the number of images after every step.
 
     Raises:
-        ValueError: a part is empty, targets are no shares, or the loss stops being finite.
+        DataError: a part is empty, targets are no shares, or the loss stops being finite.
     """
     check(train, "train")
     check(validation, "validation")
@@ -202,7 +203,7 @@ def _learn(
         optimiser.step()
         total, count = total + float(loss.detach()) * len(images), count + len(images)
         if not math.isfinite(total):
-            raise ValueError("pretraining diverged: the loss is not finite. Set a smaller pretrain.learning_rate")
+            raise DataError("pretraining diverged: the loss is not finite. Set a smaller pretrain.learning_rate")
         if advance:
             advance(len(images))
     return total / count

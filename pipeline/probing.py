@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipeline.errors import DataError
+
 # Of the squared weights, beside the mean cross-entropy; the validation part chooses one.
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 ITERATIONS = 200
@@ -50,11 +52,11 @@ def score(
         train: ``(N, C)`` features and ``(N,)`` classes, likewise the others.
 
     Raises:
-        ValueError: a part is empty.
+        DataError: a part is empty.
     """
     for name, (features, _) in (("train", train), ("validation", validation), ("test", test)):
         if not len(features):
-            raise ValueError(f"the {name} part has no images for a probe")
+            raise DataError(f"the {name} part has no images for a probe")
     probes = {penalty: fit(*train, class_count, penalty) for penalty in penalties}
     best = max(penalties, key=lambda penalty: _accuracy(probes[penalty].predict(validation[0]), validation[1]))
     predicted = probes[best].predict(test[0])

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline import intervals
+from pipeline.errors import DataError
 from pipeline.normalisation import NORMALISATIONS
 
 NO_EMOTION = -1
@@ -76,15 +77,15 @@ def gather(recordings: Iterable[Recording], room: npt.NDArray[np.float16], norma
         normalisation: a name in `NORMALISATIONS`; measured here, once, and never on labels.
 
     Raises:
-        ValueError: there is no recording, one is empty, its arrays disagree, a feature is not finite, its width is not
-            that of `room`, an expression lies outside its video, the frames are not F, or the normalisation has no
-            such name.
+        DataError: there is no recording, one is empty, a feature is not finite, its width is not that of `room`, or an
+            expression does not last or lies outside its video.
+        ValueError: the arrays of a recording disagree, the frames are not F, or the normalisation has no such name.
     """
     if normalisation not in NORMALISATIONS:
         raise ValueError(f"normalisation is {normalisation!r}, expected one of {', '.join(NORMALISATIONS)}")
     kept = list(_fill(recordings, room))
     if not kept:
-        raise ValueError("No recordings, expected at least one video")
+        raise DataError("No recordings, expected at least one video")
     counts = np.array([len(recording.features) for recording in kept])
     measured = NORMALISATIONS[normalisation](_Faces(kept), [recording.subject for recording in kept])
     truths, emotions = _pad([recording.intervals for recording in kept], [recording.emotions for recording in kept])
@@ -108,7 +109,7 @@ def stack(recordings: Sequence[Recording], normalisation: str, device: torch.dev
     same videos in training and in detection.
 
     Raises:
-        ValueError: as in `gather`.
+        DataError, ValueError: as in `gather`.
     """
     return on_device(gather_in_memory(recordings, normalisation), device).stacked
 
@@ -201,18 +202,18 @@ def _fill(recordings: Iterable[Recording], room: npt.NDArray[np.float16]) -> Ite
 
 
 def _check(recording: Recording, width: int) -> None:
-    """Raise ValueError, with the video's name, where a recording contradicts itself."""
+    """Raise DataError, with the video's name, where a recording contradicts itself."""
     name, features = f"video {recording.video!r}", recording.features
     if features.ndim != 2 or not features.size:
-        raise ValueError(f"{name}: features have shape {features.shape}, expected (T, C) with at least one frame")
+        raise DataError(f"{name}: features have shape {features.shape}, expected (T, C) with at least one frame")
     if features.shape[1] != width:
-        raise ValueError(f"{name}: features are {features.shape[1]} wide, others {width}. Extract all with one encoder")
+        raise DataError(f"{name}: features are {features.shape[1]} wide, others {width}. Extract all with one encoder")
     if recording.face_found.shape != features.shape[:1] or recording.face_found.dtype != np.bool_:
         found = f"{recording.face_found.dtype} {recording.face_found.shape}"
         raise ValueError(f"{name}: face_found is {found}, expected bool {features.shape[:1]}")
     if not np.isfinite(features).all():
         frame = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
-        raise ValueError(f"{name}: the features of frame {frame} are not finite. Extract this video again")
+        raise DataError(f"{name}: the features of frame {frame} are not finite. Extract this video again")
     if recording.emotions.shape != recording.intervals.shape[:1]:
         raise ValueError(f"{name}: {len(recording.intervals)} intervals but {len(recording.emotions)} emotions")
     if (recording.emotions < 0).any():
@@ -221,7 +222,7 @@ def _check(recording: Recording, width: int) -> None:
     outside = (recording.intervals < 0) | (recording.intervals > len(features))
     if outside.any():
         row = recording.intervals[outside.any(axis=1)][0].tolist()
-        raise ValueError(f"{name}: expression {row} lies outside its {len(features)} frames. Run the index stage again")
+        raise DataError(f"{name}: expression {row} lies outside its {len(features)} frames. Run the index stage again")
 
 
 def _pad(truths: list[npt.NDArray[Any]], emotions: list[npt.NDArray[np.int64]]) -> tuple[Tensor, Tensor]:

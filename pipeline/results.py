@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import intervals as frame_intervals
+from pipeline.errors import DataError
 from pipeline.intervals import Booleans, Intervals
 
 Integers = npt.NDArray[np.int64]
@@ -30,8 +31,9 @@ class VideoResult:
         confidence: ``(N,)`` between 0 and 1.
 
     Raises:
-        ValueError: a shape is wrong, an interval does not last, a class is not a whole number of at least 0, or a
-            confidence is NaN or outside [0, 1].
+        DataError: there is no frame, an interval does not last, a class is negative, or a confidence is NaN or outside
+            [0, 1].
+        ValueError: a shape or a kind of number is wrong.
     """
 
     video: str
@@ -46,7 +48,7 @@ class VideoResult:
     def __post_init__(self) -> None:
         """Refuse what cannot be scored, naming the video."""
         if self.frame_count < 1:
-            raise ValueError(f"{self.video}: frame_count is {self.frame_count}, expected at least 1")
+            raise DataError(f"{self.video}: frame_count is {self.frame_count}, expected at least 1")
         frame_intervals.check(self.truth_intervals, f"{self.video}: truth_intervals")
         frame_intervals.check(self.intervals, f"{self.video}: intervals")
         _check_classes(self.truth_classes, len(self.truth_intervals), f"{self.video}: truth_classes")
@@ -58,16 +60,16 @@ def keep_confident(videos: Sequence[VideoResult], thresholds: Mapping[str, float
     """Return the videos with the detections whose confidence is at least the threshold of their subject.
 
     Raises:
-        ValueError: a subject has no threshold.
+        DataError: a subject has no threshold.
     """
     # In double precision, as where thresholds are chosen: 0.7 is above float32's 0.7, and must be so everywhere.
     return [_keep(r, r.confidence.astype(np.float64) >= threshold_of(r.subject, thresholds)) for r in videos]
 
 
 def threshold_of(subject: str, thresholds: Mapping[str, float]) -> float:
-    """Return the subject's threshold; a subject without one is a ValueError."""
+    """Return the subject's threshold; a subject without one is a DataError."""
     if subject not in thresholds:
-        raise ValueError(f"subject {subject} has no threshold; thresholds are given for {sorted(thresholds)}")
+        raise DataError(f"subject {subject} has no threshold; thresholds are given for {sorted(thresholds)}")
     return thresholds[subject]
 
 
@@ -84,7 +86,7 @@ def _check_classes(classes: Integers, count: int, name: str) -> None:
             "one for each interval"
         )
     if count and classes.min() < 0:
-        raise ValueError(f"{name} holds {classes.min()}, expected indices into the class names, from 0")
+        raise DataError(f"{name} holds {classes.min()}, expected indices into the class names, from 0")
 
 
 def _check_confidence(confidence: Confidences, count: int, name: str) -> None:
@@ -96,4 +98,4 @@ def _check_confidence(confidence: Confidences, count: int, name: str) -> None:
     broken = ~((confidence >= 0) & (confidence <= 1))  # NaN compares false, so it is caught here too
     if broken.any():
         row = int(np.flatnonzero(broken)[0])
-        raise ValueError(f"{name}[{row}] is {confidence[row]}, expected 0 to 1; raw scores need a sigmoid first")
+        raise DataError(f"{name}[{row}] is {confidence[row]}, expected 0 to 1; raw scores need a sigmoid first")

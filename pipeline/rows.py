@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import DataError
+
 
 def to_frames(rows: NDArray[np.float32], frame_count: int, first: float, stride: int) -> NDArray[np.float32]:
     """Return ``(T, C)``, what stands between two rows interpolated, what stands outside of all the nearest row.
@@ -18,11 +20,11 @@ def to_frames(rows: NDArray[np.float32], frame_count: int, first: float, stride:
         stride: frames between two rows.
 
     Raises:
-        ValueError: there are not as many rows as such a video has.
+        DataError: there are not as many rows as such a video has.
     """
     wanted = (frame_count - 1 - 2 * first) / stride + 1
     if not math.floor(wanted) <= len(rows) <= math.ceil(wanted):
-        raise ValueError(
+        raise DataError(
             f"{len(rows)} rows for {frame_count} frames, expected {math.floor(wanted)} to {math.ceil(wanted)} when the "
             f"first describes frame {first:g} and the next ones follow every {stride}: see extract.imported_first "
             "and extract.imported_stride"

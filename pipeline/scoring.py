@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.average_precision import IOU_PERCENT, detection_precisions, spotting_precisions
 from pipeline.counts import Counts
+from pipeline.errors import DataError
 from pipeline.guessing import guess
 from pipeline.intervals import Booleans, Floats
 from pipeline.matching import Pool, match, pool
@@ -78,7 +79,7 @@ def evaluate(videos: Sequence[VideoResult], thresholds: Mapping[str, float], cla
     every detection, whatever the thresholds. Whatever there is nothing of is 0.
 
     Raises:
-        ValueError: there are no videos, a subject has no threshold, or a class has no name.
+        DataError: there are no videos, a subject has no threshold, or a class has no name.
     """
     pooled = pool(videos)
     _check_class_names(pooled, class_names)
@@ -175,6 +176,6 @@ def _by_iou(precisions: Floats) -> dict[str, float]:
 def _check_class_names(pooled: Pool, class_names: Sequence[str]) -> None:
     used = np.concatenate([pooled.truth_classes, pooled.classes])
     if len(set(class_names)) != len(class_names):
-        raise ValueError(f"class_names repeat a name: {list(class_names)}")
+        raise DataError(f"class_names repeat a name: {list(class_names)}")
     if used.size and used.max() >= len(class_names):
-        raise ValueError(f"class {used.max()} has no name; class_names are {list(class_names)}, counted from 0")
+        raise DataError(f"class {used.max()} has no name; class_names are {list(class_names)}, counted from 0")

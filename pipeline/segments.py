@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipeline.errors import DataError
+
 
 @dataclass(frozen=True)
 class Segments:
@@ -18,7 +20,7 @@ class Segments:
     128 frames with T = 8 and a stride of 2 are read as 134, three masked ones on either side (our choice).
 
     Raises:
-        ValueError: the stride does not divide the window, or leaves frames between two segments.
+        DataError: the stride does not divide the window, or leaves frames between two segments.
     """
 
     window_frames: int
@@ -27,9 +29,9 @@ class Segments:
 
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.frames:
-            raise ValueError(f"segment_stride is {self.stride}, expected 1 to segment_frames = {self.frames}")
+            raise DataError(f"segment_stride is {self.stride}, expected 1 to segment_frames = {self.frames}")
         if self.window_frames % self.stride:
-            raise ValueError(f"window_frames is {self.window_frames}, expected a multiple of {self.stride}, the stride")
+            raise DataError(f"window_frames is {self.window_frames}, expected a multiple of {self.stride}, the stride")
 
     @property
     def count(self) -> int:

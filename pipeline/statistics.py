@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.counts import Counts
+from pipeline.errors import DataError
 from pipeline.intervals import Floats
 from pipeline.results import Integers
 
@@ -44,7 +45,8 @@ def bootstrap_f1(counts: Mapping[str, Counts], repetitions: int, level: float, s
         level: above 0 and below 1, for instance 0.95.
 
     Raises:
-        ValueError: there are fewer than two subjects, or an argument is out of its range.
+        DataError: there are fewer than two subjects.
+        ValueError: an argument is out of its range.
     """
     table = _table(counts)
     _check(len(table), repetitions, level)
@@ -63,7 +65,7 @@ def paired_difference(
     1 / (repetitions + 1). Arguments as for ``bootstrap_f1``.
 
     Raises:
-        ValueError: besides, the subjects differ, or a subject does not have the same number of truths in both.
+        DataError: besides, the subjects differ, or a subject does not have the same number of truths in both.
     """
     _check_same_truths(first, second)
     one, other = _table(first), _table(second)
@@ -108,7 +110,7 @@ def _bounds(values: Floats, level: float) -> tuple[float, float]:
 
 def _check(subjects: int, repetitions: int, level: float) -> None:
     if subjects < 2:
-        raise ValueError(f"counts hold {subjects} subjects, expected at least 2; one subject says nothing of others")
+        raise DataError(f"counts hold {subjects} subjects, expected at least 2; one subject says nothing of others")
     if repetitions < 1:
         raise ValueError(f"repetitions is {repetitions}, expected at least 1")
     if not 0 < level < 1:
@@ -117,10 +119,10 @@ def _check(subjects: int, repetitions: int, level: float) -> None:
 
 def _check_same_truths(first: Mapping[str, Counts], second: Mapping[str, Counts]) -> None:
     if set(first) != set(second):
-        raise ValueError(f"only one of the systems has subjects {sorted(set(first) ^ set(second))}; score both on all")
+        raise DataError(f"only one of the systems has subjects {sorted(set(first) ^ set(second))}; score both on all")
     for subject in sorted(first):
         if first[subject].m != second[subject].m:
-            raise ValueError(
+            raise DataError(
                 f"subject {subject} has {first[subject].m} truths in the first and {second[subject].m} in the second; "
                 "only systems scored on the same expressions can be compared"
             )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline.anchors import POINT, Anchors
 from pipeline.classification import IGNORED, NEGATIVE
+from pipeline.errors import DataError
 from pipeline.recordings import NO_EMOTION
 
 
@@ -137,7 +138,7 @@ def _match_points(truths: Truths, anchors: Anchors, parameters: MatchParameters)
     """Return ``(B, P)``: the shortest truth around each point whose farther end lies in the range of its level."""
     given, levels = len(parameters.point_ranges), int(anchors.level.max()) + 1
     if given != levels:
-        raise ValueError(f"point_ranges has {given} ranges, expected one for each of the {levels} levels")
+        raise DataError(f"point_ranges has {given} ranges, expected one for each of the {levels} levels")
     ranges = torch.tensor(parameters.point_ranges, device=anchors.center.device)[anchors.level]  # (P, 2)
     before = anchors.center - truths.intervals[..., :1]  # (B, G, P)
     after = truths.intervals[..., 1:] - anchors.center

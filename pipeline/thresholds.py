@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.average_precision import last_of_each
+from pipeline.errors import DataError
 from pipeline.intervals import Booleans, Floats
 from pipeline.matching import LOOSEST_IOU, match, pool
 from pipeline.results import VideoResult
@@ -24,11 +25,11 @@ def choose_thresholds(videos: Sequence[VideoResult]) -> dict[str, float]:
     remove it too, thresholds would have to be chosen inside each fold, at the cost of a nested run.
 
     Raises:
-        ValueError: there are fewer than two subjects, so nobody to choose on.
+        DataError: there are fewer than two subjects, so nobody to choose on.
     """
     pooled = pool(videos)
     if len(pooled.subjects) < 2:
-        raise ValueError(f"thresholds need at least 2 subjects, found {list(pooled.subjects)}; give the whole corpus")
+        raise DataError(f"thresholds need at least 2 subjects, found {list(pooled.subjects)}; give the whole corpus")
     found = match(pooled, SPOTTING_IOU) >= 0
     chosen: dict[str, float] = {}
     for index, subject in enumerate(pooled.subjects):

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pipeline.augmentation import AugmentParameters, disturb, move
 from pipeline.detector import Detector, DetectorParameters
+from pipeline.errors import DataError
 from pipeline.folds import Fold
 from pipeline.losses import LossParameters, detection_loss
 from pipeline.normalisation import NORMALISATIONS
@@ -136,7 +137,7 @@ def train_fold(
         fold, parameters, class_count, progress: as in `train_gathered`.
 
     Raises:
-        ValueError: as in `train_gathered`, or a recording contradicts itself (see `gather`).
+        DataError: as in `train_gathered`, or a recording contradicts itself (see `gather`).
     """
     _check_subjects(fold, {recording.subject for recording in recordings})
     chosen = [recording for recording in recordings if recording.subject in fold.train_subjects]
@@ -160,7 +161,7 @@ def train_gathered(
         progress: called after every epoch.
 
     Raises:
-        ValueError: a subject has no video, no window holds a whole expression, an emotion is not below class_count,
+        DataError: a subject has no video, no window holds a whole expression, an emotion is not below class_count,
             or a loss is not finite.
     """
     stacked = _choose(corpus, fold, class_count)
@@ -170,7 +171,7 @@ def train_gathered(
     length = parameters.detector.window_frames
     among = candidates(stacked, length, settings.window_stride, parameters.match.whole_share)
     if not len(among.positive.starts):
-        raise ValueError(
+        raise DataError(
             f"fold {fold.name!r}: no window of {length} frames holds a whole expression. "
             "Use longer windows, or check that onsets and offsets are in frames of these videos"
         )
@@ -227,7 +228,7 @@ def _learn(
             step += 1
         total, interval, classification = (sums / len(batches)).tolist()
         if not math.isfinite(total):
-            raise ValueError(f"The loss is {total} in epoch {epoch}. Lower learning_rate or set gradient_limit")
+            raise DataError(f"The loss is {total} in epoch {epoch}. Lower learning_rate or set gradient_limit")
         losses = EpochLosses(epoch, len(drawn.starts), total, interval, classification)
         progress(losses)
         yield losses
@@ -257,19 +258,19 @@ def _step(
 
 
 def _choose(corpus: Corpus, fold: Fold, class_count: int) -> Stack:
-    """Return the fold's videos by subject and name, or raise ValueError where they cannot teach."""
+    """Return the fold's videos by subject and name, or raise DataError where they cannot teach."""
     _check_subjects(fold, set(corpus.subjects))
     named = enumerate(zip(corpus.subjects, corpus.videos, strict=True))
     rows = [row for _, row in sorted((name, row) for row, name in named if name[0] in fold.train_subjects)]
     stacked = take(corpus.stacked, rows)
     if not (stacked.emotions != NO_EMOTION).any():
-        raise ValueError(
+        raise DataError(
             f"fold {fold.name!r}: the {len(fold.train_subjects)} subjects to train on have no expressions. "
             "Check the expressions that the index stage found, and the kind and classes chosen"
         )
     places = zip(stacked.first.tolist(), stacked.frame_counts.tolist(), strict=True)
     if not any(stacked.face_found[first : first + count].any() for first, count in places):
-        raise ValueError(
+        raise DataError(
             f"fold {fold.name!r}: no face in any frame of the {len(rows)} videos to train on. "
             "Look at the aligned frames, and align them again"
         )
@@ -277,13 +278,13 @@ def _choose(corpus: Corpus, fold: Fold, class_count: int) -> Stack:
     if beyond.any():
         row = int(beyond.nonzero()[0, 0])
         found = sorted(set(stacked.emotions[row].tolist()) - {NO_EMOTION})
-        raise ValueError(f"video {corpus.videos[rows[row]]!r}: emotions are {found}, expected 0 to {class_count - 1}")
+        raise DataError(f"video {corpus.videos[rows[row]]!r}: emotions are {found}, expected 0 to {class_count - 1}")
     return stacked
 
 
 def _check_subjects(fold: Fold, present: set[str]) -> None:
     if missing := set(fold.train_subjects) - present:
-        raise ValueError(f"fold {fold.name!r}: no recording of {', '.join(sorted(missing))}. Extract their features")
+        raise DataError(f"fold {fold.name!r}: no recording of {', '.join(sorted(missing))}. Extract their features")
 
 
 @contextmanager

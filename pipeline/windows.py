@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.errors import DataError
+
 
 def slide(frame_count: int, length: int, stride: int) -> npt.NDArray[np.int64]:
     """Return windows that together cover every frame of a video.
@@ -19,13 +21,14 @@ def slide(frame_count: int, length: int, stride: int) -> npt.NDArray[np.int64]:
         a stride after the one before. A video shorter than a window gives ``[0, length)``, whose tail is padding.
 
     Raises:
-        ValueError: one of the three is less than 1, or the stride is longer than a window and would skip frames.
+        DataError: the stride is longer than a window and would skip frames.
+        ValueError: one of the three is less than 1.
     """
     for name, value in (("frame_count", frame_count), ("length", length), ("stride", stride)):
         if value < 1:
             raise ValueError(f"{name} is {value}, expected at least 1")
     if stride > length:
-        raise ValueError(f"stride is {stride}, expected at most the window's {length} frames: it would skip frames")
+        raise DataError(f"stride is {stride}, expected at most the window's {length} frames: it would skip frames")
     last = max(frame_count - length, 0)
     starts = np.append(np.arange(0, last, stride, dtype=np.int64), np.int64(last))
     return np.stack([starts, starts + length], axis=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -13,6 +13,8 @@ import typer
 from cache import frames, manifest, shards, upkeep, videos
 from cache.aligned import AlignParameters
 from cache.errors import InputError
+from cache.frames import Frame
+from cache.ownership import ShardFolder
 from cache.videos import Video
 from stages import aligners, command, console, corpora, options, params, shard_folders
 from stages.aligners import Job, Prepared
@@ -36,23 +38,25 @@ def main(
     table = {video.video: video for video in videos.read(videos_path)}
     for video in table.values():
         aligners.check(video, parameters)
-    keys = {name: key_of(root, video, parameters) for name, video in table.items()}
-    missing = upkeep.plan(output, keys, frames.is_current, force)
+    common = aligners.METHODS[parameters.method].common(parameters)
+    folder = ShardFolder(output, corpus, frames.LAYOUT, frames.is_current)
+    planned = upkeep.plan(folder, list(table), lambda name: key_of(root, table[name], parameters, common), force)
     if dry_run:
-        console.result(f"align: would make {len(missing)} of {len(keys)} shards in {output}")
+        shard_folders.foretell("align", output, planned)
         return
-    job = Job(root, parameters, [table[name] for name in missing], output / aligners.WORKSPACE)
+    job = Job(root, parameters, [table[name] for name in planned.missing], output / aligners.WORKSPACE)
     with (
         prepare(job, output) as prepared,
-        console.progress("align", sum(table[name].frame_count for name in missing), "frames", quiet) as advance,
+        console.progress("align", sum(table[name].frame_count for name in planned.missing), "frames", quiet) as advance,
     ):
 
         def make(name: str, path: Path) -> int:
-            written = align(prepared, table[name], parameters.method, path, keys[name])
+            with shard_folders.refusals():
+                written = align(prepared, table[name], parameters.method, path, planned.keys[name])
             advance(written)
             return written
 
-        outcome = upkeep.keep_up(output, "frames", keys, missing, make, prepared.facts)
+        outcome = upkeep.keep_up(folder, planned, make, prepared.facts)
     shard_folders.conclude("align", output, outcome)
 
 
@@ -71,12 +75,16 @@ def read_nothing(video: Video) -> NoReturn:
     raise ValueError(f"{video.video} was not to be aligned")
 
 
-def key_of(root: Path, video: Video, parameters: AlignParameters) -> str:
-    """Return the fingerprint of the frames of a video: its source, how it is read, the version of this code."""
+def key_of(root: Path, video: Video, parameters: AlignParameters, common: Mapping[str, str]) -> str:
+    """Return the fingerprint of the frames of a video: its source, how it is read, the version of this code.
+
+    Args:
+        common: what all videos are made from besides, see `aligners.Method`.
+    """
     method = aligners.METHODS[parameters.method]
     described = {name: str(getattr(parameters, name)) for name in ("method", *method.counting)}
     numbers = {"first_label": video.first_label, "frame_step": video.frame_step, "version": ALIGN_VERSION}
-    ingredients = method.ingredients(root, video, parameters)
+    ingredients = {**common, **method.ingredients(root, video, parameters)}
     return shards.fingerprint({"source_digest": video.source_digest, **described, **ingredients, **numbers})
 
 
@@ -89,14 +97,20 @@ def align(prepared: Prepared, video: Video, method: str, path: Path, key: str) -
     with prepared.read(video) as alignment:
         for warning in alignment.warnings:
             console.say(f"align: {video.video}: {warning}")
-        written = frames.write(path, alignment.frames, key, method)
+        return frames.write(path, counted(alignment.frames, video), key, method)
+
+
+def counted(found: Iterable[Frame], video: Video) -> Iterator[Frame]:
+    """Yield the frames of a video; InputError after the last when there are more or fewer than when it was indexed."""
+    written = 0
+    for frame in found:
+        written += 1
+        yield frame
     if written != video.frame_count:
-        path.unlink()
         raise InputError(
             f"{video.path} gave {written} frames, {video.frame_count} when it was indexed. "
             "The file changed, or OpenFace stopped early: align it again with OpenFace, then index the corpus again"
         )
-    return written
 
 
 def facts() -> dict[str, str]:

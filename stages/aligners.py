@@ -53,7 +53,7 @@ class Prepared:
     facts: Mapping[str, Any]
 
 
-def _no_more(_root: Path, _video: Video, _parameters: AlignParameters) -> dict[str, str]:
+def _no_more(*_: object) -> dict[str, str]:
     return {}
 
 
@@ -66,12 +66,14 @@ class Method:
         counting: the parameters that change what it gives, and so belong to a shard's key.
         prepare: makes it ready for a job.
         ingredients: what else it makes the frames of a video from, by digest, for the key.
+        common: likewise, what it makes those of every video from; InputError where that is missing.
     """
 
     sources: tuple[str, ...]
     counting: tuple[str, ...]
     prepare: Callable[[Job], AbstractContextManager[Prepared]]
     ingredients: Callable[[Path, Video, AlignParameters], Mapping[str, str]] = _no_more
+    common: Callable[[AlignParameters], Mapping[str, str]] = _no_more
 
 
 def check(video: Video, parameters: AlignParameters) -> None:
@@ -99,17 +101,18 @@ def _by_openface(job: Job) -> Iterator[Prepared]:
     parameters = job.parameters
     path = openface_model.find_command(parameters.openface_folder)
     command = Command(path, parameters.openface_format, parameters.openface_model)
-    told = openface_runs.try_out(command, job.workspace)
     at_once = parameters.processes or len(os.sched_getaffinity(0))
     names = [video.video for video in job.videos]
-    with openface_runs.Runs(command, names, _source(job), job.workspace, at_once) as runs:
+    with openface_runs.own_workspace(job.workspace) as workspace:
+        told = openface_runs.try_out(command, workspace)
+        with openface_runs.Runs(command, names, _source(job), workspace, at_once) as runs:
 
-        @contextmanager
-        def read(video: Video) -> Iterator[Alignment]:
-            with runs.output(video.video) as (folder, said):
-                yield aligned.of_openface_run(folder, said, job.root, video)
+            @contextmanager
+            def read(video: Video) -> Iterator[Alignment]:
+                with runs.output(video.video) as (folder, said):
+                    yield aligned.of_openface_run(folder, said, job.root, video)
 
-        yield Prepared(read, {"openface": told})
+            yield Prepared(read, {"openface": told})
 
 
 def _source(job: Job) -> Callable[[str, Path], Path]:
@@ -153,13 +156,16 @@ def _from_openface_landmarks(job: Job) -> Iterator[Prepared]:
 
 
 def _ingredients_of_landmarks(root: Path, video: Video, parameters: AlignParameters) -> dict[str, str]:
-    mean_shape = sha256_of(openface_model.find_mean_shape(parameters.openface_folder))
     try:
         landmarks = sha256_of(_landmarks_of(root, video, parameters))
     except InputError:
         # This video will fail, and say why; the others go on.
         landmarks = "missing"
-    return {"landmarks": landmarks, "mean_shape": mean_shape}
+    return {"landmarks": landmarks}
+
+
+def _mean_shape(parameters: AlignParameters) -> dict[str, str]:
+    return {"mean_shape": sha256_of(openface_model.find_mean_shape(parameters.openface_folder))}
 
 
 def _landmarks_of(root: Path, video: Video, parameters: AlignParameters) -> Path:
@@ -226,7 +232,7 @@ METHODS: dict[str, Method] = {
     "none": Method(("video", "images"), ("face", "quality"), _as_they_are),
     "openface-output": Method(("openface",), ("face", "quality"), _from_openface_output),
     "openface-landmarks": Method(
-        ("video", "images"), ("face", "quality"), _from_openface_landmarks, _ingredients_of_landmarks
+        ("video", "images"), ("face", "quality"), _from_openface_landmarks, _ingredients_of_landmarks, _mean_shape
     ),
     "builtin": Method(("video", "images"), ("face", "quality"), _built_in, lambda *_: face_models.DIGESTS),
     "openface": Method(("video", "images"), ("openface_model", "openface_format"), _by_openface),

@@ -10,6 +10,7 @@ from typing import ParamSpec
 import typer
 
 from cache.errors import InputError, ShardError
+from pipeline.errors import DataError
 from stages import console
 from stages.params import ParameterError
 
@@ -32,8 +33,8 @@ class ExitCode(IntEnum):
 def guarded(function: Callable[P, None]) -> Callable[P, None]:
     """Return the command with its errors printed as one line and turned into an exit code.
 
-    A `ValueError` from `pipeline` is about what it was given, so it counts as invalid input.
-    Anything else is a fault of ours and keeps its traceback.
+    These are the errors that are about what a command was given. Anything else, a plain `ValueError` too, is a fault of
+    ours and keeps its traceback.
     """
 
     @functools.wraps(function)
@@ -44,7 +45,7 @@ def guarded(function: Callable[P, None]) -> Callable[P, None]:
             raise _stop(error, ExitCode.USAGE) from None
         except ShardError as error:
             raise _stop(error, ExitCode.SHARD) from None
-        except (InputError, ValueError) as error:
+        except (InputError, DataError) as error:
             raise _stop(error, ExitCode.INPUT) from None
         except KeyboardInterrupt:
             raise _stop(INTERRUPTED, ExitCode.INTERRUPTED) from None

@@ -15,6 +15,7 @@ from cache import files, weights
 from cache.errors import InputError
 from pipeline import encoder
 from pipeline.encoder import Preprocessing
+from pipeline.errors import DataError
 from stages import params
 
 FOLDER = Path("configs/weights")
@@ -51,7 +52,7 @@ def load(
     preprocessing = params.build(card.get("preprocessing", {}), Preprocessing, f"{path}: card")
     try:
         encoder.check(tensors)
-    except ValueError as error:
+    except DataError as error:
         raise InputError(f"{path}: {error} --name {name}") from error
     return tensors, preprocessing, card
 
@@ -66,7 +67,7 @@ def write(
     """Write an encoder, and its card once more where people can read it.
 
     Raises:
-        ValueError: these are not the weights of a ResNet18, or rounding made them infinite.
+        DataError: these are not the weights of a ResNet18, or rounding made them infinite.
     """
     encoder.check(state)
     whole = {**card, "preprocessing": dataclasses.asdict(preprocessing), "sha256": encoder.digest_of(state)}

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from cache import features, frames, manifest, upkeep
-from cache.manifest import ShardEntry
+from cache.errors import InputError
+from cache.manifest import Manifest
+from cache.ownership import ShardFolder
 from pipeline.encoder import ExtractParameters
 from stages import command, console, corpora, devices, options, params, shard_folders
 from stages.feature_sources import Encoded, Imported, Source
@@ -29,23 +31,26 @@ def main(
     """Encode every aligned frame once."""
     parameters = params.read(params_path, "extract", ExtractParameters, corpora.path_of(corpus))
     source = choose(parameters, encoders, device, batch_size)
-    held = manifest.read(frames_path).shards
-    keys = {name: key_of(source, name, frames_path, entry) for name, entry in held.items()}
-    missing = upkeep.plan(output, keys, features.is_current, force)
+    aligned = manifest.read(frames_path)
+    held = aligned.shards
+    folder = ShardFolder(output, corpus, features.LAYOUT, features.is_current)
+    videos = videos_of(aligned, frames_path)
+    planned = upkeep.plan(folder, videos, lambda name: key_of(source, name, frames_path, aligned), force)
     if dry_run:
-        console.result(f"extract: would make {len(missing)} of {len(keys)} shards in {output}")
+        shard_folders.foretell("extract", output, planned)
         return
     source.begin()
-    with console.progress("extract", sum(held[name].frames for name in missing), "frames", quiet) as advance:
+    with console.progress("extract", sum(held[name].frames for name in planned.missing), "frames", quiet) as advance:
 
         def make(name: str, path: Path) -> int:
-            with frames.open(frames_path / held[name].file, sha256=held[name].sha256) as opened:
+            opening = frames.open(frames_path / held[name].file, sha256=held[name].sha256)
+            with shard_folders.refusals(), opening as opened:
                 found = source.features(name, opened, advance)
                 found[~opened.columns.face_found] = 0
-                features.write(path, found, opened.columns, keys[name], source.layer)
+                features.write(path, found, opened.columns, planned.keys[name], source.layer)
                 return len(opened)
 
-        outcome = upkeep.keep_up(output, "features", keys, missing, make, source.facts())
+        outcome = upkeep.keep_up(folder, planned, make, source.facts())
     shard_folders.conclude("extract", output, outcome)
 
 
@@ -56,8 +61,27 @@ def choose(parameters: ExtractParameters, encoders: Path, device: str, batch_siz
     return Encoded(parameters, encoders, devices.choose(device), batch_size or parameters.batch_size)
 
 
-def key_of(source: Source, name: str, folder: Path, entry: ShardEntry) -> str:
-    """Return the fingerprint of the features of one frame shard."""
+def videos_of(aligned: Manifest, folder: Path) -> list[str]:
+    """Return the videos of the corpus: those whose frames there are, and those that `align` says are missing."""
+    if aligned.kind != frames.LAYOUT.kind:
+        raise InputError(f"{folder} holds {aligned.kind}, expected frames. Correct --frames.")
+    told = aligned.run.get(upkeep.MISSING, [])
+    missing = {name for name in told if isinstance(name, str)} if isinstance(told, list) else set()
+    if not aligned.shards:
+        raise InputError(f"{folder} holds no frames yet. Run: facespan align, or dvc repro")
+    return sorted({*aligned.shards, *missing})
+
+
+def key_of(source: Source, name: str, folder: Path, aligned: Manifest) -> str:
+    """Return the fingerprint of the features of one frame shard.
+
+    Raises:
+        InputError: the video has none.
+        ShardError: it is damaged.
+    """
+    if name not in aligned.shards:
+        raise InputError(f"{folder} has no frames of it: align failed there, or did not finish. Run: facespan align")
+    entry = aligned.shards[name]
     with frames.open(folder / entry.file, sha256=entry.sha256) as opened:
         return source.key(name, opened.digest)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from cache.frames import Frames
 from cache.prefetch import ahead
 from pipeline import encoder, rows
 from pipeline.encoder import Encoder, ExtractParameters
+from pipeline.errors import DataError
 from stages import console, encoders
 
 LAYER = "avgpool"
@@ -25,6 +27,8 @@ STORAGE = "float16"
 # Raised when the same frames and weights would give other features on purpose, so shards are made again.
 EXTRACT_VERSION = 1
 BATCHES_AHEAD = 2
+# Begins what torch says when it gets no memory of the CPU.
+ALLOCATOR = "DefaultCPUAllocator"
 
 Advance = Callable[[int], None]
 Features = npt.NDArray[np.float16]
@@ -134,7 +138,7 @@ class Imported:
             raise InputError(f"{where} holds {largest:g}; float16 goes up to {limit:g}. Scale all videos down alike.")
         try:
             spread = rows.to_frames(found, len(opened), self.first, self.stride)
-        except ValueError as error:
+        except DataError as error:
             raise InputError(f"{where}: {error}") from error
         advance(len(opened))
         return spread.astype(np.float16)
@@ -152,14 +156,29 @@ def encode(network: Encoder, opened: Frames, batch_size: int, advance: Advance) 
     """Return the features of one video, ``(T, 512)``.
 
     Frames are decoded in a thread of their own, so the encoder does not wait for them.
+
+    Raises:
+        MemoryError: a batch does not fit into the memory of the device.
     """
     found = np.empty((len(opened), encoder.WIDTH), np.float16)
     position = 0
     for batch in ahead(_decoded(opened, batch_size), BATCHES_AHEAD):
-        found[position : position + len(batch)] = network(batch).cpu().numpy()
+        with _memory_told(len(batch)):
+            found[position : position + len(batch)] = network(batch).cpu().numpy()
         position += len(batch)
         advance(len(batch))
     return found
+
+
+@contextmanager
+def _memory_told(count: int) -> Iterator[None]:
+    """Raise MemoryError for what torch says when memory runs out: a RuntimeError, as of anything else."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.cuda.OutOfMemoryError) or ALLOCATOR in str(error):
+            raise MemoryError(f"{count} frames at once do not fit") from error
+        raise
 
 
 def _decoded(opened: Frames, batch_size: int) -> Iterator[Tensor]:

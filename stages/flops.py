@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from pipeline import encoder, flops
+from pipeline.decoding import DetectParameters
 from pipeline.training import PARTS
 from stages import console, options, params
 
@@ -26,7 +27,7 @@ def main(
     """Count operations (a multiply-add is two) and weights; parameters are the paper's unless -S changes them."""
     values = params.in_force(params_path, "train") | parse(settings or [])
     detector = params.build_parts(values, PARTS, f"{params_path}: train")[0]
-    stride = int(params.in_force(params_path, "detect")["window_stride"])
+    stride = params.read(params_path, "detect", DetectParameters).window_stride
     counted = flops.count(detector, input_width, class_count, image_size, stride)
     console.result(json.dumps(counted, indent=2) if as_json else as_text(counted, stride))
 

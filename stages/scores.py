@@ -21,7 +21,10 @@ def main(
     path = results / corpus / "metrics.json"
     if not path.is_file():
         raise InputError(f"{path} does not exist: {corpus} was not evaluated yet. Run: dvc repro evaluate@{corpus}")
-    metrics = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is no whole JSON ({error}). Run: dvc repro evaluate@{corpus}") from error
     console.result(json.dumps(metrics, indent=2) if as_json else as_text(corpus, metrics))
 
 

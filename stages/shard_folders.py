@@ -1,22 +1,43 @@
-"""How a stage that keeps a folder of shards ends: one line of what it did, and the exit code that goes with it."""
+"""What the stages that keep a folder of shards share: how one video is refused, and how the stage ends."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 
-from cache.upkeep import FAILURES, Outcome
+from cache.errors import InputError
+from cache.ownership import FAILURES
+from cache.upkeep import Outcome, Plan
+from pipeline.errors import DataError
 from stages import console
 from stages.command import ExitCode
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what the science refuses of a video into what the disk refuses, which is that video's own failure."""
+    try:
+        yield
+    except DataError as error:
+        raise InputError(str(error)) from error
+
+
+def foretell(stage: str, folder: Path, planned: Plan) -> None:
+    """Print what would be made; nothing is written."""
+    _say_failures(stage, planned.failures)
+    console.result(f"{stage}: would make {len(planned.missing)} of {len(planned.videos)} shards in {folder}")
 
 
 def conclude(stage: str, folder: Path, outcome: Outcome) -> None:
     """Print what became of the videos; stop with `PARTIAL` when some failed, so that DVC sees it."""
     for path in outcome.removed:
         console.say(f"{stage}: {path} belongs to no video of this corpus and was removed")
-    for video, error in sorted(outcome.failures.items()):
-        console.say(f"{stage}: {video} failed: {error}")
+    for path in outcome.left:
+        console.say(f"{stage}: {path} belongs to no video of this corpus, but is not what was made here, and was left")
+    _say_failures(stage, outcome.failures)
     console.result(
         f"{stage}: {len(outcome.entries)} videos, {outcome.frame_count:,} frames, {outcome.byte_count / 1e6:,.0f} MB "
         f"({len(outcome.made)} new, {len(outcome.kept)} kept)"
@@ -26,3 +47,8 @@ def conclude(stage: str, folder: Path, outcome: Outcome) -> None:
             f"{stage}: {len(outcome.failures)} videos failed, listed in {folder / FAILURES}; the others are done"
         )
         raise typer.Exit(int(ExitCode.PARTIAL))
+
+
+def _say_failures(stage: str, failures: Mapping[str, str]) -> None:
+    for video, error in sorted(failures.items()):
+        console.say(f"{stage}: {video} failed: {error}")

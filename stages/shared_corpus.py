@@ -37,7 +37,7 @@ def read(listing: Listing, normalisation: str) -> SharedCorpus:
     Raises:
         ShardError: as in `recordings.each`.
         InputError: the features are larger than the memory that is available.
-        ValueError: as in `pipeline.recordings.gather`.
+        DataError: as in `pipeline.recordings.gather`.
     """
     found = prefetch.ahead(recordings.each(listing), VIDEOS_READ_AHEAD)
     first = next(found)

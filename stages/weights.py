@@ -21,6 +21,7 @@ from cache.errors import InputError
 from cache.labelled_arrays import TEST, TRAIN, VALIDATION, LabelledImages
 from pipeline import checkpoints, encoder, probing
 from pipeline.encoder import Preprocessing
+from pipeline.errors import DataError
 from pipeline.image_augmentation import ImageAugmentParameters
 from pipeline.labelled_faces import Faces
 from pipeline.pretraining import (
@@ -190,7 +191,7 @@ def take_over(
     try:
         taken = checkpoints.take(content)
         statistics = checkpoints.feature_statistics(taken.weights, preprocessing)
-    except ValueError as error:
+    except DataError as error:
         raise InputError(f"{file}: {error}") from error
     card = {
         "name": name,

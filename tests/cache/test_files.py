@@ -146,6 +146,24 @@ def test_one_process_holds_a_claim_until_it_dies(tmp_path: Path) -> None:
     assert not lock.exists()
 
 
+def test_a_claim_that_waits_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    program = """
+        import pathlib, sys
+        from cache import files
+        counter = pathlib.Path(sys.argv[1])
+        for _ in range(50):
+            with files.claim(counter.with_name("lock"), wait=True) as ours:
+                assert ours
+                counter.write_text(str(int(counter.read_text()) + 1))
+    """
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    processes = [start(program, counter) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert counter.read_text() == "150"
+    assert [path.name for path in tmp_path.iterdir()] == ["counter"]
+
+
 def test_four_processes_share_out_the_videos_and_none_is_made_twice(tmp_path: Path) -> None:
     program = """
         import pathlib, sys

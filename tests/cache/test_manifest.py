@@ -76,14 +76,67 @@ def test_a_link_in_the_place_of_a_shard_is_a_difference_and_not_followed(folder:
     assert problems(folder) == [("a.h5", "changed"), ("link", "extra")]
 
 
-def test_orphans_go_and_everything_else_stays(folder: Path) -> None:
-    (folder / "notes.txt").touch()
-    (folder / ".d.h5.lock").touch()
+def test_only_what_a_manifest_names_goes_and_only_as_it_was_made(folder: Path) -> None:
+    (folder / "d.h5").touch()
     (folder / "ab").mkdir()
     (folder / "ab" / "a.h5").touch()
-    assert manifest.remove_orphans(folder, {"a", "c"}) == [folder / "ab" / "a.h5", folder / "b.h5"]
-    left = sorted(path.name for path in folder.iterdir())
-    assert left == [".d.h5.lock", "a.h5", "ab", "c.h5", "manifest.json", "notes.txt"]
+    (folder / "c.h5").write_bytes(b"somebody's")
+    entries = manifest.read(folder).shards
+    assert manifest.remove(folder, [entries["b"], entries["c"]]) == ([folder / "b.h5"], [folder / "c.h5"])
+    assert sorted(path.name for path in folder.rglob("*.h5")) == ["a.h5", "a.h5", "c.h5", "d.h5"]
+
+
+def test_what_lies_behind_a_link_is_not_removed(folder: Path, tmp_path_factory: Any) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (folder / "a.h5").rename(elsewhere / "a.h5")
+    (folder / "ca").symlink_to(elsewhere)
+    entry = replace(manifest.read(folder).shards["a"], file="ca/a.h5")
+    assert manifest.remove(folder, [entry]) == ([], [folder / "ca" / "a.h5"])
+    assert (elsewhere / "a.h5").is_file()
+
+
+def test_a_shard_that_was_added_is_in_the_manifest_before_it_is_written_anew(folder: Path) -> None:
+    before = manifest.read(folder)
+    (folder / "d.h5").write_bytes(b"shard")
+    entry = manifest.describe(folder, folder / "d.h5", 1, "key")
+    manifest.add(folder, "d", entry)
+    manifest.add(folder, "a", replace(before.shards["a"], key="other"))
+    found = manifest.read(folder)
+    assert list(found.shards) == ["a", "b", "c", "d"]
+    assert found.shards["d"] == entry
+    assert found.shards["a"].key == "other"
+    manifest.write(folder, found)
+    assert manifest.read(folder) == found
+    assert sorted(path.name for path in folder.glob(".*")) == []
+
+
+def test_a_line_of_the_journal_that_was_cut_short_states_nothing(folder: Path) -> None:
+    (folder / "d.h5").write_bytes(b"shard")
+    manifest.add(folder, "d", manifest.describe(folder, folder / "d.h5", 1, "key"))
+    with (folder / ".finished.jsonl").open("a", encoding="ascii") as file:
+        file.write('{"video": "e", "file": "e.h5", "sha')
+    manifest.add(folder, "f", replace(manifest.read(folder).shards["d"], file="f.h5"))
+    assert list(manifest.read(folder).shards) == ["a", "b", "c", "d", "f"]
+
+
+@pytest.mark.parametrize("line", ["[]", "{}", '{"video": 1}', '{"video": "../d"}', '{"video": "d"}', "[" * 100_000])
+def test_a_hostile_line_of_the_journal_states_nothing(folder: Path, line: str) -> None:
+    before = manifest.read(folder)
+    (folder / ".finished.jsonl").write_text(line, encoding="ascii")
+    assert manifest.read(folder) == before
+
+
+def test_a_journal_that_is_a_link_is_refused(folder: Path, tmp_path_factory: Any) -> None:
+    (folder / ".finished.jsonl").symlink_to(tmp_path_factory.mktemp("elsewhere") / "journal")
+    with pytest.raises(ShardError, match="a symbolic link, expected a regular file"):
+        manifest.read(folder)
+
+
+def test_a_folder_inside_with_a_manifest_of_its_own_is_another_one(folder: Path) -> None:
+    (folder / "other").mkdir()
+    (folder / "other" / "x.h5").touch()
+    (folder / "other" / "manifest.json").touch()
+    assert manifest.verify(folder) == []
 
 
 def test_beyond_ten_thousand_videos_shards_lie_one_folder_deeper(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cache.errors import InputError
-from cache.openface_runs import Command, Runs
+from cache.openface_runs import Command, Runs, own_workspace
 
 # Says when it begins, waits for the file `go` beside it, says when it ends.
 SCRIPT = """#!/bin/sh
@@ -100,3 +100,19 @@ def test_a_source_that_cannot_be_made_is_for_whoever_asks_for_it(command: Comman
             assert folder.is_dir()
         with pytest.raises(InputError, match="bad is damaged"), runs.output("bad"):
             pass
+
+
+def test_processes_that_share_a_folder_leave_each_others_work_alone(tmp_path: Path) -> None:
+    folder = tmp_path / ".openface"
+    killed, mine = folder / "0123456789abcdef", folder / "mine"
+    for path in (killed, mine):
+        path.mkdir(parents=True)
+    with own_workspace(folder) as first:
+        first.mkdir()
+        assert not killed.exists()
+        with own_workspace(folder) as second:
+            second.mkdir()
+            assert first.is_dir()
+            assert first != second
+        assert not second.exists()
+    assert [path.name for path in folder.iterdir()] == ["mine"]

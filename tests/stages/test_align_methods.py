@@ -181,7 +181,7 @@ def test_an_exit_code_that_claims_failure_does_not_matter_when_everything_is_the
 
 
 def test_partial_output_of_a_killed_run_is_not_taken_over(here: Path, stage: Run) -> None:
-    stale = here / "data/frames/.openface/ann_1/0123/output/ann_1_aligned"
+    stale = here / "data/frames/.openface/0123456789abcdef/ann_1/0123/output/ann_1_aligned"
     stale.mkdir(parents=True)
     (stale / "frame_det_00_000001.png").write_bytes(b"half an image")
     assert stage("align").code == 0

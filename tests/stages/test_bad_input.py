@@ -171,17 +171,20 @@ def test_weights_of_another_shape_are_refused_by_file_and_tensor(begin: Begin, s
     assert "Run: facespan weights import FILE --name other" in told.err
 
 
-def test_a_frame_shard_that_was_cut_short_is_refused_and_made_again_by_align(begin: Begin, stage: Run) -> None:
+def test_a_frame_shard_that_was_cut_short_fails_its_video_and_is_made_again_by_align(begin: Begin, stage: Run) -> None:
     begin("align")
     path = Path("data/frames/ben_1.h5")
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
     told = stage("extract")
-    assert told.code == ExitCode.SHARD
-    assert "data/frames/ben_1.h5" in told.err
+    assert told.code == ExitCode.PARTIAL
+    assert "ben_1 failed: data/frames/ben_1.h5" in told.err
     assert "facespan align" in told.err
+    assert sorted(manifest.read(FEATURES).shards) == ["ann_1", "cem_1"]
     assert "(1 new, 2 kept)" in stage("align").out
     assert path.read_bytes() == whole
+    assert "(1 new, 2 kept)" in stage("extract").out
+    assert not (FEATURES / "failures.csv").exists()
 
 
 def test_a_shard_of_another_key_is_refused_with_both_keys(begin: Begin, stage: Run) -> None:
