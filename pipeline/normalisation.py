@@ -24,7 +24,8 @@ class Measured(NamedTuple):
     deviation: npt.NDArray[np.float32]
 
 
-Faces = Sequence[npt.NDArray[Any]]  # per video, the features of its frames with a face (n, C); n may be 0
+# Per video, the features of its frames with a face (n, C); n may be 0. Each is asked for once, when its turn comes.
+Faces = Sequence[npt.NDArray[Any]]
 
 
 def leave(faces: Faces, subjects: Sequence[str]) -> Measured:
@@ -51,10 +52,10 @@ NORMALISATIONS: dict[str, Callable[[Faces, Sequence[str]], Measured]] = {
 
 
 def _measure_groups(faces: Faces, groups: Sequence[str]) -> Measured:
-    measured = {
-        group: _measure([frames for frames, other in zip(faces, groups, strict=True) if other == group])
-        for group in sorted(set(groups))
-    }
+    members: dict[str, list[int]] = {}
+    for video, group in enumerate(groups):
+        members.setdefault(group, []).append(video)
+    measured = {group: _measure([faces[video] for video in videos]) for group, videos in members.items()}
     means, deviations = zip(*(measured[group] for group in groups), strict=True)
     return Measured(np.stack(means), np.stack(deviations))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -50,12 +51,55 @@ class Stack(NamedTuple):
     emotions: Tensor  # (V, G) int64, NO_EMOTION where a video has fewer
 
 
+class Corpus(NamedTuple):
+    """Recordings in one stack, and whose each is: folds take rows of it, and no fold copies a frame."""
+
+    videos: tuple[str, ...]  # V names
+    subjects: tuple[str, ...]  # of the V videos
+    stacked: Stack
+
+
 class Cuts(NamedTuple):
     """Where B windows lie: `rates` frames of the video pass in one frame of the window."""
 
     videos: Tensor  # (B,) int64: position in the stack
     starts: Tensor  # (B,) float32: frames from the start of the video
     rates: Tensor  # (B,) float32: 1 unless the window is stretched
+
+
+def gather(recordings: Iterable[Recording], room: npt.NDArray[np.float16], normalisation: str) -> Corpus:
+    """Return recordings as one corpus on the CPU, in the order given.
+
+    Args:
+        recordings: each is let go of before the next one is asked for, so they may be read from disk one by one.
+        room: ``(F, C)`` for the features, F the frames of all recordings together. It is written over, and is what the
+            corpus holds: where other processes see it, they need no copy.
+        normalisation: a name in `NORMALISATIONS`; measured here, once, and never on labels.
+
+    Raises:
+        DataError: there is no recording, one is empty, a feature is not finite, its width is not that of `room`, or an
+            expression does not last or lies outside its video.
+        ValueError: the arrays of a recording disagree, the frames are not F, or the normalisation has no such name.
+    """
+    if normalisation not in NORMALISATIONS:
+        raise ValueError(f"normalisation is {normalisation!r}, expected one of {', '.join(NORMALISATIONS)}")
+    kept = list(_fill(recordings, room))
+    if not kept:
+        raise DataError("No recordings, expected at least one video")
+    counts = np.array([len(recording.features) for recording in kept])
+    measured = NORMALISATIONS[normalisation](_Faces(kept), [recording.subject for recording in kept])
+    truths, emotions = _pad([recording.intervals for recording in kept], [recording.emotions for recording in kept])
+    stacked = Stack(
+        features=torch.from_numpy(room),
+        face_found=torch.from_numpy(np.concatenate([recording.face_found for recording in kept])),
+        first=torch.from_numpy(np.cumsum(counts) - counts),
+        frame_counts=torch.from_numpy(counts),
+        mean=torch.from_numpy(measured.mean),
+        scale=torch.from_numpy(1 / measured.deviation),
+        intervals=truths,
+        emotions=emotions,
+    )
+    return Corpus(tuple(r.video for r in kept), tuple(r.subject for r in kept), stacked)
 
 
 def stack(recordings: Sequence[Recording], normalisation: str, device: torch.device) -> Stack:
@@ -65,31 +109,35 @@ def stack(recordings: Sequence[Recording], normalisation: str, device: torch.dev
     same videos in training and in detection.
 
     Raises:
-        DataError: a recording is empty, a feature is not finite, widths differ, or an expression does not last or lies
-            outside its video.
-        ValueError: the arrays of a recording disagree, or the normalisation has no such name.
+        DataError, ValueError: as in `gather`.
     """
-    if not recordings:
-        raise DataError("No recordings, expected at least one video")
-    if normalisation not in NORMALISATIONS:
-        raise ValueError(f"normalisation is {normalisation!r}, expected one of {', '.join(NORMALISATIONS)}")
-    for recording in recordings:
-        _check(recording, width=recordings[0].features.shape[-1])
-    counts = np.array([len(recording.features) for recording in recordings])
-    measured = NORMALISATIONS[normalisation](
-        [recording.features[recording.face_found] for recording in recordings],
-        [recording.subject for recording in recordings],
-    )
-    truths, emotions = _pad([r.intervals for r in recordings], [r.emotions for r in recordings])
-    return Stack(
-        features=torch.from_numpy(np.concatenate([recording.features for recording in recordings])).to(device),
-        face_found=torch.from_numpy(np.concatenate([recording.face_found for recording in recordings])).to(device),
-        first=torch.from_numpy(np.cumsum(counts) - counts).to(device),
-        frame_counts=torch.from_numpy(counts).to(device),
-        mean=torch.from_numpy(measured.mean).to(device),
-        scale=torch.from_numpy(1 / measured.deviation).to(device),
-        intervals=truths.to(device),
-        emotions=emotions.to(device),
+    return on_device(gather_in_memory(recordings, normalisation), device).stacked
+
+
+def gather_in_memory(recordings: Sequence[Recording], normalisation: str) -> Corpus:
+    """Return recordings, which are all in memory, as one corpus; errors as in `gather`."""
+    frames = sum(len(recording.features) for recording in recordings)
+    width = recordings[0].features.shape[-1] if recordings else 0
+    return gather(recordings, np.empty((frames, width), np.float16), normalisation)
+
+
+def on_device(corpus: Corpus, device: torch.device) -> Corpus:
+    """Return the corpus on a device; nothing is copied where it is there already."""
+    return corpus._replace(stacked=Stack(*(values.to(device) for values in corpus.stacked)))
+
+
+def take(stacked: Stack, rows: Sequence[int]) -> Stack:
+    """Return the stack of some of the videos, in this order. It holds the frames of all: none is copied."""
+    chosen = torch.tensor(rows, device=stacked.first.device)
+    emotions = stacked.emotions[chosen]
+    most = max(1, int((emotions != NO_EMOTION).sum(dim=1).max()))  # as if the others had never been there
+    return stacked._replace(
+        first=stacked.first[chosen],
+        frame_counts=stacked.frame_counts[chosen],
+        mean=stacked.mean[chosen],
+        scale=stacked.scale[chosen],
+        intervals=stacked.intervals[chosen, :most],
+        emotions=emotions[:, :most],
     )
 
 
@@ -118,6 +166,41 @@ def truths_of(stacked: Stack, cuts: Cuts) -> tuple[Tensor, Tensor]:
     return shifted / cuts.rates[:, None, None], stacked.emotions[cuts.videos]
 
 
+class _Faces(Sequence[npt.NDArray[np.float16]]):
+    """Of every video the features of its frames with a face, copied only when asked for."""
+
+    def __init__(self, recordings: Sequence[Recording]) -> None:
+        self.recordings = recordings
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    @overload
+    def __getitem__(self, video: int) -> npt.NDArray[np.float16]: ...
+    @overload
+    def __getitem__(self, video: slice) -> _Faces: ...
+    def __getitem__(self, video: int | slice) -> npt.NDArray[np.float16] | _Faces:
+        if isinstance(video, slice):
+            return _Faces(self.recordings[video])
+        recording = self.recordings[video]
+        return recording.features if recording.face_found.all() else recording.features[recording.face_found]
+
+
+def _fill(recordings: Iterable[Recording], room: npt.NDArray[np.float16]) -> Iterator[Recording]:
+    """Yield each recording with its features where they lie in the room, in which they follow each other."""
+    first = 0
+    for recording in recordings:
+        _check(recording, room.shape[1])
+        stop = first + len(recording.features)
+        if stop > len(room):
+            raise ValueError(f"video {recording.video!r} ends at frame {stop} of all, expected at most {len(room)}")
+        room[first:stop] = recording.features
+        yield dataclasses.replace(recording, features=room[first:stop])
+        first = stop
+    if first != len(room):
+        raise ValueError(f"the recordings have {first} frames together, expected {len(room)}")
+
+
 def _check(recording: Recording, width: int) -> None:
     """Raise DataError, with the video's name, where a recording contradicts itself."""
     name, features = f"video {recording.video!r}", recording.features
@@ -133,6 +216,8 @@ def _check(recording: Recording, width: int) -> None:
         raise DataError(f"{name}: the features of frame {frame} are not finite. Extract this video again")
     if recording.emotions.shape != recording.intervals.shape[:1]:
         raise ValueError(f"{name}: {len(recording.intervals)} intervals but {len(recording.emotions)} emotions")
+    if (recording.emotions < 0).any():
+        raise ValueError(f"{name}: emotions are {sorted(set(recording.emotions.tolist()))}, expected 0 or more")
     intervals.check(recording.intervals, f"{name}: intervals")
     outside = (recording.intervals < 0) | (recording.intervals > len(features))
     if outside.any():

@@ -19,7 +19,18 @@ from pipeline.folds import Fold
 from pipeline.losses import LossParameters, detection_loss
 from pipeline.normalisation import NORMALISATIONS
 from pipeline.precision import exact_float32
-from pipeline.recordings import Cuts, Recording, Stack, cut, stack, truths_of
+from pipeline.recordings import (
+    NO_EMOTION,
+    Corpus,
+    Cuts,
+    Recording,
+    Stack,
+    cut,
+    gather_in_memory,
+    on_device,
+    take,
+    truths_of,
+)
 from pipeline.sampling import Candidates, candidates, draw, is_coarse, most_seen
 from pipeline.schedules import SCHEDULES, share_of_full_rate
 from pipeline.targets import MatchParameters, match
@@ -118,26 +129,45 @@ def train_fold(
 ) -> Trained:
     """Return a detector trained on the fold's subjects; recordings of other subjects are not looked at.
 
-    The order of the recordings is of no consequence. On a CPU the same seed gives the same bytes in any process that
-    has the same number of threads; the process's own random state is left as it was.
+    Of many folds of one corpus `train_gathered` spares each its copy of the features, with the same result.
 
     Args:
-        recordings: of all subjects, or of the fold's only.
+        recordings: of all subjects, or of the fold's only; their order is of no consequence.
+        device: where to train.
+        fold, parameters, class_count, progress: as in `train_gathered`.
+
+    Raises:
+        DataError: as in `train_gathered`, or a recording contradicts itself (see `gather`).
+    """
+    _check_subjects(fold, {recording.subject for recording in recordings})
+    chosen = [recording for recording in recordings if recording.subject in fold.train_subjects]
+    corpus = gather_in_memory(chosen, parameters.train.normalisation)
+    return train_gathered(on_device(corpus, device), fold, parameters, class_count, progress)
+
+
+def train_gathered(
+    corpus: Corpus, fold: Fold, parameters: FoldParameters, class_count: int, progress: Progress | None = None
+) -> Trained:
+    """Return a detector trained on the fold's subjects, where the corpus lies; other subjects are not looked at.
+
+    The order of the videos is of no consequence. On a CPU the same seed gives the same bytes in any process that has
+    the same number of threads; the process's own random state is left as it was.
+
+    Args:
+        corpus: of all subjects, or of the fold's only, normalised as the parameters say.
         fold: whom to train on; its name and the seed decide all that is random.
         parameters: see FoldParameters.
         class_count: emotions are 0 up to below this.
-        device: where to train.
         progress: called after every epoch.
 
     Raises:
-        ValueError: a subject has no recording, no window holds a whole expression, an emotion is not below
-            class_count, a loss is not finite, or a recording contradicts itself (see `stack`).
+        DataError: a subject has no video, no window holds a whole expression, an emotion is not below class_count,
+            or a loss is not finite.
     """
-    chosen = _choose(recordings, fold, class_count)
-    settings = parameters.train
+    stacked = _choose(corpus, fold, class_count)
+    settings, device = parameters.train, stacked.features.device
     seed = fold_seed(settings.seed, fold.name)
     generators = Generators.seeded(seed, device)
-    stacked = stack(chosen, settings.normalisation, device)
     length = parameters.detector.window_frames
     rates, share = parameters.detector.window_rates, parameters.match.whole_share
     among = candidates(stacked, length, settings.window_stride, rates, share, parameters.detector.shortest_anchor)
@@ -246,29 +276,34 @@ def _average(averaged: Sequence[Tensor], detector: Detector, decay: float) -> No
         mean.lerp_(weights.detach(), 1 - decay)
 
 
-def _choose(recordings: Sequence[Recording], fold: Fold, class_count: int) -> list[Recording]:
-    """Return the fold's recordings by subject and video, or raise ValueError where they cannot teach."""
-    chosen = sorted(
-        (recording for recording in recordings if recording.subject in fold.train_subjects),
-        key=lambda recording: (recording.subject, recording.video),
-    )
-    if missing := set(fold.train_subjects) - {recording.subject for recording in chosen}:
-        raise DataError(f"fold {fold.name!r}: no recording of {', '.join(sorted(missing))}. Extract their features")
-    if not any(len(recording.emotions) for recording in chosen):
+def _choose(corpus: Corpus, fold: Fold, class_count: int) -> Stack:
+    """Return the fold's videos by subject and name, or raise DataError where they cannot teach."""
+    _check_subjects(fold, set(corpus.subjects))
+    named = enumerate(zip(corpus.subjects, corpus.videos, strict=True))
+    rows = [row for _, row in sorted((name, row) for row, name in named if name[0] in fold.train_subjects)]
+    stacked = take(corpus.stacked, rows)
+    if not (stacked.emotions != NO_EMOTION).any():
         raise DataError(
             f"fold {fold.name!r}: the {len(fold.train_subjects)} subjects to train on have no expressions. "
             "Check the expressions that the index stage found, and the kind and classes chosen"
         )
-    if not any(recording.face_found.any() for recording in chosen):
+    places = zip(stacked.first.tolist(), stacked.frame_counts.tolist(), strict=True)
+    if not any(stacked.face_found[first : first + count].any() for first, count in places):
         raise DataError(
-            f"fold {fold.name!r}: no face in any frame of the {len(chosen)} videos to train on. "
+            f"fold {fold.name!r}: no face in any frame of the {len(rows)} videos to train on. "
             "Look at the aligned frames, and align them again"
         )
-    for recording in chosen:
-        if ((recording.emotions < 0) | (recording.emotions >= class_count)).any():
-            found = sorted(set(recording.emotions.tolist()))
-            raise DataError(f"video {recording.video!r}: emotions are {found}, expected 0 to {class_count - 1}")
-    return chosen
+    beyond = (stacked.emotions >= class_count).any(dim=1)
+    if beyond.any():
+        row = int(beyond.nonzero()[0, 0])
+        found = sorted(set(stacked.emotions[row].tolist()) - {NO_EMOTION})
+        raise DataError(f"video {corpus.videos[rows[row]]!r}: emotions are {found}, expected 0 to {class_count - 1}")
+    return stacked
+
+
+def _check_subjects(fold: Fold, present: set[str]) -> None:
+    if missing := set(fold.train_subjects) - present:
+        raise DataError(f"fold {fold.name!r}: no recording of {', '.join(sorted(missing))}. Extract their features")
 
 
 @contextmanager

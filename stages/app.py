@@ -11,7 +11,7 @@ from stages import console
 from stages.command import INTERRUPTED, ExitCode, guarded
 
 COMMANDS = ("demo", "check", "index", "align", "extract", "train", "detect", "evaluate", "scores", "flops", "doctor")
-GROUPS = ("labels", "weights")
+GROUPS = ("labels", "store", "weights")
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 from cache import expressions, features, manifest, videos
 from cache.errors import InputError, ShardError
 from cache.expressions import Expression
-from cache.manifest import Manifest
+from cache.manifest import ShardEntry
 from cache.videos import Video
 from pipeline.recordings import Recording
 
@@ -27,26 +29,73 @@ class Sources:
     classes: tuple[str, ...]
 
 
-def load(sources: Sources) -> list[Recording]:
-    """Return the recordings of every video of the table, in its order.
+@dataclass(frozen=True)
+class Listing:
+    """What tables and manifest tell of a corpus, checked against each other; no shard has been opened.
+
+    Args:
+        videos: of the table, in its order.
+        entries: the manifest's, of each video.
+        expressions: of each video, also of those without any.
+    """
+
+    sources: Sources
+    videos: tuple[Video, ...]
+    entries: Mapping[str, ShardEntry]
+    expressions: Mapping[str, list[Expression]]
+
+    @property
+    def frame_count(self) -> int:
+        """Frames of all videos."""
+        return sum(video.frame_count for video in self.videos)
+
+
+def look(sources: Sources) -> Listing:
+    """Return what a corpus holds.
 
     Raises:
-        ShardError: a shard is missing, corrupt, of another length than its video, or of another width than others.
+        ShardError: a video of the table has no shard, or one of another length.
         InputError: an expression of an unknown class, in no video of the table, or beyond its video's end.
     """
     table = videos.read(sources.videos)
-    held = manifest.read(sources.features)
+    held = manifest.read(sources.features).shards
     known = expressions.read(sources.expressions) if sources.expressions else []
     check(known, table, sources)
-    found = [_recording(video, held, [e for e in known if e.video == video.video], sources) for video in table]
-    for recording in found:
-        width, expected = recording.features.shape[1], found[0].features.shape[1]
+    for video in table:
+        if video.video not in held:
+            raise ShardError(
+                f"{sources.features} has no features of {video.video}. Run: dvc repro, or facespan extract"
+            )
+        _check_length(video, sources.features / held[video.video].file, held[video.video].frames)
+    own: dict[str, list[Expression]] = {video.video: [] for video in table}
+    for row in known:
+        own[row.video].append(row)
+    return Listing(sources, tuple(table), held, own)
+
+
+def each(listing: Listing) -> Iterator[Recording]:
+    """Yield the recording of every video, in the order of the table; a shard is opened when its turn comes.
+
+    Raises:
+        ShardError: a shard is missing, corrupt, of another length than its video, or of another width than others.
+    """
+    first = ""
+    expected = 0
+    for video in listing.videos:
+        recording = _recording(video, listing)
+        width = recording.features.shape[1]
+        first, expected = first or video.video, expected or width
         if width != expected:
             raise ShardError(
-                f"{sources.features / held.shards[recording.video].file} has features {width} wide, those of "
-                f"{found[0].video} are {expected}. Extract all with one encoder: dvc repro, or facespan extract --force"
+                f"{_path(video, listing)} has features {width} wide, those of {first} are {expected}. "
+                "Extract all with one encoder: dvc repro, or facespan extract --force"
             )
-    return found
+        yield recording
+
+
+def load(sources: Sources) -> list[Recording]:
+    """Return the recordings of every video, in the order of the table; errors as in `look` and `each`."""
+    return list(each(look(sources)))
 
 
 def encoder_of(folder: Path) -> dict[str, Any]:
@@ -72,22 +121,36 @@ def check(known: Sequence[Expression], table: Sequence[Video], sources: Sources)
             )
 
 
-def _recording(video: Video, held: Manifest, own: Sequence[Expression], sources: Sources) -> Recording:
-    if video.video not in held.shards:
-        raise ShardError(f"{sources.features} has no features of {video.video}. Run: dvc repro, or facespan extract")
-    entry = held.shards[video.video]
-    path = sources.features / entry.file
+def digest_of(video: Video, listing: Listing) -> str:
+    """Return a hash over all that a video teaches: its features by the manifest's word, and its expressions."""
+    classes = listing.sources.classes
+    told = [[row.start, row.stop, classes.index(row.emotion)] for row in listing.expressions[video.video]]
+    parts = [video.video, video.subject, listing.entries[video.video].sha256, told]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _recording(video: Video, listing: Listing) -> Recording:
+    entry, own = listing.entries[video.video], listing.expressions[video.video]
+    path = _path(video, listing)
     shard = features.read(path, key=entry.key, sha256=entry.sha256)
-    if len(shard.features) != video.frame_count:
-        raise ShardError(
-            f"{path} has {len(shard.features)} frames, its video {video.frame_count}. "
-            "Run: dvc repro, which aligns and extracts what changed"
-        )
+    _check_length(video, path, len(shard.features))
     return Recording(
         video=video.video,
         subject=video.subject,
         features=shard.features,
         face_found=shard.columns.face_found,
         intervals=expressions.intervals(own),
-        emotions=np.array([sources.classes.index(row.emotion) for row in own], dtype=np.int64),
+        emotions=np.array([listing.sources.classes.index(row.emotion) for row in own], dtype=np.int64),
     )
+
+
+def _path(video: Video, listing: Listing) -> Path:
+    return listing.sources.features / listing.entries[video.video].file
+
+
+def _check_length(video: Video, path: Path, frames: int) -> None:
+    if frames != video.frame_count:
+        raise ShardError(
+            f"{path} has {frames} frames, its video {video.frame_count}. "
+            "Run: dvc repro, which aligns and extracts what changed"
+        )

@@ -10,16 +10,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 import typer
 
-from cache import detections, files, tables, weights
+from cache import detections, detector_store, files, tables, weights
+from cache.detector_store import Store
 from cache.errors import InputError
+from pipeline import footprint
 from pipeline.folds import Fold, everyone, leave_one_subject_out
-from pipeline.recordings import Recording
-from pipeline.training import PARTS, EpochLosses, FoldParameters, train_fold
-from stages import command, console, corpora, devices, options, params, recordings, workers
+from pipeline.recordings import Corpus, on_device
+from pipeline.training import PARTS, EpochLosses, FoldParameters, train_gathered
+from stages import (
+    command,
+    console,
+    corpora,
+    devices,
+    memory,
+    options,
+    params,
+    recordings,
+    shared_corpus,
+    stored_detectors,
+    workers,
+)
+from stages.recordings import Listing
+from stages.shared_corpus import SharedCorpus
 
 # Raised when the same parameters and data would give other weights on purpose, so kept detectors are made again.
 TRAINING_VERSION = 2
@@ -27,14 +42,14 @@ TRAINING_VERSION = 2
 
 @dataclass(frozen=True)
 class Job:
-    """All that one fold needs, small enough to hand to another process."""
+    """All that one fold needs beside the corpus, small enough to hand to another process."""
 
     fold: Fold
-    sources: recordings.Sources
     parameters: FoldParameters
-    device: str
+    class_count: int
     path: Path
     card: dict[str, Any]
+    store: Store | None
 
 
 def main(
@@ -42,11 +57,14 @@ def main(
     videos: Annotated[Path, typer.Option(help="videos.parquet.")],
     expressions: Annotated[Path, typer.Option(help="expressions.parquet.")],
     features: Annotated[Path, typer.Option(help="The folder of feature shards.")],
-    output: Annotated[Path, typer.Option(help="The folder of detectors.")],
+    output: Annotated[Path, typer.Option(help="The folder of detectors, which holds nothing else.")],
     losses: Annotated[Path, typer.Option(help="The loss curves, for plots.")],
     params_path: options.Params = params.PARAMS,
+    store: Annotated[
+        Path | None, typer.Option(help="Where detectors are kept for a return to them; without it, below .dvc.")
+    ] = None,
     device: options.Device = "auto",
-    processes: Annotated[int, typer.Option(help="Folds trained at once on a CPU; 0: one a core.")] = 0,
+    processes: Annotated[int, typer.Option(help="Folds trained at once on a CPU; 0: as cores and memory allow.")] = 0,
     force: options.Force = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
@@ -54,48 +72,47 @@ def main(
     """Train a detector for each subject left out, and one on everyone."""
     place = corpora.path_of(corpus)
     parameters = FoldParameters(*params.read_parts(params_path, "train", PARTS, place))
-    sources = recordings.Sources(videos, features, expressions, corpora.load(corpus).classes)
-    found = recordings.load(sources)
-    jobs = plan(corpus, found, sources, parameters, str(devices.choose(device)), output)
-    wanted = [job for job in jobs if force or not is_current(job)]
+    listing = recordings.look(recordings.Sources(videos, features, expressions, corpora.load(corpus).classes))
+    jobs = plan(corpus, listing, parameters, output, stored_detectors.find(params_path, store))
+    refuse_foreign(output, corpus)
+    missing = [job for job in jobs if force or not is_current(job)]
     if dry_run:
+        wanted = [job for job in missing if force or not is_stored(job)]
         console.result(f"train: would train {len(wanted)} of {len(jobs)} detectors in {output}")
         return
     for folder in (output, losses.parent):
         files.sweep_temporaries(folder)
-    run(wanted, processes, quiet)
-    remove_others(output, jobs)
+    keep_current(jobs, missing)
+    wanted = [job for job in missing if force or not refill(job)]
+    run(wanted, listing, devices.choose(device), processes, quiet)
+    remove_others(output, corpus, jobs)
     write_curves(losses, jobs)
+    refilled = f", {len(missing) - len(wanted)} from the store" if len(missing) > len(wanted) else ""
     console.result(
-        f"train: {len(jobs)} detectors ({len(wanted)} new, {len(jobs) - len(wanted)} kept), "
-        f"{len(jobs) - 1} subjects, {sum(len(r.emotions) for r in found)} expressions, {len(found)} videos"
+        f"train: {len(jobs)} detectors ({len(wanted)} new, {len(jobs) - len(missing)} kept{refilled}), "
+        f"{len(jobs) - 1} subjects, {sum(map(len, listing.expressions.values()))} expressions, "
+        f"{len(listing.videos)} videos"
     )
 
 
-def plan(
-    corpus: str,
-    found: Sequence[Recording],
-    sources: recordings.Sources,
-    parameters: FoldParameters,
-    device: str,
-    output: Path,
-) -> list[Job]:
+def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path, store: Store | None) -> list[Job]:
     """Return one job per fold, each with the card its detector will carry."""
-    subjects = [recording.subject for recording in found]
-    encoder = recordings.encoder_of(sources.features)
+    classes = listing.sources.classes
+    subjects = [video.subject for video in listing.videos]
+    digests = {video.video: recordings.digest_of(video, listing) for video in listing.videos}
+    encoder = recordings.encoder_of(listing.sources.features)
     jobs = []
     for fold in [*leave_one_subject_out(subjects), everyone(subjects)]:
         card: dict[str, Any] = {
             "corpus": corpus,
             "fold": dataclasses.asdict(fold),
-            "classes": list(sources.classes),
-            "emotions": emotions_told(parameters, sources.classes),
-            "input_width": int(found[0].features.shape[1]),
+            "classes": list(classes),
+            "emotions": emotions_told(parameters, classes),
             "encoder": encoder,
             "parameters": dataclasses.asdict(parameters),
         }
-        card["key"] = key_of(card, [r for r in found if r.subject in fold.train_subjects])
-        jobs.append(Job(fold, sources, parameters, device, output / f"{fold.name}.safetensors", card))
+        card["key"] = key_of(card, [digests[v.video] for v in listing.videos if v.subject in fold.train_subjects])
+        jobs.append(Job(fold, parameters, len(classes), output / f"{fold.name}.safetensors", card, store))
     return jobs
 
 
@@ -104,14 +121,10 @@ def emotions_told(parameters: FoldParameters, classes: Sequence[str]) -> list[st
     return [detections.UNRECOGNISED] if parameters.detector.classification == "spotting" else list(classes)
 
 
-def key_of(card: dict[str, Any], trained_on: Sequence[Recording]) -> str:
-    """Return a hash over all that decides the weights; the held-out subject is no part of it."""
-    total = hashlib.sha256(json.dumps([TRAINING_VERSION, card], sort_keys=True).encode())
-    for recording in sorted(trained_on, key=lambda r: r.video):
-        total.update(f"{recording.video}\0{recording.subject}\0".encode())
-        for values in (recording.features, recording.face_found, recording.intervals, recording.emotions):
-            total.update(np.ascontiguousarray(values).tobytes())
-    return total.hexdigest()
+def key_of(card: dict[str, Any], trained_on: Sequence[str]) -> str:
+    """Return a hash over all that decides the weights: the digests of videos, but none of the held-out subject's."""
+    parts = [TRAINING_VERSION, card, sorted(trained_on)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def is_current(job: Job) -> bool:
@@ -123,44 +136,117 @@ def is_current(job: Job) -> bool:
     return bool(card.get("key") == job.card["key"])
 
 
-def run(jobs: Sequence[Job], processes: int, quiet: bool) -> None:
+def is_stored(job: Job) -> bool:
+    """Return whether the store has a detector of this key, if there is a store."""
+    return job.store is not None and detector_store.holds(job.store, job.card["key"])
+
+
+def refill(job: Job) -> bool:
+    """Return whether the store held this detector, whole; it then lies at its path."""
+    return job.store is not None and detector_store.fetch(job.store, job.card["key"], job.path) and is_current(job)
+
+
+def keep(job: Job) -> None:
+    """Put a detector into the store; that there is no room for it stops nothing."""
+    if job.store is None:
+        return
+    try:
+        detector_store.keep(job.store, job.card["key"], job.path)
+    except InputError as error:
+        console.say(f"train: {error} {job.path} is whole, but a return to it will train it again")
+
+
+def keep_current(jobs: Sequence[Job], missing: Sequence[Job]) -> None:
+    """Put into the store what lies in the folder alone, fetched from a colleague perhaps: DVC will empty the folder."""
+    others = {job.path for job in missing}
+    for job in jobs:
+        if job.path not in others and not is_stored(job):
+            keep(job)
+
+
+def run(jobs: Sequence[Job], listing: Listing, device: torch.device, processes: int, quiet: bool) -> None:
     """Train every job: on a GPU one after the other, on a CPU several at once with one thread each."""
     if not jobs:
         return
+    shared = shared_corpus.read(listing, jobs[0].parameters.train.normalisation)
+    if not quiet:
+        read = shared.arrays[0].array.nbytes / 1e6
+        console.say(
+            f"train: {listing.frame_count:,} frames of {len(listing.videos)} videos are in memory, {read:,.0f} MB"
+        )
     epochs = sum(job.parameters.train.epochs for job in jobs)
     with console.progress("train", epochs, "epochs", quiet) as advance:
-        if torch.device(jobs[0].device).type == "cuda":
+        if device.type == "cuda":
+            corpus = on_device(shared.open(), device)
             for job in jobs:
-                train(job, advance)
+                train(job, corpus, advance)
         else:
-            workers.run(train_on_one_thread, jobs, workers.count(processes, len(jobs)), advance)
+            count = count_processes(processes, jobs, shared)
+            workers.run(train_on_one_thread, jobs, count, advance, (shared,))
 
 
-def train_on_one_thread(job: Job, advance: Callable[[int], None]) -> None:
+def count_processes(asked: int, jobs: Sequence[Job], shared: SharedCorpus) -> int:
+    """Return how many folds to train at once; where none is asked for, no more than the memory left has room for."""
+    count = workers.count(asked, len(jobs))
+    width = shared.arrays[0].array.shape[1]
+    each, left = footprint.training_bytes(jobs[0].parameters, width, jobs[0].class_count), memory.available_bytes()
+    fitting = max(1, left // each)
+    if fitting >= count:
+        return count
+    told = f"{count} processes of about {each / 1e9:.1f} GB each, {left / 1e9:.1f} GB are available"
+    if asked:
+        console.say(f"train: memory may run out: {told}. --processes 0 takes {fitting}")
+        return count
+    console.say(f"train: {fitting} folds at once: memory has no room for {told}")
+    return fitting
+
+
+def train_on_one_thread(job: Job, advance: Callable[[int], None], shared: SharedCorpus) -> None:
     """Train one fold on the CPU; with one thread each, detectors do not depend on how many are trained at once."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        train(job, advance)
+        train(job, shared.open(), advance)
     finally:
         torch.set_num_threads(threads)
 
 
-def train(job: Job, advance: Callable[[int], None]) -> None:
-    """Train one fold and write its detector."""
-    found = [r for r in recordings.load(job.sources) if r.subject in job.fold.train_subjects]
-    device = torch.device(job.device)
-    trained = train_fold(found, job.fold, job.parameters, len(job.sources.classes), device, lambda _: advance(1))
-    curve = [row._asdict() for row in trained.curve]
+def train(job: Job, corpus: Corpus, advance: Callable[[int], None]) -> None:
+    """Train one fold where the corpus lies, and write its detector."""
+    trained = train_gathered(corpus, job.fold, job.parameters, job.class_count, lambda _: advance(1))
     tensors = {name: value.numpy() for name, value in trained.state.items()}
-    weights.write(job.path, tensors, job.card | {"curve": curve})
+    learned = {"input_width": corpus.stacked.features.shape[1], "curve": [row._asdict() for row in trained.curve]}
+    weights.write(job.path, tensors, job.card | learned)
+    keep(job)
 
 
-def remove_others(output: Path, jobs: Sequence[Job]) -> None:
+def refuse_foreign(output: Path, corpus: str) -> None:
+    """Raise InputError where a folder holds files of tensors that are no detectors of this corpus.
+
+    What this stage replaces or removes it must have made: a wrong path may never cost somebody's weights.
+    """
+    foreign = [path for path in sorted(output.glob("*.safetensors")) if not is_ours(path, corpus)]
+    if foreign:
+        card = weights.told_card(foreign[0])
+        found = f"is of {card['corpus']!r}" if card.get("corpus") and "fold" in card else "has no card of a detector"
+        raise InputError(
+            f"{foreign[0]} {found}, expected only detectors of {corpus!r} in {output} ({len(foreign)} files are none). "
+            "Give --output a folder of its own; remove what is of no use there yourself"
+        )
+
+
+def is_ours(path: Path, corpus: str) -> bool:
+    """Return whether this stage wrote a file: its card says so, even when it was cut short since."""
+    card = weights.told_card(path)
+    fold = card.get("fold")
+    return card.get("corpus") == corpus and isinstance(fold, dict) and f"{fold.get('name')}.safetensors" == path.name
+
+
+def remove_others(output: Path, corpus: str, jobs: Sequence[Job]) -> None:
     """Remove detectors of folds that are no more, a subject that left the corpus for instance."""
     expected = {job.path.name for job in jobs}
     for path in sorted(output.glob("*.safetensors")):
-        if path.name not in expected:
+        if path.name not in expected and is_ours(path, corpus):
             console.say(f"train: {path} belongs to no fold of this corpus and is removed")
             path.unlink()
 

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cache.errors import InputError
 
@@ -27,23 +27,32 @@ def count(asked: int, tasks: int) -> int:
     return max(1, min(asked or len(os.sched_getaffinity(0)), tasks))
 
 
-def run(function: Callable[[Task, Advance], None], tasks: Sequence[Task], processes: int, advance: Advance) -> None:
-    """Call `function(task, advance)` for every task, several at once; `advance` is called in this process.
+def run(
+    function: Callable[..., None],
+    tasks: Sequence[Task],
+    processes: int,
+    advance: Advance,
+    common: tuple[Any, ...] = (),
+) -> None:
+    """Call `function(task, advance, *common)` for every task, several at once; `advance` is called in this process.
 
     One process is this one. `function` and tasks must be importable and picklable. The first error is raised, and
     like Ctrl-C it ends the others in the middle of their tasks; what they were writing is a temporary file.
+
+    Args:
+        common: handed to each process once, when it starts: the way for what no task could carry (`SharedArray`).
 
     Raises:
         InputError: a process was killed from outside, as the system does when memory runs out.
     """
     if processes == 1:
         for task in tasks:
-            function(task, advance)
+            function(task, advance, *common)
         return
     spawn = multiprocessing.get_context("spawn")
     advanced: Queue[int] = spawn.Queue()
     watched, life = spawn.Pipe(duplex=False)
-    with watched, life, ProcessPoolExecutor(processes, spawn, _begin, (advanced, watched)) as pool:
+    with watched, life, ProcessPoolExecutor(processes, spawn, _begin, (advanced, watched, common)) as pool:
         try:
             with _interrupts_held():
                 futures = [pool.submit(_call, function, task) for task in tasks]
@@ -73,9 +82,10 @@ def _follow(futures: Sequence[Future[None]], advanced: Queue[int], advance: Adva
 
 
 class _Channel:
-    """Where a worker process reports to; set once, when the process begins."""
+    """Where a worker process reports to, and what all its tasks are given; set once, when the process begins."""
 
     advanced: Queue[int]
+    common: tuple[Any, ...]
 
 
 @contextmanager
@@ -88,13 +98,13 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(advanced: Queue[int], watched: Connection) -> None:
-    _Channel.advanced = advanced
+def _begin(advanced: Queue[int], watched: Connection, common: tuple[Any, ...]) -> None:
+    _Channel.advanced, _Channel.common = advanced, common
     threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
 
 
-def _call(function: Callable[[Task, Advance], None], task: Task) -> None:
-    function(task, _Channel.advanced.put)
+def _call(function: Callable[..., None], task: Task) -> None:
+    function(task, _Channel.advanced.put, *_Channel.common)
 
 
 def _end_with_parent(watched: Connection) -> None:

@@ -17,7 +17,8 @@ ALLOWED = {
 NEVER = {"pipeline": {"os", "pathlib", "pickle"}, "cache": {"pickle"}, "stages": {"pickle"}}
 SHARED_IN_STAGES = {
     "aligners", "checkpoint_files", "command", "console", "corpora", "devices", "encoders", "feature_sources",
-    "left_out", "options", "params", "recordings", "shard_folders", "workers",
+    "left_out", "memory", "options", "params", "recordings", "shard_folders", "shared_corpus", "stored_detectors",
+    "workers",
 }  # fmt: skip
 FILES = sorted(path for room in ALLOWED for path in (ROOT / room).rglob("*.py"))
 

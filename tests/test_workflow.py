@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,17 @@ def test_the_sections_that_a_corpus_file_states_are_those_that_dvc_follows() -> 
         if name.startswith("overrides.")
     }
     assert followed == set(corpora.SECTIONS)
+
+
+def test_a_team_can_commit_its_own_lock() -> None:
+    ignored = subprocess.run(["git", "check-ignore", "--quiet", "dvc.lock"], cwd=ROOT, check=False).returncode
+    assert ignored != 0
+
+
+def test_shard_folders_persist_and_detectors_do_not() -> None:
+    def persisting(stage: str) -> list[str]:
+        return [next(iter(out)) for out in body(stage)["outs"] if isinstance(out, dict)]
+
+    assert persisting("align") == ["data/${key}/frames"]
+    assert persisting("extract") == ["data/${key}/features/${extract.weights}"]
+    assert persisting("train") == []  # or DVC would not return older ones by itself

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.recordings import Cuts, Recording, cut, stack, truths_of
+from pipeline.recordings import Cuts, Recording, cut, gather, stack, take, truths_of
 
 CPU = torch.device("cpu")
 
@@ -100,3 +101,42 @@ def test_an_unknown_normalisation_is_refused() -> None:
 def test_no_recordings_are_refused() -> None:
     with pytest.raises(ValueError, match="No recordings"):
         stack([], "none", CPU)
+
+
+def test_some_videos_are_taken_without_a_copy_of_any_frame_and_as_if_the_others_had_never_been_there() -> None:
+    crowded = dataclasses.replace(
+        count_up("b", "t", 12), intervals=np.array([[0, 2], [3, 4], [5, 9]]), emotions=np.array([0, 1, 0])
+    )
+    videos = [count_up("a", "s", 10), crowded, count_up("c", "s", 8, first=50)]
+    everyone = stack(videos, "video", CPU)
+    taken, alone = take(everyone, [2, 0]), stack([videos[2], videos[0]], "video", CPU)
+    assert taken.features.data_ptr() == everyone.features.data_ptr()
+    cuts = cuts_at((0, 1.0, 1.0), (1, 7.0, 2.0))
+    for here, there in zip(cut(taken, cuts, 4), cut(alone, cuts, 4), strict=True):
+        assert here.equal(there)
+    for here, there in zip(truths_of(taken, cuts), truths_of(alone, cuts), strict=True):
+        assert here.equal(there)
+
+
+def test_recordings_are_gathered_one_by_one_into_the_memory_that_is_given() -> None:
+    room = np.zeros((15, 2), np.float16)
+    seen = []
+
+    def read() -> Iterator[Recording]:
+        for name, first in (("a", 0), ("b", 100), ("c", 200)):
+            seen.append(room[:, 0].tolist())
+            yield count_up(name, "s", 5, first)
+
+    corpus = gather(read(), room, "none")
+    assert corpus.stacked.features.data_ptr() == room.ctypes.data
+    assert corpus.videos == ("a", "b", "c")
+    # Each was copied before the next one was asked for, so no two are in memory beside the room.
+    assert seen[1] == [0, 1, 2, 3, 4] + [0] * 10
+    assert seen[2] == [0, 1, 2, 3, 4, 100, 101, 102, 103, 104] + [0] * 5
+
+
+@pytest.mark.parametrize(("frames", "message"), [(14, "'c' ends at frame 15 of all.*at most 14"), (16, "expected 16")])
+def test_recordings_of_other_frames_than_the_memory_are_refused(frames: int, message: str) -> None:
+    videos = [count_up(name, "s", 5) for name in "abc"]
+    with pytest.raises(ValueError, match=message):
+        gather(videos, np.zeros((frames, 2), np.float16), "none")

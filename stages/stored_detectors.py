@@ -1,0 +1,48 @@
+"""Where the store of trained detectors lies: below `.dvc` of the checkout, for experiments in a copy of it as well."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache.detector_store import Store
+from stages import params
+
+BELOW_DVC = Path(".dvc/facespan/detectors")
+
+
+@dataclass(frozen=True)
+class StoreParameters:
+    """How much of what was trained before is kept.
+
+    Attributes:
+        gigabytes: detectors used longest ago go first beyond it; 0 keeps none.
+    """
+
+    gigabytes: float
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value out of range."""
+        if self.gigabytes < 0:
+            raise ValueError(f"gigabytes is {self.gigabytes}, expected at least 0")
+
+
+def find(params_path: Path, folder: Path | None = None) -> Store | None:
+    """Return the store, in the folder given or else below `.dvc`; None outside of a checkout that DVC knows.
+
+    Raises:
+        ParameterError: the section `store` of the parameters is missing or wrong.
+    """
+    bound = params.read(params_path, "store", StoreParameters)
+    place = folder or _below_dvc()
+    return Store(place, round(bound.gigabytes * 1e9)) if place else None
+
+
+def _below_dvc() -> Path | None:
+    # DVC names the checkout to its stages, also where it runs them in a copy of it below .dvc/tmp.
+    named = os.environ.get("DVC_ROOT")
+    for root in [Path(named)] if named else [Path.cwd(), *Path.cwd().parents]:
+        if os.path.isdir(root / ".dvc"):  # noqa: PTH112  # False, not an error, where one may not look
+            return root / BELOW_DVC
+    return None
