@@ -10,7 +10,7 @@ import typer
 from stages import console
 from stages.command import INTERRUPTED, ExitCode, guarded
 
-COMMANDS = ("demo", "index", "align", "extract", "train", "detect", "evaluate", "scores", "flops", "doctor")
+COMMANDS = ("demo", "check", "index", "align", "extract", "train", "detect", "evaluate", "scores", "flops", "doctor")
 GROUPS = ("labels", "weights")
 
 

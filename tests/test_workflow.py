@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from stages import corpora
+
 ROOT = Path(__file__).resolve().parents[1]
-STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+FILES = (ROOT / "dvc.yaml", ROOT / "configs/demo/dvc.yaml")
+STAGES: dict[str, Any] = {
+    name: stage for file in FILES for name, stage in yaml.safe_load(file.read_text(encoding="utf-8"))["stages"].items()
+}
 
 
 def file_of(module: str) -> Path | None:
@@ -62,3 +67,15 @@ def test_the_code_a_stage_depends_on_is_exactly_its_import_closure(stage: str) -
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_started_as_a_module(stage: str) -> None:
     assert body(stage)["cmd"].startswith("python -m stages.")
+
+
+def test_the_sections_that_a_corpus_file_states_are_those_that_dvc_follows() -> None:
+    followed = {
+        name.removeprefix("overrides.")
+        for stage in STAGES
+        for entry in body(stage).get("params", ())
+        for names in (entry.values() if isinstance(entry, dict) else ())
+        for name in names
+        if name.startswith("overrides.")
+    }
+    assert followed == set(corpora.SECTIONS)
