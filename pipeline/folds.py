@@ -27,7 +27,7 @@ def leave_one_subject_out(subjects: Iterable[str]) -> list[Fold]:
     if len(present) < 2:
         raise ValueError(
             f"Leaving one subject out needs at least 2 subjects, found {', '.join(present) or 'none'}. "
-            "Add videos of other subjects, or train on everyone for use on new people, without a score"
+            "Add videos of other subjects"
         )
     return [Fold(f"without-{out}", tuple(s for s in present if s != out), out) for out in present]
 

@@ -33,6 +33,7 @@ def main(
 ) -> None:
     """Read a corpus' own files; nothing is repaired or left out without a row in audit.csv."""
     described = corpora.load(corpus)
+    corpora.check_root(root)
     if described.reader not in READERS:
         raise params.ParameterError(f"reader {described.reader!r} is none of {', '.join(READERS)}")
     facts_kind, read = READERS[described.reader]

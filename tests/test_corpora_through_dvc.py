@@ -31,7 +31,7 @@ FRAMES = 60
 ONSET, APEX, OFFSET = 20, 30, 44
 # Small enough for seconds; what they are matters to no test.
 OVERRIDES: dict[str, dict[str, Any]] = {
-    "align": {},
+    "align": {"accept_unaligned": "noise shows no face"},
     "extract": {"random_image_size": SIDE},
     "train": {
         "epochs": 2,
@@ -259,6 +259,13 @@ def test_a_corpus_file_that_is_missing_is_said_in_our_words(tmp_path: Path) -> N
     project = clone(tmp_path / "project", {"mine": "somewhere"})
     told = dvc(project, "repro", expected=255)
     assert "there is no corpus 'mine': configs/corpora/mine.yaml does not exist. Known: casme2, casme3, demo" in told
+
+
+def test_a_corpus_whose_folder_is_missing_is_said_in_our_words(tmp_path: Path) -> None:
+    project = clone(tmp_path / "project", {"casme2": "/nowhere/casme"})
+    told = dvc(project, "repro", expected=255)
+    assert "error: /nowhere/casme, the folder of the corpus, does not exist." in told
+    assert "[Errno 2]" not in told
 
 
 def test_a_corpus_that_is_not_listed_is_not_made_and_the_demo_is_one(reproduced: tuple[Path, str]) -> None:
