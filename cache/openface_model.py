@@ -62,7 +62,7 @@ def find_command(folder: str | None) -> Path:
     raise InputError(
         f"OpenFace's {COMMAND} {_absent_from(searched)}. "
         f"Install OpenFace 2.2, then put it on PATH, or set align.openface_folder or {VARIABLE} to its folder. "
-        "Without OpenFace, align.method 'builtin' or 'none' may do."
+        "Without OpenFace, align.method 'builtin' may do."
     )
 
 
