@@ -30,6 +30,7 @@ class AlignParameters:
         openface_model: for `openface`, what its option -mloc names; None for its default.
         openface_format: for `openface`, of the images that it writes.
         processes: for `openface`, how many videos at once; 0 for one a core.
+        accept_unaligned: for `none`, the reason why frames without an aligned face are taken; None refuses them.
     """
 
     method: Literal["none", "openface-output", "openface-landmarks", "openface", "builtin"]
@@ -40,6 +41,7 @@ class AlignParameters:
     openface_model: str | None
     openface_format: Literal["png", "jpg"]
     processes: int
+    accept_unaligned: str | bool | None
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value out of range."""
@@ -47,6 +49,11 @@ class AlignParameters:
             raise ValueError(f"quality is {self.quality}, expected 1 to 100")
         if isinstance(self.face, int) and self.face < 0:
             raise ValueError(f"face is {self.face}, expected 'largest' or a number from 0")
+        if self.accept_unaligned is not None and not _is_reason(self.accept_unaligned):
+            raise ValueError(
+                f"accept_unaligned is {self.accept_unaligned!r}, expected the reason in words, as in "
+                'accept_unaligned: "cropped and turned by our own tracker", or null, which refuses what is not aligned'
+            )
         if self.processes < 0:
             raise ValueError(f"processes is {self.processes}, expected 0 (one a core) or more")
 
@@ -62,6 +69,10 @@ class Alignment:
 
     frames: Iterator[Frame]
     warnings: tuple[str, ...]
+
+
+def _is_reason(told: str | bool) -> bool:
+    return isinstance(told, str) and told.strip().lower() not in {"", "true", "yes", "on", "false", "no", "off"}
 
 
 def of_file(root: Path, video: Video, parameters: AlignParameters) -> Alignment:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.errors import InputError
-from cache.images import decode_image, image_size
+from cache.images import decode_image, measure
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 # JPEG may leave a little noise in what was black.
@@ -49,7 +49,7 @@ def inspect(paths: Sequence[Path]) -> Inspection:
     first = 0, 0
     for path in paths:
         encoded = path.read_bytes()
-        height, width = _size(encoded, path)
+        height, width, length = _measure(encoded, path)
         first = first if digests else (height, width)
         if (height, width) != first:
             raise InputError(
@@ -58,7 +58,7 @@ def inspect(paths: Sequence[Path]) -> Inspection:
             )
         digests.append(hashlib.sha256(encoded).hexdigest())
         if digests[-1] not in black_by_digest:
-            black_by_digest[digests[-1]] = _is_black(encoded, height * width, path)
+            black_by_digest[digests[-1]] = _is_black(encoded, length, height * width, path)
     is_black = np.array([black_by_digest[digest] for digest in digests], dtype=bool)
     return Inspection(first[1], first[0], is_black, tuple(digests))
 
@@ -80,16 +80,16 @@ def digest_of(files: Iterable[tuple[str, str]]) -> str:
     return total.hexdigest()
 
 
-def _size(encoded: bytes, path: Path) -> tuple[int, int]:
+def _measure(encoded: bytes, path: Path) -> tuple[int, int, int]:
     try:
-        return image_size(encoded)
+        return measure(encoded)
     except InputError as error:
         raise InputError(f"{path}: {error}. Write it again: is the disk full?") from error
 
 
-def _is_black(encoded: bytes, pixels: int, path: Path) -> bool:
+def _is_black(encoded: bytes, length: int, pixels: int, path: Path) -> bool:
     # A compressed black image is its header and far less than a bit a pixel: larger ones need no decoding.
-    if not encoded.startswith(b"BM") and len(encoded) > 1024 + pixels // 8:
+    if not encoded.startswith(b"BM") and length > 1024 + pixels // 8:
         return False
     return bool(_decode(encoded, path).max() <= BLACK)
 

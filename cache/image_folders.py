@@ -62,11 +62,7 @@ def read_folder(folder: Path) -> ImageFolder:
         InputError: no such folder, no images, an image without a number or with another beginning than the others, two
             with one number, a damaged one, or images of different sizes.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is missing or is no folder. Correct the path.")
     files, ignored = _split(folder)
-    if not files:
-        raise InputError(f"{folder} holds no images ({', '.join(image_files.SUFFIXES)}). Correct the path.")
     by_label = _by_label(folder, files)
     labels = sorted(by_label)
     ordered = tuple(by_label[label] for label in labels)
@@ -82,14 +78,25 @@ def read_folder(folder: Path) -> ImageFolder:
     )
 
 
+def list_files(folder: Path) -> tuple[Path, ...]:
+    """Return the numbered images of a folder in order, without opening one; errors as for `read_folder`."""
+    by_label = _by_label(folder, _split(folder)[0])
+    return tuple(by_label[label] for label in sorted(by_label))
+
+
 def _split(folder: Path) -> tuple[list[Path], list[str]]:
-    files, ignored = [], []
+    if not folder.is_dir():
+        raise InputError(f"{folder} is missing or is no folder. Correct the path.")
+    files: list[Path] = []
+    ignored: list[str] = []
     for path in sorted(folder.iterdir()):
         # macOS leaves `._img1.jpg` beside `img1.jpg` on foreign disks: no image.
         if path.is_file() and path.suffix.lower() in image_files.SUFFIXES and not path.name.startswith("."):
             files.append(path)
         elif not path.is_dir():
             ignored.append(path.name)
+    if not files:
+        raise InputError(f"{folder} holds no images ({', '.join(image_files.SUFFIXES)}). Correct the path.")
     return files, ignored
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 import cv2
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 from cache.errors import InputError
 
 MAXIMUM_SIDE = 4096
-PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB\x60\x82"
-JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+# A file may go on behind its end marker: cameras and phones leave previews and tables there.
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB\x60\x82"
+JPEG_START, JPEG_END = b"\xff\xd8", 0xD9
+# Among the pixels FF is followed by 00, or by a restart marker; fill bytes may precede a marker.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
 # Start-of-frame markers; C4, C8 and CC lie among them and mean something else.
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -56,38 +60,51 @@ def image_size(encoded: bytes) -> tuple[int, int]:
     Raises:
         InputError: it is none of these, cut short, or a side is not 1 to 4096 pixels.
     """
+    return measure(encoded)[:2]
+
+
+def measure(encoded: bytes) -> tuple[int, int, int]:
+    """Return (height, width, bytes up to the end of the image, which more may follow); errors as for `image_size`."""
     read_size = next((reader for start, reader in SIZE_READERS.items() if encoded.startswith(start)), None)
     if read_size is None:
         raise InputError(f"an image begins with {encoded[:8]!r}, expected a JPEG, PNG or BMP file")
     try:
-        height, width = read_size(encoded)
+        height, width, end = read_size(encoded)
     except (struct.error, IndexError) as problem:
         raise InputError(f"an image of {len(encoded)} bytes is cut short in its header") from problem
     if not (1 <= height <= MAXIMUM_SIDE and 1 <= width <= MAXIMUM_SIDE):
         raise InputError(f"an image says it is {height} x {width} pixels, expected sides of 1 to {MAXIMUM_SIDE}")
-    return height, width
+    return height, width, end
 
 
-def _png_size(encoded: bytes) -> tuple[int, int]:
-    _require_end(encoded, PNG_END, "PNG")
+def _png_size(encoded: bytes) -> tuple[int, int, int]:
     width, height = struct.unpack_from(">II", encoded, 16)
-    return height, width
+    position = len(PNG_START)
+    while not encoded.startswith(PNG_END, position):
+        if position + 12 > len(encoded):
+            raise _cut_short(encoded, "PNG")
+        # Length, name and checksum of a chunk lie around what it holds.
+        position += 12 + int(struct.unpack_from(">I", encoded, position)[0])
+    return height, width, position + len(PNG_END)
 
 
-def _jpeg_size(encoded: bytes) -> tuple[int, int]:
-    _require_end(encoded, JPEG_END, "JPEG")
+def _jpeg_size(encoded: bytes) -> tuple[int, int, int]:
+    size: tuple[int, int] | None = None
     position = len(JPEG_START)
-    while encoded[position] == 0xFF:
-        marker = encoded[position + 1]
-        if marker in JPEG_FRAMES:
-            height, width = struct.unpack_from(">HH", encoded, position + 5)
-            return height, width
-        # A marker may be preceded by fill bytes; any other is followed by its length.
-        position += 1 if marker == 0xFF else 2 + struct.unpack_from(">H", encoded, position + 2)[0]
-    raise InputError("a JPEG image is damaged: its header holds no size")
+    while (found := _JPEG_MARKER.search(encoded, position)) is not None:
+        position, marker = found.end(), encoded[found.end() - 1]
+        if marker == JPEG_END:
+            if size is None:
+                raise InputError("a JPEG image is damaged: its header holds no size")
+            return *size, position
+        if marker in JPEG_FRAMES and size is None:
+            size = struct.unpack_from(">HH", encoded, position + 3)
+        # Whatever a segment holds, a preview with an end of its own for example, is stepped over.
+        position += int(struct.unpack_from(">H", encoded, position)[0])
+    raise _cut_short(encoded, "JPEG")
 
 
-def _bmp_size(encoded: bytes) -> tuple[int, int]:
+def _bmp_size(encoded: bytes) -> tuple[int, int, int]:
     start = struct.unpack_from("<I", encoded, 10)[0]
     width, height, _, bits, compression = struct.unpack_from("<iiHHI", encoded, 18)
     if compression != 0:
@@ -95,12 +112,11 @@ def _bmp_size(encoded: bytes) -> tuple[int, int]:
     height = abs(height)  # a negative height means that the top row comes first
     if len(encoded) < start + (width * bits + 31) // 32 * 4 * height:
         raise InputError(f"a BMP image of {height} x {width} pixels is cut short after {len(encoded)} bytes")
-    return height, width
+    return height, width, len(encoded)
 
 
-def _require_end(encoded: bytes, end: bytes, name: str) -> None:
-    if not encoded.endswith(end):
-        raise InputError(f"a {name} image of {len(encoded)} bytes is cut short: its end marker is missing")
+def _cut_short(encoded: bytes, name: str) -> InputError:
+    return InputError(f"a {name} image of {len(encoded)} bytes is cut short: its end marker is missing")
 
 
 SIZE_READERS = {PNG_START: _png_size, JPEG_START: _jpeg_size, b"BM": _bmp_size}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,8 @@ COMMAND = "FeatureExtraction"
 DEFAULT_MODEL = "model/main_ceclm_general.txt"
 MEAN_SHAPE = "model/pdms/In-the-wild_aligned_PDM_68.txt"
 POINTS = 68
-# Beside the command as built or unpacked; in a source tree; below the prefix of an installed one.
-_MODEL_PLACES = ("", "build/bin", "lib/local/LandmarkDetector", "etc/OpenFace", "../etc/OpenFace")
+# Beside the command as built or unpacked, in a build folder, in a source tree; below the prefix of an installed one.
+_MODEL_PLACES = ("", "bin", "build/bin", "lib/local/LandmarkDetector", "etc/OpenFace", "../etc/OpenFace")
 _COMMAND_PLACES = ("", "bin", "build/bin")
 # The header is followed by 204 numbers, and by the much longer ways in which faces differ.
 _LARGEST_FILE = 1 << 22
@@ -53,7 +54,7 @@ def find_command(folder: str | None) -> Path:
     """Return the path of FeatureExtraction; arguments as for `find_mean_shape`.
 
     Raises:
-        InputError: it is neither in the folder nor on PATH.
+        InputError: it is not in the folder; where none is known, not on PATH.
     """
     searched = _folders(folder)
     for place in searched:
@@ -62,9 +63,9 @@ def find_command(folder: str | None) -> Path:
             if found is not None:
                 return Path(found).absolute()
     raise InputError(
-        f"OpenFace's {COMMAND} is neither {' nor '.join(f'in {place}' for place in [*searched, 'on PATH'])}. "
+        f"OpenFace's {COMMAND} {_absent_from(searched)}. "
         f"Install OpenFace 2.2, then put it on PATH, or set align.openface_folder or {VARIABLE} to its folder. "
-        "Without OpenFace, align.method 'builtin' or 'none' may do."
+        "Without OpenFace, align.method 'builtin' may do."
     )
 
 
@@ -109,6 +110,12 @@ def read_mean_shape(path: Path) -> NDArray[np.float64]:
 
 
 _REPAIR = "Take the file from your copy of OpenFace 2.x again."
+
+
+def _absent_from(searched: Sequence[Path]) -> str:
+    if not searched:
+        return f"is not on PATH, and neither align.openface_folder nor {VARIABLE} names a folder"
+    return f"is not in {', '.join(map(str, searched))}, nor in bin or build/bin there"
 
 
 def _folders(folder: str | None) -> list[Path]:

@@ -36,6 +36,26 @@ class Recording:
     play: Callable[[], Iterator[RawFrame]]
 
 
+def sample(root: Path, video: Video, count: int) -> list[NDArray[np.uint8]]:
+    """Return up to ``count`` frames ``(H, W, 3)`` RGB from all over a video; black ones are left out.
+
+    Raises:
+        InputError: as for `open`.
+    """
+    path = root / video.path
+    if video.source == "images":
+        files = image_folders.list_files(path)
+        frames = [image_files.decode(files[position]) for position in _spread(len(files), count)]
+    else:
+        frames = video_files.sample_frames(path, _spread(video.frame_count * video.frame_step, count))
+    return [frame for frame in frames if frame.max() > image_files.BLACK]
+
+
+def _spread(total: int, count: int) -> list[int]:
+    """Return the middles of equal parts of a video, as positions; each one once."""
+    return sorted({int((part + 0.5) * total / count) for part in range(count)})
+
+
 def open(root: Path, video: Video) -> Recording:
     """Return the frames of a video of source `video` or `images`.
 

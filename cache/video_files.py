@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cache import foreign_lines
 from cache.errors import InputError
+
+# Read once, at the first video of a process. Whoever sets one gets FFmpeg's lines as they come.
+LEVEL_VARIABLES = ("OPENCV_FFMPEG_LOGLEVEL", "OPENCV_LOG_LEVEL")
+QUIET = "-8"
+MOST_COMPLAINTS = 5
+_IS_LEVEL_ASKED_FOR = any(name in os.environ for name in LEVEL_VARIABLES)
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".wmv", ".m4v", ".mpg", ".mpeg")
 
@@ -28,6 +37,7 @@ class VideoFacts:
         width: of a frame as shown, after the rotation a phone asks for.
         height: likewise.
         has_timestamps: the container's times strictly increase; else times are position / frame_rate.
+        complaints: what FFmpeg said of damage that it hid, each kind once; empty unless it was listened to.
     """
 
     frame_count: int
@@ -36,11 +46,35 @@ class VideoFacts:
     width: int
     height: int
     has_timestamps: bool
+    complaints: tuple[str, ...] = ()
 
     @property
     def is_truncated(self) -> bool:
         """Whether more frames are missing than headers get wrong: 1 %, and 2 in a short video."""
         return self.header_count - self.frame_count > max(2.0, 0.01 * self.header_count)
+
+
+def inspect(path: Path, allow_truncated: bool = False) -> VideoFacts:
+    """Return the facts of a video file as `count_frames`, with FFmpeg's complaints; nothing else may print meanwhile.
+
+    A damaged frame still decodes, with what FFmpeg guessed in place of what is lost; only its complaint tells.
+    """
+    if _IS_LEVEL_ASKED_FOR:
+        return count_frames(path, allow_truncated)
+    said: list[str] = []
+    try:
+        with foreign_lines.collect() as said:
+            facts = _count(path, allow_truncated)
+    except InputError as problem:
+        heard = f" FFmpeg said: {' | '.join(_kinds(said)[:MOST_COMPLAINTS])}." if said else ""
+        raise InputError(f"{problem}{heard}") from problem
+    return replace(facts, complaints=_kinds(said))
+
+
+def _kinds(said: Sequence[str]) -> tuple[str, ...]:
+    """Return each kind of line once, sorted, without its numbers: FFmpeg's threads come to others at each run."""
+    lines = (re.sub(r" @ 0x[0-9a-f]+", "", line.strip()) for line in said)
+    return tuple(sorted({re.sub(r"(?<!\w)-?\d+\b", "#", line) for line in lines if line}))
 
 
 def count_frames(path: Path, allow_truncated: bool = False) -> VideoFacts:
@@ -52,6 +86,17 @@ def count_frames(path: Path, allow_truncated: bool = False) -> VideoFacts:
     Raises:
         InputError: no such file, not a video, no frame decodes, no frame rate, truncated, or damaged in the middle.
     """
+    _quieten()
+    return _count(path, allow_truncated)
+
+
+def _quieten() -> None:
+    """Keep FFmpeg's lines off stderr: what it says of a file was collected when the corpus was indexed."""
+    if not _IS_LEVEL_ASKED_FOR:
+        os.environ[LEVEL_VARIABLES[0]] = QUIET
+
+
+def _count(path: Path, allow_truncated: bool) -> VideoFacts:
     with _opened(path) as capture:
         header_count = _header_count(capture)
         seconds = []
@@ -93,6 +138,7 @@ def read_frames(
         InputError: as `count_frames`; or the decoder stopped before ``facts.frame_count`` frames, went beyond, or
             changed the size of the frames.
     """
+    _quieten()
     facts = count_frames(path, allow_truncated) if facts is None else facts
     position = 0
     with _opened(path) as capture:
@@ -114,10 +160,48 @@ def read_frames(
         )
 
 
+def sample_frames(path: Path, positions: Sequence[int]) -> list[NDArray[np.uint8]]:
+    """Return ``(H, W, 3)`` RGB frames at or near increasing positions, without decoding all that lies between.
+
+    Raises:
+        InputError: no such file, or not a video. A position where nothing decodes is left out.
+    """
+    _quieten()
+    return _sought(path, positions) or _walked_to(path, positions)
+
+
+def _sought(path: Path, positions: Sequence[int]) -> list[NDArray[np.uint8]]:
+    frames = []
+    with _opened(path) as capture:
+        for position in positions:
+            if capture.set(cv2.CAP_PROP_POS_FRAMES, position) and capture.grab():
+                frames.append(_retrieve_rgb(capture, path, position))
+    return frames
+
+
+def _walked_to(path: Path, positions: Sequence[int]) -> list[NDArray[np.uint8]]:
+    """Return the frames by decoding everything: some containers cannot be sought in."""
+    frames: list[NDArray[np.uint8]] = []
+    position = 0
+    with _opened(path) as capture:
+        while len(frames) < len(positions) and capture.grab():
+            if position == positions[len(frames)]:
+                frames.append(_retrieve_rgb(capture, path, position))
+            position += 1
+    return frames
+
+
+def _retrieve_rgb(capture: cv2.VideoCapture, path: Path, position: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(_retrieve(capture, path, position), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
     if not path.is_file():
         raise InputError(f"{path} is missing or is no file. Correct the path.")
+    if not _IS_LEVEL_ASKED_FOR:
+        # That a file does not open, we say ourselves.
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     # Absolute, and FFmpeg only: other readers take a name such as `img%03d.avi` or `concat:a` for something else.
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
     try:

@@ -35,6 +35,7 @@ def main(
 ) -> None:
     """Take aligned faces over into shards; a frame without a face is marked, never dropped."""
     parameters = params.read(params_path, "align", AlignParameters, corpora.path_of(corpus))
+    corpora.check_root(root)
     table = {video.video: video for video in videos.read(videos_path)}
     left_out.say("align", videos_path)
     for video in table.values():

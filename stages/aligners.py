@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cache import (
     aligned,
     face_models,
+    foreign_lines,
     image_folders,
     openface_landmarks,
     openface_model,
@@ -34,6 +35,7 @@ from cache.videos import Video
 from pipeline import alignment, face_tracks
 from pipeline.face_networks import FaceNetworks
 from pipeline.face_tracks import FaceTrack
+from stages import console, earned
 
 WORKSPACE = ".openface"
 FRAMES_AHEAD = 8
@@ -98,7 +100,14 @@ def check(video: Video, parameters: AlignParameters) -> None:
 
 @contextmanager
 def _as_they_are(job: Job) -> Iterator[Prepared]:
-    yield Prepared(lambda video: nullcontext(aligned.of_file(job.root, video, job.parameters)), {})
+    guard = earned.prepare(job.parameters, _networks, lambda line: console.say(f"align: {line}"))
+
+    def read(video: Video) -> AbstractContextManager[Alignment]:
+        warnings = guard.check(job.root, video)
+        alignment = aligned.of_file(job.root, video, job.parameters)
+        return nullcontext(Alignment(alignment.frames, (*warnings, *alignment.warnings)))
+
+    yield Prepared(read, {"none": dict(guard.facts)})
 
 
 @contextmanager
@@ -206,10 +215,7 @@ def _landmark_folder(root: Path, parameters: AlignParameters) -> Path:
 
 @contextmanager
 def _built_in(job: Job) -> Iterator[Prepared]:
-    try:
-        networks = FaceNetworks(*face_models.read())
-    except ModuleNotFoundError as problem:
-        raise InputError(f"align.method 'builtin' cannot run its networks: {problem}. {face_models.INSTALL}") from None
+    networks = _networks()
 
     def read(video: Video) -> AbstractContextManager[Alignment]:
         recording = raw_frames.open(job.root, video)
@@ -227,6 +233,22 @@ def _built_in(job: Job) -> Iterator[Prepared]:
 
     runner = f"{face_models.RUNNER} {importlib.metadata.version(face_models.RUNNER)}"
     yield Prepared(read, {"builtin": {"library": runner, "weights_sha256": dict(face_models.DIGESTS)}})
+
+
+def _networks() -> FaceNetworks:
+    """Return the built-in networks; InputError when they are not installed."""
+    weights = face_models.read()
+    said: list[str] = []
+    try:
+        with foreign_lines.collect() as said:
+            return FaceNetworks(*weights)
+    except ModuleNotFoundError as problem:
+        raise InputError(f"align.method 'builtin' cannot run its networks: {problem}. {face_models.INSTALL}") from None
+    finally:
+        # TensorFlow Lite tells at each start which delegate it made.
+        for line in said:
+            if not line.startswith("INFO:"):
+                console.say(f"align: {line}")
 
 
 def _about(tracks: Sequence[FaceTrack], face: FaceTrack | None) -> tuple[str, ...]:
@@ -250,7 +272,7 @@ def _cut(raw: RawFrame, placement: NDArray[np.float64] | None, confidence: float
 
 
 METHODS: dict[str, Method] = {
-    "none": Method(("video", "images"), ("face", "quality"), _as_they_are),
+    "none": Method(("video", "images"), ("face", "quality"), _as_they_are, earned.ingredients),
     "openface-output": Method(("openface",), ("face", "quality"), _from_openface_output),
     "openface-landmarks": Method(
         ("video", "images"), ("face", "quality"), _from_openface_landmarks, _ingredients_of_landmarks, _mean_shape

@@ -42,3 +42,7 @@ def build(arguments: list[str]) -> typer.Typer:
 
 def _nothing() -> None:
     """Hold the commands together: with a callback typer keeps their names even when only one is there."""
+
+
+if __name__ == "__main__":
+    main()

@@ -16,15 +16,19 @@ def main(
     output: Annotated[
         Path | None, typer.Option(help="A file that lists the sections, for DVC; none: only look.")
     ] = None,
+    root: Annotated[Path | None, typer.Option(help="Where the corpus lies; none: not looked at.")] = None,
     params_path: options.Params = params.PARAMS,
 ) -> None:
-    """Refuse a corpus file that leaves a section out, or overrides what no stage reads."""
+    """Refuse a corpus file that lacks a section or overrides what no stage reads, and a corpus that is not there."""
     path = corpora.path_of(corpus)
     overrides = corpora.overrides_of(path)
     for section in corpora.SECTIONS:
         known = params.load_section(params_path, section)
         params.refuse_unknown(overrides[section], list(known), f"{path}: overrides.{section}")
     corpora.load(corpus)
+    # What lies below data/ is ours: a stage that has not run yet makes it.
+    if root is not None and root.parts[:1] != ("data",):
+        corpora.check_root(root)
     if output is not None:
         with files.write_atomically(output) as temporary:
             temporary.write_text("".join(f"{section}\n" for section in corpora.SECTIONS), encoding="utf-8")

@@ -39,6 +39,7 @@ def main(
     A video that cannot be read does not stop the others: failures.csv lists it, and the exit code is 3.
     """
     described = corpora.load(corpus)
+    corpora.check_root(root)
     if described.reader not in READERS:
         raise params.ParameterError(f"reader {described.reader!r} is none of {', '.join(READERS)}")
     facts_kind, read = READERS[described.reader]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -20,10 +22,39 @@ from stages import console
 
 T = TypeVar("T")
 PARAMS = Path("configs/params.yaml")
+CORPORA = "configs/corpora"
 
 
 class ParameterError(ValueError):
     """A parameter is unknown, missing or of the wrong type (exit code 2)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where the values of a section stand.
+
+    Attributes:
+        section: the file and the section.
+        overriding: likewise, of the corpus file; empty without one.
+        overridden: the keys whose values stand there.
+    """
+
+    section: str
+    overriding: str = ""
+    overridden: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        """Return the section."""
+        return self.section
+
+    def of(self, name: str) -> str:
+        """Return the file, the section and the key of a value."""
+        return f"{self.overriding if name in self.overridden else self.section}.{name}"
+
+    def about(self, told: str) -> str:
+        """Return where the values that a message names stand."""
+        named = [name for name in self.overridden if re.search(rf"\b{re.escape(name)}\b", told)]
+        return self.overriding if named else self.section
 
 
 def read(path: Path, section: str, kind: type[T], corpus: Path | None = None) -> T:
@@ -35,17 +66,17 @@ def read(path: Path, section: str, kind: type[T], corpus: Path | None = None) ->
     Raises:
         ParameterError: an unknown, missing or ill-typed key, named together with what to write instead.
     """
-    return build(in_force(path, section, corpus), kind, f"{path}: {section}")
+    return build(in_force(path, section, corpus), kind, _place(path, section, corpus))
 
 
 def read_parts(path: Path, section: str, kinds: tuple[type[Any], ...], corpus: Path | None = None) -> tuple[Any, ...]:
     """Return one flat section split over several dataclasses, one per part of the code; errors as in `read`."""
-    return build_parts(in_force(path, section, corpus), kinds, f"{path}: {section}")
+    return build_parts(in_force(path, section, corpus), kinds, _place(path, section, corpus))
 
 
-def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: str) -> tuple[Any, ...]:
+def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: str | Place) -> tuple[Any, ...]:
     """Return one dataclass per kind, each of its own fields; a key that no kind has is refused."""
-    refuse_unknown(values, [field.name for kind in kinds for field in dataclasses.fields(kind)], where)
+    refuse_unknown(values, [field.name for kind in kinds for field in dataclasses.fields(kind)], str(where))
     return tuple(build({k: v for k, v in values.items() if k in _names(kind)}, kind, where) for kind in kinds)
 
 
@@ -58,6 +89,11 @@ def in_force(path: Path, section: str, corpus: Path | None = None) -> dict[str, 
         if value != values[name]:
             console.say(f"{section}: {name} = {value} ({corpus}) instead of {values[name]} ({path})")
     return values | overrides
+
+
+def _place(path: Path, section: str, corpus: Path | None) -> Place:
+    overridden = frozenset(_overrides(corpus, section)) if corpus else frozenset[str]()
+    return Place(f"{path}: {section}", f"{corpus}: overrides.{section}", overridden)
 
 
 def load_section(path: Path, section: str) -> dict[str, Any]:
@@ -79,18 +115,25 @@ def load(path: Path) -> dict[str, Any]:
     return _mapping(document, str(path))
 
 
-def build(values: Mapping[str, Any], kind: type[T], where: str) -> T:
-    """Return a dataclass made of exactly these values, each of exactly its field's type."""
+def build(values: Mapping[str, Any], kind: type[T], where: str | Place) -> T:
+    """Return a dataclass made of exactly these values, each of exactly its field's type; errors as in `read`."""
     hints = typing.get_type_hints(kind)
-    refuse_unknown(values, list(_names(kind)), where)
+    place = where if isinstance(where, Place) else Place(where)
+    refuse_unknown(values, list(_names(kind)), place.section)
     missing = [f.name for f in dataclasses.fields(kind) if f.name not in values and _required(f)]  # type: ignore[arg-type]
     if missing:
-        raise ParameterError(f"{where}: missing {', '.join(missing)}; see configs/params.yaml in the repository")
-    checked = {name: _convert(value, hints[name], f"{where}.{name}") for name, value in values.items()}
+        raise ParameterError(f"{place.section}: missing {', '.join(missing)}. {_shown_by(place.section)}")
+    checked = {name: _convert(value, hints[name], place.of(name)) for name, value in values.items()}
     try:
         return kind(**checked)
     except ValueError as error:
-        raise ParameterError(f"{where}: {error}") from error
+        raise ParameterError(f"{place.about(str(error))}: {error}") from error
+
+
+def _shown_by(section: str) -> str:
+    """Return which files of the repository show a key that a file lacks."""
+    shown = f"another file of {CORPORA}/" if section.startswith(f"{CORPORA}/") else str(PARAMS)
+    return f"Write it there, as {shown} of the repository does"
 
 
 def refuse_unknown(values: Mapping[str, Any], known: list[str], where: str) -> None:
@@ -168,17 +211,36 @@ def _convert_union(value: Any, arguments: tuple[Any, ...], hint: Any, where: str
 
 
 def _describe(hint: Any) -> str:
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(_describe(argument) for argument in typing.get_args(hint))
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(map(repr, typing.get_args(hint)))
     return names.get(hint, str(hint).replace("typing.", ""))
 
 
 def _remedy(value: Any, hint: Any) -> str:
-    if hint in (int, float) and isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            return ""
+    """Return what to write instead, where YAML took a value for something else than was meant."""
+    hints = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    is_text = isinstance(value, str)
+    number = _number(value)
+    if number is not None and number.is_integer() and int in hints:
+        if is_text and "e" not in value.lower():
+            return ". Remove the quotes"
+        return f"{f'. YAML reads {value} as a text' if is_text else ''}; write {int(number)}"
+    if number is not None and is_text and float in hints:
         return f". YAML reads {value} as a text; write {number!r}" if "e" in value.lower() else ". Remove the quotes"
-    if hint is str and isinstance(value, bool):
+    if str in hints and isinstance(value, bool):
         return ". YAML reads yes, no, on and off as true or false; put the word in quotes"
     return ""
+
+
+def _number(value: Any) -> float | None:
+    """Return the finite number that a value is or spells; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, (str, float)):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

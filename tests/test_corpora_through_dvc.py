@@ -159,9 +159,8 @@ def describe(folder: Path, name: str, change: Callable[[dict[str, Any]], None]) 
 def make_small(described: dict[str, Any]) -> None:
     """Make what a corpus file describes a matter of seconds, with the levels and whatever else it overrides itself."""
     described["facts"] |= {"expected": {"macro": 3, "micro": 0, "subjects": 3}, "unlabelled_videos": "any"}
-    if described["reader"] == "casme2":
-        described["facts"]["frames"] = "rawpic"
     overrides = described["overrides"]
+    overrides["align"] = {"method": "none", "accept_unaligned": "noise shows no face"}
     overrides["extract"]["random_image_size"] = SIDE
     overrides["train"] |= {"epochs": 2, "width": 16, "head_width": 16, "window_attention_width": 16}
     for name in ("block_widths", "neck_widths"):
@@ -230,6 +229,13 @@ def test_a_corpus_file_that_is_missing_is_said_in_our_words(tmp_path: Path) -> N
     project = clone(tmp_path / "project", {"mine": "somewhere"})
     told = dvc(project, "repro", expected=255)
     assert "there is no corpus 'mine': configs/corpora/mine.yaml does not exist. Known: casme2, casme3, demo" in told
+
+
+def test_a_corpus_whose_folder_is_missing_is_said_in_our_words(tmp_path: Path) -> None:
+    project = clone(tmp_path / "project", {"casme2": "/nowhere/casme"})
+    told = dvc(project, "repro", expected=255)
+    assert "error: /nowhere/casme, the folder of the corpus, does not exist." in told
+    assert "[Errno 2]" not in told
 
 
 def test_the_demo_is_drawn_where_it_is_listed(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ ALLOWED = {
 }
 NEVER = {"pipeline": {"os", "pathlib", "pickle"}, "cache": {"pickle"}, "stages": {"pickle"}}
 SHARED_IN_STAGES = {
-    "aligners", "checkpoint_files", "command", "console", "corpora", "devices", "encoders", "feature_sources",
+    "aligners", "checkpoint_files", "command", "console", "corpora", "devices", "earned", "encoders", "feature_sources",
     "left_out", "memory", "options", "params", "recordings", "shard_folders", "shared_corpus", "stored_detectors",
     "workers",
 }  # fmt: skip

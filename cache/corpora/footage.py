@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cache import image_files, image_folders, images, video_files
 from cache.audit import VIDEO_FAILED, AuditRow
+from cache.corpora import sources
 from cache.corpora.annotations import CorpusFacts
 from cache.corpora.problems import Problems, Said
 from cache.corpora.sources import UNREADABLE
@@ -74,7 +75,7 @@ def _sampled(found: Footage, step: int) -> Footage:
 
 
 def _file(place: Path, video: str, subject: str, desk: Desk) -> Footage | None:
-    found = video_files.count_frames(place)
+    found = video_files.inspect(place)
     if abs(found.frame_rate / desk.facts.frame_rate - 1) > RATE_TOLERANCE:
         desk.problems.add(
             str(place),
@@ -83,6 +84,7 @@ def _file(place: Path, video: str, subject: str, desk: Desk) -> Footage | None:
             "It was converted: frame numbers no longer fit the labels. Take the corpus' own file.",
         )
         return None
+    desk.audit.extend(replace(row, video=video, subject=subject) for row in sources.about_video(found))
     path, digest = place.relative_to(desk.root).as_posix(), sha256_of(place)
     labels = np.arange(FIRST_LABEL, FIRST_LABEL + found.frame_count, dtype=np.int64)
     count, rate = found.frame_count, found.frame_rate

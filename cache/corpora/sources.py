@@ -92,10 +92,10 @@ def inspect(
     if not path.is_relative_to(root):
         raise InputError(f"{path} lies outside the corpus folder {root}. Move it inside.")
     if kind == "video":
-        facts = video_files.count_frames(path, allow_truncated)
+        facts = video_files.inspect(path, allow_truncated)
         size, rate, digest = (facts.width, facts.height), facts.frame_rate, sha256_of(path)
         labels = first_frame + np.arange(facts.frame_count, dtype=np.int64)
-        audit = _about_video(facts)
+        audit = about_video(facts)
     elif kind == "openface":
         output = openface.read_folder(path, frame_rate=frame_rate)
         size, rate, digest = (output.width, output.height), output.frame_rate, output.source_digest
@@ -117,8 +117,20 @@ def _has_suffix(name: str, suffixes: tuple[str, ...]) -> bool:
     return not name.startswith(".") and name.lower().endswith(suffixes)
 
 
-def _about_video(facts: video_files.VideoFacts) -> list[AuditRow]:
+def about_video(facts: video_files.VideoFacts) -> list[AuditRow]:
+    """Return what is odd about a video file that is taken all the same."""
     rows = []
+    if facts.complaints:
+        note = "parts of the file are damaged; the decoder guessed what they show"
+        rows.append(
+            AuditRow(
+                "decoder_complained",
+                "",
+                "",
+                before=" | ".join(facts.complaints[: video_files.MOST_COMPLAINTS]),
+                note=note,
+            )
+        )
     if facts.frame_count < facts.header_count:
         note = "the file is cut" if facts.is_truncated else "headers are often a little off"
         before, after = str(facts.header_count), str(facts.frame_count)

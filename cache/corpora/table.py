@@ -125,7 +125,7 @@ def _id_problems(found: Sequence[tuple[str, Path]]) -> list[str]:
         try:
             check_video_id(video)
         except InputError as error:
-            problems.append(f"{path}: {error} Rename it.")
+            problems.append(f"{path}: {error}")
         other = first.setdefault(video.casefold(), path)
         if other != path:
             problems.append(f"{other} and {path} have one video id (upper and lower case are one): rename one")

@@ -38,6 +38,14 @@ def test_a_gap_takes_time_and_keeps_the_labels(tmp_path: Path) -> None:
     assert columns.pts_seconds.tolist() == pytest.approx([0.0, 0.1, 0.4])
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_black_image_with_much_behind_its_end_has_no_face_either(tmp_path: Path, suffix: str) -> None:
+    write_image(tmp_path / f"1.{suffix}", value=0)
+    with (tmp_path / f"1.{suffix}").open("ab") as file:
+        file.write(b"a preview" * 1000)
+    assert image_folders.read_folder(tmp_path).face_found.tolist() == [False]
+
+
 def test_a_black_image_has_no_face(tmp_path: Path) -> None:
     write_image(tmp_path / "1.jpg")
     write_image(tmp_path / "2.jpg", value=0)

@@ -49,7 +49,7 @@ def test_words_among_the_numbers_are_refused(tmp_path: Path) -> None:
         openface_model.read_mean_shape(path)
 
 
-@pytest.mark.parametrize("inner", ["", "build/bin", "lib/local/LandmarkDetector"])
+@pytest.mark.parametrize("inner", ["", "bin", "build/bin", "lib/local/LandmarkDetector"])
 def test_it_is_found_where_openface_is_built_and_where_its_source_lies(tmp_path: Path, inner: str) -> None:
     path = write_model(tmp_path / inner)
     assert openface_model.find_mean_shape(str(tmp_path)) == path
@@ -68,6 +68,28 @@ def test_no_folder_at_all_says_how_to_give_one(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match=r"no OpenFace folder is known.*align\.openface_folder.*OPENFACE"):
         openface_model.find_mean_shape(None)
+
+
+def test_a_build_folder_gives_both_the_command_and_the_mean_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_model(tmp_path / "bin")
+    command = tmp_path / "bin/FeatureExtraction"
+    command.touch(mode=0o755)
+    monkeypatch.setenv("OPENFACE", str(tmp_path))
+    assert openface_model.find_command(None) == command
+    assert openface_model.find_mean_shape(None) == path
+
+
+def test_a_command_that_is_nowhere_is_told_by_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENFACE", raising=False)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(InputError, match=r"is not on PATH, and neither align\.openface_folder nor OPENFACE names a"):
+        openface_model.find_command(None)
+    with pytest.raises(InputError, match=f"is not in {tmp_path}, nor in bin or build/bin there"):
+        openface_model.find_command(str(tmp_path))
 
 
 def test_a_real_mean_face_stands_upright_and_is_centred(shared: Path) -> None:

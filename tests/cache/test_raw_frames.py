@@ -49,3 +49,26 @@ def test_images_keep_their_own_numbers_and_a_gap_takes_time(tmp_path: Path) -> N
 def test_a_source_that_is_gone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="missing"):
         raw_frames.open(tmp_path, describe("v.avi", "video", 1, 0))
+
+
+@pytest.mark.parametrize("source", ["video", "images"])
+def test_a_sample_comes_from_all_over_a_source_without_what_is_black(tmp_path: Path, source: str) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 30, (32, 32))
+    (tmp_path / "v").mkdir()
+    for position in range(40):
+        image = np.full((32, 32, 3), 0 if position < 10 else 5 * position, np.uint8)
+        writer.write(image)
+        cv2.imwrite(str(tmp_path / "v" / f"img_{position}.png"), image)
+    writer.release()
+    video = Video("v", "s", "v.avi" if source == "video" else "v", source, 40, 30.0, 0, 32, 32, "0" * 64)
+    # The middles of four quarters: positions 5 (black), 15, 25 and 35.
+    assert [float(frame.mean()) for frame in raw_frames.sample(tmp_path, video, 4)] == pytest.approx(
+        [75, 125, 175], abs=3
+    )
+    assert len(raw_frames.sample(tmp_path, video, 100)) == 30
+
+
+@pytest.mark.parametrize("source", ["video", "images"])
+def test_no_sample_of_a_source_that_is_gone(tmp_path: Path, source: str) -> None:
+    with pytest.raises(InputError, match="missing"):
+        raw_frames.sample(tmp_path, describe("gone", source, 1, 0), 4)

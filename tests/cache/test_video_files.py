@@ -181,3 +181,14 @@ def test_real_videos_have_the_frames_that_they_are_known_to_have(shared: Path) -
     folder = shared / "faces" / "videos"
     assert video_files.count_frames(folder / "pyfeat_single_face.mp4").frame_count == 72
     assert video_files.count_frames(shared / "openface" / "inputs" / "default_10s.wmv").frame_count == 151
+
+
+def test_a_sample_is_decoded_from_the_beginning_where_a_file_cannot_be_sought_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "v.avi", 30)
+    sought = video_files.sample_frames(path, [3, 17, 29])
+    monkeypatch.setattr(video_files, "_sought", lambda path, positions: [])
+    walked = video_files.sample_frames(path, [3, 17, 29, 99])
+    assert len(sought) == len(walked) == 3
+    assert all(np.array_equal(one, other) for one, other in zip(sought, walked, strict=True))

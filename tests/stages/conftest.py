@@ -64,6 +64,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_corpus(folder / "corpus", ("ann", "ben", "cem"))
     shutil.copytree(ROOT / "configs", folder / "configs", ignore=shutil.ignore_patterns("weights"))
     described = yaml.safe_load((ROOT / "configs/corpora/demo.yaml").read_text(encoding="utf-8"))
+    described["overrides"]["align"] = {"accept_unaligned": "noise shows no face"}
     described["overrides"]["extract"] = {"weights": "random", "random_image_size": 32}
     described["overrides"]["train"] |= {"epochs": 2, "width": 16, "head_width": 16, "window_attention_width": 16}
     described["overrides"]["train"] |= {"block_widths": [16, 16], "neck_widths": [16] * 4, "attention_heads": 2}

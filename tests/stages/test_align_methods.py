@@ -198,7 +198,7 @@ def test_openface_that_is_nowhere_is_said_before_anything_is_done(here: Path, st
     change(TINY, "align", openface_folder=str(tmp_path / "nowhere"))
     told = stage("align")
     assert told.code == 4
-    assert "FeatureExtraction is neither in" in told.err
+    assert f"FeatureExtraction is not in {tmp_path}/nowhere, nor in bin or build/bin there. Install" in told.err
     assert "align.openface_folder" in told.err
 
 

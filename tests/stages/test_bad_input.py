@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -87,6 +88,22 @@ def test_a_video_that_does_not_decode_is_named(begin: Begin, stage: Run) -> None
     told = stage("index")
     assert told.code == ExitCode.PARTIAL
     assert "corpus/videos/ben_1.avi does not open as a video: it is cut short, damaged or of an unknown" in told.err
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_images_with_bytes_behind_their_end_are_no_bad_input(begin: Begin, stage: Run, suffix: str) -> None:
+    begin()
+    shutil.rmtree(VIDEOS)
+    (VIDEOS / "ann_1").mkdir(parents=True)
+    for number in range(1, 4):
+        path = VIDEOS / f"ann_1/img_{number}.{suffix}"
+        cv2.imwrite(str(path), np.full((48, 48, 3), 50 * number, np.uint8))
+        with path.open("ab") as file:
+            file.write(b"what a camera adds")
+    LABELS.write_text("subject,video,onset,offset,emotion\nann,ann_1,,,\n", encoding="utf-8")
+    describe(lambda corpus: corpus["facts"].update(source="images", first_frame=1, frame_rate=30.0))
+    told = stage("index", "align", "extract")
+    assert told.code == ExitCode.DONE, told.err
 
 
 def test_a_video_with_fewer_frames_than_its_header_says_is_refused_with_both_numbers(begin: Begin, stage: Run) -> None:

@@ -27,6 +27,7 @@ class Sample:
 
 
 GOOD = "train:\n  learning_rate: 1.0e-3\n  epochs: 3\n  head: coupled\n  widths: [1, 2]\n  weights: random\n"
+GOOD += "  shuffle: true\n  seed: null\n"
 
 
 def write(folder: Path, text: str, name: str = "params.yaml") -> Path:
@@ -46,6 +47,15 @@ def test_a_section_becomes_its_dataclass(tmp_path: Path) -> None:
         ("epochs: 3", "epoch: 3", "unknown key 'epoch'. Did you mean 'epochs'?"),
         ("learning_rate: 1.0e-3", "learning_rate: 1e-3", "YAML reads 1e-3 as a text; write 0.001"),
         ("epochs: 3", "epochs: 3.5", "expected a whole number, found 3.5"),
+        ("epochs: 3", "epochs: 1e1", "expected a whole number, found '1e1'. YAML reads 1e1 as a text; write 10"),
+        ("epochs: 3", "epochs: 10.0", "expected a whole number, found 10.0; write 10"),
+        ("epochs: 3", 'epochs: "3"', "expected a whole number, found '3'. Remove the quotes"),
+        ("shuffle: true", "shuffle: nope", "expected true or false, found 'nope'"),
+        (
+            "seed: null",
+            "seed: 1e2",
+            "expected a whole number or null, found '1e2'. YAML reads 1e2 as a text; write 100",
+        ),
         ("epochs: 3", "epochs: true", "expected a whole number, found True"),
         ("epochs: 3", "epochs: 0", "epochs must be at least 1, found 0"),
         ("head: coupled", "head: couple", "Did you mean 'coupled'?"),
@@ -60,6 +70,46 @@ def test_a_wrong_value_is_refused_with_its_remedy(tmp_path: Path, line: str, ins
         params.read(path, "train", Sample)
     assert expected in str(caught.value)
     assert str(path) in str(caught.value)
+    assert "write 10.0" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("head: couple", "train.head: 'couple'. Did you mean 'coupled'?"),
+        ("epochs: 1e1", "train.epochs: expected a whole number, found '1e1'. YAML reads 1e1 as a text; write 10"),
+        ("widths: [1, x]", "train.widths[1]: expected a whole number, found 'x'"),
+        ("epochs: 0", "train: epochs must be at least 1, found 0"),
+    ],
+)
+def test_a_wrong_override_is_told_of_the_file_that_holds_it(tmp_path: Path, override: str, expected: str) -> None:
+    path = write(tmp_path, GOOD)
+    corpus = write(tmp_path, f"overrides:\n  train: {{{override}}}\n", "mine.yaml")
+    with pytest.raises(params.ParameterError) as caught:
+        params.read(path, "train", Sample, corpus)
+    assert str(caught.value).startswith(f"{corpus}: overrides.{expected}")
+    assert str(path) not in str(caught.value)
+
+
+def test_a_wrong_value_beside_an_override_is_told_of_its_own_file(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.replace("epochs: 3", "epochs: 0"))
+    corpus = write(tmp_path, "overrides:\n  train: {head: coupled, seed: 4}\n", "mine.yaml")
+    with pytest.raises(params.ParameterError) as caught:
+        params.read(path, "train", Sample, corpus)
+    assert str(caught.value) == f"{path}: train: epochs must be at least 1, found 0"
+
+
+@pytest.mark.parametrize(
+    ("where", "shown"),
+    [
+        ("configs/params.yaml: train", "as configs/params.yaml of the repository does"),
+        ("configs/corpora/mine.yaml: facts", "as another file of configs/corpora/ of the repository does"),
+    ],
+)
+def test_a_missing_key_is_told_with_the_files_that_show_it(where: str, shown: str) -> None:
+    with pytest.raises(params.ParameterError) as caught:
+        params.build({"epochs": 3, "head": "coupled", "widths": [1], "weights": "x"}, Sample, where)
+    assert str(caught.value) == f"{where}: missing learning_rate. Write it there, {shown}"
 
 
 def test_a_corpus_override_wins_and_is_said_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
