@@ -41,7 +41,6 @@ class Anchors(nn.Module):
         if min([*ratios, largest_log_size]) <= 0:
             raise DataError(f"anchor_ratios {list(ratios)} and largest_log_size {largest_log_size} must be above 0")
         self.largest_log_size, self.level_count = largest_log_size, len(level_strides)
-        self.shortest = min(ratios) * level_strides[0]
         sizes = torch.tensor([1.0, *ratios])
         rows = []
         for level, stride in enumerate(level_strides):

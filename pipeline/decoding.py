@@ -15,6 +15,7 @@ from pipeline import windows
 from pipeline.detector import Detector
 from pipeline.precision import exact_float32
 from pipeline.recordings import Cuts, Recording, Stack, cut, stack
+from pipeline.sampling import least_steps
 from pipeline.suppression import suppress
 
 
@@ -132,11 +133,13 @@ def _detect_windows(
     """
     features, mask = cut(stacked, cuts, detector.window_frames)
     outputs = detector(features, mask)
+    least = least_steps(cuts, detector.window_frames, detector.window_rates)
     scores = detector.scores(outputs.logits)  # (B, P, K)
     confidence, emotions = RANKINGS[parameters.ranking](scores), scores.argmax(dim=-1)  # (B, P)
     intervals = outputs.intervals * cuts.rates[:, None, None] + cuts.starts[:, None, None]
     kept = confidence >= parameters.score_floor
     kept &= (intervals[..., 0] < frame_count) & (intervals[..., 1] > 0)
+    kept &= outputs.intervals[..., 1] - outputs.intervals[..., 0] >= least[:, None]  # the rest is a finer rate's
     kept &= mask.any(dim=1, keepdim=True)  # nothing can be seen in a window without a face
     return intervals, emotions, confidence, kept
 

@@ -95,11 +95,6 @@ class DetectorParameters:
         return Segments(self.window_frames, self.segment_frames, self.segment_stride)
 
     @property
-    def shortest_anchor(self) -> float:
-        """Frames of the smallest anchor, 4 by default."""
-        return min(self.anchor_ratios) * self.level_strides[0]
-
-    @property
     def level_strides(self) -> tuple[int, ...]:
         """Frames between two positions of each level, finest first: 8, 16, 32 and 64 by default."""
         finest = self.segment_stride * 2 ** len(self.block_widths)

@@ -21,29 +21,33 @@ class Candidates(NamedTuple):
     background: Cuts
 
 
-def candidates(
-    stacked: Stack, length: int, stride: int, rates: Sequence[int], whole_share: float, shortest: float
-) -> Candidates:
+def candidates(stacked: Stack, length: int, stride: int, rates: Sequence[int], whole_share: float) -> Candidates:
     """Return all windows of all videos at all rates, sorted by whether an expression belongs to one.
 
     Args:
         stacked: the videos.
         length, stride: in steps of a window.
         rates: see `windows.slide_at_rates`.
-        whole_share, shortest: see `targets.belongs`.
+        whole_share: see `targets.belongs`.
     """
     slid = [windows.slide_at_rates(count, length, stride, rates) for count in stacked.frame_counts.tolist()]
     videos = torch.repeat_interleave(torch.tensor([len(found.starts) for found in slid]))
     starts, steps = (torch.from_numpy(np.concatenate(parts)).float() for parts in zip(*slid, strict=True))
     cuts = Cuts(*(values.to(stacked.features.device) for values in (videos, starts, steps)))
     truths, emotions = truths_of(stacked, cuts)
-    positive = belongs(truths, emotions, is_coarse(cuts, rates), length, whole_share, shortest).any(dim=1)
+    positive = belongs(truths, emotions, least_steps(cuts, length, rates), length, whole_share).any(dim=1)
     return Candidates(_pick(cuts, positive.nonzero()[:, 0]), _pick(cuts, (~positive).nonzero()[:, 0]))
 
 
-def is_coarse(cuts: Cuts, rates: Sequence[int]) -> Tensor:
-    """Return which windows step faster than the finest rate, ``(B,)`` bool, stretched or not."""
-    return cuts.rates > 1.5 * rates[0]
+def least_steps(cuts: Cuts, length: int, rates: Sequence[int]) -> Tensor:
+    """Return how many steps an expression has to last to belong to each window, ``(B,)`` (`windows.least_lengths`).
+
+    A stretched window counts as one of the nearest rate: each is at least twice the one before.
+    """
+    least = torch.zeros_like(cuts.rates)
+    for rate, steps in zip(rates, windows.least_lengths(length, rates), strict=True):
+        least = torch.where(cuts.rates > 0.75 * rate, steps, least)
+    return least
 
 
 def most_seen(stacked: Stack, frames: float) -> int:

@@ -74,7 +74,7 @@ class Truths(NamedTuple):
 def match(
     intervals: Tensor,
     emotions: Tensor,
-    coarse: Tensor,
+    least: Tensor,
     anchors: Anchors,
     length: int,
     parameters: MatchParameters,
@@ -84,12 +84,12 @@ def match(
 
     An expression cut by the window's edge is neither taught nor denied (`cut_share` says from when): its frames are
     those of an expression, and another window that overlaps this one teaches it whole, unless it is longer than any. So
-    it is with an expression that is too short to be told apart at a coarse rate: a finer one teaches it.
+    it is with an expression too short for a window of a coarse rate: a finer one teaches it.
 
     Args:
         intervals: ``(B, G, 2)`` float32 frames in the window, with bounds outside it where expressions are.
         emotions: ``(B, G)`` int64, NO_EMOTION where a window has fewer than G.
-        coarse: ``(B,)`` bool, windows of a coarser rate than the finest.
+        least: ``(B,)`` frames of the window that an expression has to last to belong to it.
         anchors: the P predictions' places.
         length: frames of a window.
         parameters: see MatchParameters.
@@ -98,7 +98,7 @@ def match(
     Raises:
         ValueError: there is not one range for each level of the anchors.
     """
-    truths = _sort(intervals, emotions, coarse, length, parameters, anchors.shortest, most)
+    truths = _sort(intervals, emotions, least, length, parameters, most)
     anchored = _match_anchors(truths, anchors, parameters)  # (B, P): the truth's position, NEGATIVE or IGNORED
     free = _match_points(truths, anchors, parameters)
     matched = torch.where(anchors.kind == POINT, free, anchored)
@@ -115,30 +115,25 @@ def visible_share(intervals: Tensor, length: int) -> Tensor:
     return seen / (intervals[..., 1] - intervals[..., 0]).clamp(min=1e-6)
 
 
-def belongs(
-    intervals: Tensor, emotions: Tensor, coarse: Tensor, length: int, whole_share: float, shortest: float
-) -> Tensor:
+def belongs(intervals: Tensor, emotions: Tensor, least: Tensor, length: int, whole_share: float) -> Tensor:
     """Return which of ``(B, G, 2)`` expressions the windows teach, ``(B, G)`` bool; arguments as in `match`.
 
-    Args:
-        whole_share: more than this share of the expression has to lie inside.
-        shortest: at a coarse rate it lasts at least so many frames of the window.
+    More than `whole_share` of such an expression lies inside, and it lasts at least ``least``.
     """
-    lasts = (intervals[..., 1] - intervals[..., 0] >= shortest) | ~coarse[:, None]
+    lasts = intervals[..., 1] - intervals[..., 0] >= least[:, None]
     return (visible_share(intervals, length) > whole_share) & lasts & (emotions != NO_EMOTION)
 
 
 def _sort(
     intervals: Tensor,
     emotions: Tensor,
-    coarse: Tensor,
+    least: Tensor,
     length: int,
     parameters: MatchParameters,
-    shortest: float,
     most: int,
 ) -> Truths:
     """Return the truths by visible length, those of equal length as they came, and only the first `most`."""
-    whole = belongs(intervals, emotions, coarse, length, parameters.whole_share, shortest)
+    whole = belongs(intervals, emotions, least, length, parameters.whole_share)
     cut = (visible_share(intervals, length) > parameters.cut_share) & (emotions != NO_EMOTION) & ~whole
     seen = intervals.clamp(0, length)
     duration = (seen[..., 1] - seen[..., 0]).masked_fill(~(whole | cut), float("inf"))

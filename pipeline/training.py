@@ -31,7 +31,7 @@ from pipeline.recordings import (
     take,
     truths_of,
 )
-from pipeline.sampling import Candidates, candidates, draw, is_coarse, most_seen
+from pipeline.sampling import Candidates, candidates, draw, least_steps, most_seen
 from pipeline.schedules import SCHEDULES, share_of_full_rate
 from pipeline.targets import MatchParameters, match
 
@@ -170,7 +170,7 @@ def train_gathered(
     generators = Generators.seeded(seed, device)
     length = parameters.detector.window_frames
     rates, share = parameters.detector.window_rates, parameters.match.whole_share
-    among = candidates(stacked, length, settings.window_stride, rates, share, parameters.detector.shortest_anchor)
+    among = candidates(stacked, length, settings.window_stride, rates, share)
     if not len(among.positive.starts):
         raise DataError(
             f"fold {fold.name!r}: no window of {length} frames holds a whole expression. "
@@ -256,8 +256,8 @@ def _step(
     length = parameters.detector.window_frames
     features, mask = cut(stacked, cuts, length)
     features = disturb(features, noise)
-    coarse = is_coarse(cuts, parameters.detector.window_rates)
-    targets = match(*truths_of(stacked, cuts), coarse, detector.anchors, length, parameters.match, most)
+    least = least_steps(cuts, length, parameters.detector.window_rates)
+    targets = match(*truths_of(stacked, cuts), least, detector.anchors, length, parameters.match, most)
     losses = detection_loss(detector(features, mask), targets, parameters.loss)
     optimiser.zero_grad()
     torch.autograd.backward(losses.total)

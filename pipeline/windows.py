@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,14 @@ def slide_at_rates(frame_count: int, length: int, stride: int, rates: Sequence[i
     slid = [slide(frame_count, length * rate, stride * rate)[:, 0] for rate in used]
     counts = [len(starts) for starts in slid]
     return Slid(np.concatenate(slid), np.repeat(np.array(used, np.int64), counts))
+
+
+def least_lengths(length: int, rates: Sequence[int]) -> list[float]:
+    """Return for each rate how many steps of a window an expression has to last to be found there.
+
+    Half a window of the rate before: a shorter one is found there, where it is more steps long. At the finest rate 0.
+    """
+    return [0.0] + [length / 2 * fine / coarse for fine, coarse in pairwise(rates)]
 
 
 def slide(frame_count: int, length: int, stride: int) -> npt.NDArray[np.int64]:

@@ -80,6 +80,22 @@ def test_a_window_of_a_coarser_rate_is_found_in_frames_of_the_video() -> None:
     assert found.intervals.tolist() == [[21, 29]]
 
 
+def test_what_is_short_at_a_coarse_rate_is_left_to_the_finer_one() -> None:
+    class Both(Pointer):
+        window_rates = (1, 4)
+
+    # The pointer says 4 steps. Half a window of rate 1 is 2.5 steps at rate 4, so it stays; 5 at rate 2, so it goes.
+    class Near(Pointer):
+        window_rates = (1, 2)
+
+    bright = np.zeros((50, 2), np.float16)
+    bright[22:26, 0] = 0.5
+    recording = Recording("a", "s", bright, np.ones(50, bool), np.empty((0, 2), np.int64), np.empty(0, np.int64))
+    both, near = (detect(kind(), [recording], "none", PARAMETERS, CPU)[0] for kind in (Both, Near))  # type: ignore[arg-type]
+    assert {stop - start for start, stop in both.intervals} == {16}  # of two that overlap the earlier one stays
+    assert {stop - start for start, stop in near.intervals} == {4}
+
+
 def test_ranked_by_any_class_a_detection_is_as_likely_as_not_to_be_none() -> None:
     scores = torch.tensor([[[0.5, 0.5, 0.0], [0.6, 0.0, 0.0]]])
     assert RANKINGS["highest"](scores).flatten().tolist() == pytest.approx([0.5, 0.6])

@@ -21,7 +21,7 @@ from pipeline.heads import BRANCHES
 from pipeline.image_augmentation import ImageAugmentParameters, augment
 from pipeline.losses import INTERVAL_LOSSES, detection_loss
 from pipeline.recordings import Cuts, Stack, cut, stack, truths_of
-from pipeline.sampling import candidates, is_coarse, most_seen
+from pipeline.sampling import candidates, least_steps, most_seen
 from pipeline.targets import match
 from pipeline.training import FoldParameters, Generators
 from tests.pipeline.fake_gpu import GPU, Watch, fake_gpu
@@ -32,7 +32,7 @@ WIDTH, WINDOWS, LENGTH = 8, 4, 128
 RECORDINGS = record(seed=5, subjects=3, videos=1, frame_count=300, width=WIDTH, expressions=3)
 PARAMETERS = fold_parameters(8, epochs=2, warm_up_epochs=0, batch_size=WINDOWS, averaging=0.9, gradient_limit=1.0)
 STACKED = stack(RECORDINGS, "video", CPU)
-AMONG = candidates(STACKED, LENGTH, 32, (1,), 0.9, 4.0)
+AMONG = candidates(STACKED, LENGTH, 32, (1,), 0.9)
 MOST = most_seen(STACKED, LENGTH)
 
 
@@ -113,8 +113,8 @@ def test_windows_targets_answers_and_loss_are_made_on_the_gpu_alone(parameters: 
         stacked, cuts = stacked_on(GPU), cuts_on(GPU)
         gpu.writes.clear()
         features, mask = cut(stacked, cuts, LENGTH)
-        coarse = is_coarse(cuts, (1, 4))
-        targets = match(*truths_of(stacked, cuts), coarse, detector.anchors, LENGTH, parameters.match, MOST)
+        least = least_steps(cuts, LENGTH, (1, 4))
+        targets = match(*truths_of(stacked, cuts), least, detector.anchors, LENGTH, parameters.match, MOST)
         losses = detection_loss(detector(features, mask), targets, parameters.loss)
     assert (gpu.reads, gpu.writes) == ([], [])
     assert {values.device for values in (features, mask, *targets, *losses)} == {GPU}

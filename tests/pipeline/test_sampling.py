@@ -34,18 +34,18 @@ def stack_blank(frame_count: int, *truths: tuple[int, int]) -> Stack:
 
 def test_a_window_is_positive_when_an_expression_lies_inside_whole() -> None:
     # Windows of 20 every 10 frames of 60. [12, 22] lies in 10-30 whole; in 0-20 8 of 10 frames, not more than 0.9.
-    found = candidates(stack_blank(60, (12, 22)), length=20, stride=10, rates=(1,), whole_share=0.9, shortest=4)
+    found = candidates(stack_blank(60, (12, 22)), length=20, stride=10, rates=(1,), whole_share=0.9)
     assert found.positive.starts.tolist() == [10]
     assert found.background.starts.tolist() == [0, 20, 30, 40]
 
 
 def test_an_expression_longer_than_a_window_belongs_to_one_of_a_coarser_rate() -> None:
     # 50 frames do not fit into 20, at rate 4 into 80; a rate of 16 is not used: 80 frames hold the whole video.
-    found = candidates(stack_blank(60, (5, 55)), length=20, stride=10, rates=(1, 4, 16), whole_share=0.9, shortest=4)
+    found = candidates(stack_blank(60, (5, 55)), length=20, stride=10, rates=(1, 4, 16), whole_share=0.9)
     assert found.positive.rates.tolist() == [4]
     assert found.background.rates.unique().tolist() == [1]
-    # 12 frames are 3 steps at rate 4, less than the smallest anchor.
-    found = candidates(stack_blank(60, (12, 24)), length=20, stride=10, rates=(1, 4, 16), whole_share=0.9, shortest=4)
+    # 9 frames are under half a window at rate 1, so they belong to no window of rate 4.
+    found = candidates(stack_blank(60, (12, 21)), length=20, stride=10, rates=(1, 4, 16), whole_share=0.9)
     assert found.positive.rates.unique().tolist() == [1]
 
 
@@ -62,7 +62,7 @@ def test_moved_windows_keep_their_rate_and_are_shifted_in_steps() -> None:
 
 
 def test_a_video_of_one_frame_is_one_window() -> None:
-    found = candidates(stack_blank(1, (0, 1)), length=20, stride=10, rates=(1,), whole_share=0.9, shortest=4)
+    found = candidates(stack_blank(1, (0, 1)), length=20, stride=10, rates=(1,), whole_share=0.9)
     assert found.positive.starts.tolist() == [0]
 
 
@@ -118,14 +118,14 @@ def test_no_window_meets_more_than_the_most(
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 1), (3.0, 4), (10.0, 5)])
 def test_background_is_drawn_per_positive_window_and_never_twice(share: float, expected: int) -> None:
-    found = candidates(stack_blank(60, (12, 22)), length=20, stride=10, rates=(1,), whole_share=0.9, shortest=4)
+    found = candidates(stack_blank(60, (12, 22)), length=20, stride=10, rates=(1,), whole_share=0.9)
     drawn = draw(found, share, torch.Generator().manual_seed(0)).starts.tolist()
     assert len(drawn) == len(set(drawn)) == expected
     assert 10 in drawn
 
 
 def test_the_seed_decides_what_is_drawn() -> None:
-    found = candidates(stack_blank(2000, (12, 22)), length=20, stride=10, rates=(1,), whole_share=0.9, shortest=4)
+    found = candidates(stack_blank(2000, (12, 22)), length=20, stride=10, rates=(1,), whole_share=0.9)
     first, again, other = (draw(found, 3.0, torch.Generator().manual_seed(s)).starts.tolist() for s in (1, 1, 2))
     assert first == again != other
 

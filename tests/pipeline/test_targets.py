@@ -28,7 +28,7 @@ from pipeline.targets import MatchParameters, Targets, match
 LENGTH = 32
 ANCHORS = Anchors(LENGTH, [8, 16], [1.0, 2.0], 5.0)
 PARAMETERS = MatchParameters(0.5, 0.4, 0.9, 0.5, ((0, 8), (6, 16)))
-FINE = torch.tensor([False])  # a window of the finest rate
+FINE = torch.zeros(1)  # a window of the finest rate: an expression may be of any length
 Truth = tuple[float, float, int]
 
 
@@ -39,9 +39,9 @@ def run(*truths: Truth) -> Targets:
 
 
 def run_coarse(*truths: Truth) -> Targets:
-    """Return the targets of one window of a coarser rate."""
+    """Return the targets of one window of a coarser rate, to which expressions of 8 frames and more belong."""
     table = torch.tensor(truths).reshape(1, -1, 3).float()
-    return match(table[..., :2], table[..., 2].long(), ~FINE, ANCHORS, LENGTH, PARAMETERS, len(truths))
+    return match(table[..., :2], table[..., 2].long(), torch.full((1,), 8.0), ANCHORS, LENGTH, PARAMETERS, len(truths))
 
 
 def named(targets: Targets, window: int = 0) -> dict[str, int]:
@@ -111,8 +111,8 @@ def test_a_whole_expression_wins_where_a_cut_one_is_seen() -> None:
     assert named(run((-2, 18, 4), (8, 16, 1)))["[8,16]"] == 1
 
 
-def test_at_a_coarse_rate_an_expression_shorter_than_any_anchor_is_neither_taught_nor_denied() -> None:
-    # [9,16] is 7 frames, the smallest anchor 8: IoU with [8,16] is 7/8, and P12 lies inside.
+def test_at_a_coarse_rate_an_expression_too_short_for_it_is_neither_taught_nor_denied() -> None:
+    # [9,16] is 7 frames: IoU with [8,16] is 7/8, and P12 lies inside.
     assert {name for name, answer in named(run((9, 16, 3))).items() if answer == 3} == {"P12", "[8,16]"}
     answers = named(run_coarse((9, 16, 3)))
     assert {"P12", "[8,16]"} <= set(answers)

@@ -42,6 +42,8 @@ def test_at_every_rate_windows_cover_the_video_until_one_holds_it_all() -> None:
     assert starts.tolist() == [0, 64, 128, 172, 0]
     assert rates.tolist() == [1, 1, 1, 1, 4]
     assert windows.slide_at_rates(128, 128, 64, [1, 4]).rates.tolist() == [1]
+    # Half a window of 128 at rate 1 is 16 steps at rate 4.
+    assert windows.least_lengths(128, [1, 4, 8]) == [0, 16, 32]
     assert windows.slide_at_rates(600, 128, 64, [2]).starts.tolist() == [0, 128, 256, 344]
 
 
