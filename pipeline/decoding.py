@@ -15,7 +15,7 @@ from pipeline import windows
 from pipeline.detector import Detector
 from pipeline.precision import exact_float32
 from pipeline.recordings import Cuts, Recording, Stack, cut, stack
-from pipeline.sampling import least_steps
+from pipeline.sampling import reach_of
 from pipeline.suppression import suppress
 
 
@@ -133,7 +133,7 @@ def _detect_windows(
     """
     features, mask = cut(stacked, cuts, detector.window_frames)
     outputs = detector(features, mask)
-    least = least_steps(cuts, detector.window_frames, detector.window_rates)
+    least = reach_of(cuts, detector.window_frames, detector.window_rates).least
     scores = detector.scores(outputs.logits)  # (B, P, K)
     confidence, emotions = RANKINGS[parameters.ranking](scores), scores.argmax(dim=-1)  # (B, P)
     intervals = outputs.intervals * cuts.rates[:, None, None] + cuts.starts[:, None, None]

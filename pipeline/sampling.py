@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline import windows
 from pipeline.recordings import NO_EMOTION, Cuts, Stack, truths_of
-from pipeline.targets import belongs
+from pipeline.targets import Reach, belongs
 
 
 class Candidates(NamedTuple):
@@ -35,19 +35,19 @@ def candidates(stacked: Stack, length: int, stride: int, rates: Sequence[int], w
     starts, steps = (torch.from_numpy(np.concatenate(parts)).float() for parts in zip(*slid, strict=True))
     cuts = Cuts(*(values.to(stacked.features.device) for values in (videos, starts, steps)))
     truths, emotions = truths_of(stacked, cuts)
-    positive = belongs(truths, emotions, least_steps(cuts, length, rates), length, whole_share).any(dim=1)
+    positive = belongs(truths, emotions, reach_of(cuts, length, rates).least, length, whole_share).any(dim=1)
     return Candidates(_pick(cuts, positive.nonzero()[:, 0]), _pick(cuts, (~positive).nonzero()[:, 0]))
 
 
-def least_steps(cuts: Cuts, length: int, rates: Sequence[int]) -> Tensor:
-    """Return how many steps an expression has to last to belong to each window, ``(B,)`` (`windows.least_lengths`).
+def reach_of(cuts: Cuts, length: int, rates: Sequence[int]) -> Reach:
+    """Return which expressions are for each window to find, by its rate.
 
     A stretched window counts as one of the nearest rate: each is at least twice the one before.
     """
     least = torch.zeros_like(cuts.rates)
     for rate, steps in zip(rates, windows.least_lengths(length, rates), strict=True):
         least = torch.where(cuts.rates > 0.75 * rate, steps, least)
-    return least
+    return Reach(least, cuts.rates > 0.75 * rates[-1])
 
 
 def most_seen(stacked: Stack, frames: float) -> int:

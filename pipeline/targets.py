@@ -59,6 +59,17 @@ class Targets(NamedTuple):
     intervals: Tensor
 
 
+class Reach(NamedTuple):
+    """Which expressions are for B windows to find, where windows of several rates share them.
+
+    `least` ``(B,)``: frames of the window that an expression has to last. `coarsest` ``(B,)`` bool: there is no coarser
+    window for an expression that is longer than this one.
+    """
+
+    least: Tensor
+    coarsest: Tensor
+
+
 class Truths(NamedTuple):
     """Expressions of B windows, the shortest first, so that the first that fits is the one that wins.
 
@@ -74,7 +85,7 @@ class Truths(NamedTuple):
 def match(
     intervals: Tensor,
     emotions: Tensor,
-    least: Tensor,
+    reach: Reach,
     anchors: Anchors,
     length: int,
     parameters: MatchParameters,
@@ -84,12 +95,13 @@ def match(
 
     An expression cut by the window's edge is neither taught nor denied (`cut_share` says from when): its frames are
     those of an expression, and another window that overlaps this one teaches it whole, unless it is longer than any. So
-    it is with an expression too short for a window of a coarse rate: a finer one teaches it.
+    it is with an expression too short for a window of a coarse rate: a finer one teaches it. What a coarser window
+    alone can hold is no expression here.
 
     Args:
         intervals: ``(B, G, 2)`` float32 frames in the window, with bounds outside it where expressions are.
         emotions: ``(B, G)`` int64, NO_EMOTION where a window has fewer than G.
-        least: ``(B,)`` frames of the window that an expression has to last to belong to it.
+        reach: which expressions are for each window to find.
         anchors: the P predictions' places.
         length: frames of a window.
         parameters: see MatchParameters.
@@ -98,7 +110,7 @@ def match(
     Raises:
         ValueError: there is not one range for each level of the anchors.
     """
-    truths = _sort(intervals, emotions, least, length, parameters, most)
+    truths = _sort(intervals, emotions, reach, length, parameters, most)
     anchored = _match_anchors(truths, anchors, parameters)  # (B, P): the truth's position, NEGATIVE or IGNORED
     free = _match_points(truths, anchors, parameters)
     matched = torch.where(anchors.kind == POINT, free, anchored)
@@ -127,14 +139,17 @@ def belongs(intervals: Tensor, emotions: Tensor, least: Tensor, length: int, who
 def _sort(
     intervals: Tensor,
     emotions: Tensor,
-    least: Tensor,
+    reach: Reach,
     length: int,
     parameters: MatchParameters,
     most: int,
 ) -> Truths:
     """Return the truths by visible length, those of equal length as they came, and only the first `most`."""
-    whole = belongs(intervals, emotions, least, length, parameters.whole_share)
-    cut = (visible_share(intervals, length) > parameters.cut_share) & (emotions != NO_EMOTION) & ~whole
+    whole = belongs(intervals, emotions, reach.least, length, parameters.whole_share)
+    # A piece of an expression that only a coarser window can hold is denied: told as one, it would be found many times.
+    fits = (intervals[..., 1] - intervals[..., 0]) * parameters.whole_share < length
+    told = (emotions != NO_EMOTION) & (fits | reach.coarsest[:, None])
+    cut = (visible_share(intervals, length) > parameters.cut_share) & told & ~whole
     seen = intervals.clamp(0, length)
     duration = (seen[..., 1] - seen[..., 0]).masked_fill(~(whole | cut), float("inf"))
     order = duration.argsort(dim=1, stable=True)[:, :most]

@@ -31,7 +31,7 @@ from pipeline.recordings import (
     take,
     truths_of,
 )
-from pipeline.sampling import Candidates, candidates, draw, least_steps, most_seen
+from pipeline.sampling import Candidates, candidates, draw, most_seen, reach_of
 from pipeline.schedules import SCHEDULES, share_of_full_rate
 from pipeline.targets import MatchParameters, match
 
@@ -256,8 +256,8 @@ def _step(
     length = parameters.detector.window_frames
     features, mask = cut(stacked, cuts, length)
     features = disturb(features, noise)
-    least = least_steps(cuts, length, parameters.detector.window_rates)
-    targets = match(*truths_of(stacked, cuts), least, detector.anchors, length, parameters.match, most)
+    reach = reach_of(cuts, length, parameters.detector.window_rates)
+    targets = match(*truths_of(stacked, cuts), reach, detector.anchors, length, parameters.match, most)
     losses = detection_loss(detector(features, mask), targets, parameters.loss)
     optimiser.zero_grad()
     torch.autograd.backward(losses.total)

@@ -20,13 +20,14 @@ import torch
 import typer
 
 from pipeline import decoding, scoring
+from pipeline.anchors import Anchors
 from pipeline.decoding import Detections, DetectParameters
 from pipeline.detector import Detector
 from pipeline.folds import leave_groups_out
 from pipeline.matching import match, pool
 from pipeline.recordings import Cuts, Recording, stack, truths_of
 from pipeline.results import VideoResult, keep_confident
-from pipeline.sampling import candidates, least_steps, most_seen
+from pipeline.sampling import candidates, most_seen, reach_of
 from pipeline.targets import match as match_targets
 from pipeline.thresholds import choose_thresholds
 from pipeline.training import FoldParameters, train_fold
@@ -120,7 +121,8 @@ def record(seed: int, subjects: int = 16, videos: int = 2, expressions: int = 12
 def taught_share(recordings: Sequence[Recording], parameters: FoldParameters) -> float:
     """Return which part of the expressions is the target of a prediction in some training window."""
     shape = parameters.detector
-    detector, stacked = Detector(shape, WIDTH, CLASS_COUNT), stack(recordings, "none", torch.device("cpu"))
+    anchors = Anchors(shape.window_frames, shape.level_strides, shape.anchor_ratios, shape.largest_log_size)
+    stacked = stack(recordings, "none", torch.device("cpu"))
     among = candidates(
         stacked,
         shape.window_frames,
@@ -134,8 +136,8 @@ def taught_share(recordings: Sequence[Recording], parameters: FoldParameters) ->
         cuts = Cuts(*batch)
         targets = match_targets(
             *truths_of(stacked, cuts),
-            least_steps(cuts, shape.window_frames, shape.window_rates),
-            detector.anchors,
+            reach_of(cuts, shape.window_frames, shape.window_rates),
+            anchors,
             shape.window_frames,
             parameters.match,
             most,

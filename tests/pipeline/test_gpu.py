@@ -21,7 +21,7 @@ from pipeline.heads import BRANCHES
 from pipeline.image_augmentation import ImageAugmentParameters, augment
 from pipeline.losses import INTERVAL_LOSSES, detection_loss
 from pipeline.recordings import Cuts, Stack, cut, stack, truths_of
-from pipeline.sampling import candidates, least_steps, most_seen
+from pipeline.sampling import candidates, most_seen, reach_of
 from pipeline.targets import match
 from pipeline.training import FoldParameters, Generators
 from tests.pipeline.fake_gpu import GPU, Watch, fake_gpu
@@ -113,8 +113,8 @@ def test_windows_targets_answers_and_loss_are_made_on_the_gpu_alone(parameters: 
         stacked, cuts = stacked_on(GPU), cuts_on(GPU)
         gpu.writes.clear()
         features, mask = cut(stacked, cuts, LENGTH)
-        least = least_steps(cuts, LENGTH, (1, 4))
-        targets = match(*truths_of(stacked, cuts), least, detector.anchors, LENGTH, parameters.match, MOST)
+        reach = reach_of(cuts, LENGTH, (1, 4))
+        targets = match(*truths_of(stacked, cuts), reach, detector.anchors, LENGTH, parameters.match, MOST)
         losses = detection_loss(detector(features, mask), targets, parameters.loss)
     assert (gpu.reads, gpu.writes) == ([], [])
     assert {values.device for values in (features, mask, *targets, *losses)} == {GPU}

@@ -23,25 +23,33 @@ from hypothesis import strategies as st
 from pipeline.anchors import POINT, Anchors
 from pipeline.classification import IGNORED, NEGATIVE
 from pipeline.recordings import NO_EMOTION
-from pipeline.targets import MatchParameters, Targets, match
+from pipeline.targets import MatchParameters, Reach, Targets, match
 
 LENGTH = 32
 ANCHORS = Anchors(LENGTH, [8, 16], [1.0, 2.0], 5.0)
 PARAMETERS = MatchParameters(0.5, 0.4, 0.9, 0.5, ((0, 8), (6, 16)))
-FINE = torch.zeros(1)  # a window of the finest rate: an expression may be of any length
+ONLY = Reach(torch.zeros(1), torch.tensor([True]))  # a window of the only rate: an expression may be of any length
 Truth = tuple[float, float, int]
 
 
 def run(*truths: Truth) -> Targets:
     """Return the targets of one window with these truths (start, stop, emotion)."""
     table = torch.tensor(truths).reshape(1, -1, 3).float()
-    return match(table[..., :2], table[..., 2].long(), FINE, ANCHORS, LENGTH, PARAMETERS, len(truths))
+    return match(table[..., :2], table[..., 2].long(), ONLY, ANCHORS, LENGTH, PARAMETERS, len(truths))
 
 
 def run_coarse(*truths: Truth) -> Targets:
     """Return the targets of one window of a coarser rate, to which expressions of 8 frames and more belong."""
     table = torch.tensor(truths).reshape(1, -1, 3).float()
-    return match(table[..., :2], table[..., 2].long(), torch.full((1,), 8.0), ANCHORS, LENGTH, PARAMETERS, len(truths))
+    return match(
+        table[..., :2],
+        table[..., 2].long(),
+        Reach(torch.full((1,), 8.0), torch.tensor([True])),
+        ANCHORS,
+        LENGTH,
+        PARAMETERS,
+        len(truths),
+    )
 
 
 def named(targets: Targets, window: int = 0) -> dict[str, int]:
@@ -120,6 +128,16 @@ def test_at_a_coarse_rate_an_expression_too_short_for_it_is_neither_taught_nor_d
     assert named(run_coarse((8, 16, 3))) == named(run((8, 16, 3)))
 
 
+def test_a_piece_of_what_only_a_coarser_window_holds_is_denied() -> None:
+    # 0.9 of 36 frames do not fit into 32; of 34 they do, so another window of this rate teaches it.
+    finer = Reach(torch.zeros(1), torch.tensor([False]))
+    for stop, kept in ((24, True), (26, False)):
+        table = torch.tensor([[[-10.0, stop]]])
+        targets = match(table, torch.zeros(1, 1).long(), finer, ANCHORS, LENGTH, PARAMETERS, 1)
+        assert bool(named(targets)) == kept
+        assert IGNORED in named(run((-10, stop, 0))).values()
+
+
 @pytest.mark.parametrize("truth", [(-20.0, 10.0), (40.0, 60.0), (-10.0, 0.0)])
 def test_an_expression_hardly_seen_or_outside_is_background(truth: tuple[float, float]) -> None:
     assert named(run((*truth, 0))) == {}
@@ -132,7 +150,7 @@ def test_a_place_without_an_expression_is_no_expression() -> None:
 def test_windows_of_a_batch_do_not_touch_each_other() -> None:
     intervals = torch.tensor([[[8.0, 18.0], [0.0, 0.0]], [[9.0, 14.0], [10.0, 14.0]]])
     emotions = torch.tensor([[3, NO_EMOTION], [1, 2]])
-    both = match(intervals, emotions, FINE.expand(2), ANCHORS, LENGTH, PARAMETERS, 2)
+    both = match(intervals, emotions, Reach(*(values.expand(2) for values in ONLY)), ANCHORS, LENGTH, PARAMETERS, 2)
     assert named(both, 0) == named(run((8, 18, 3)))
     assert named(both, 1) == named(run((9, 14, 1), (10, 14, 2)))
 
@@ -157,7 +175,7 @@ def test_places_beyond_what_any_window_sees_change_nothing() -> None:
     rows = [(40, 60, 0), (8, 22, 1), (0, 0, NO_EMOTION), (8, 18, 3), (-30, -4, 2), (-2, 18, 4)]
     table = torch.tensor(rows).float()[None]
     three, six = (
-        match(table[..., :2], table[..., 2].long(), FINE, ANCHORS, LENGTH, PARAMETERS, most) for most in (3, 6)
+        match(table[..., :2], table[..., 2].long(), ONLY, ANCHORS, LENGTH, PARAMETERS, most) for most in (3, 6)
     )
     assert all(few.equal(many) for few, many in zip(three, six, strict=True))
     assert {1, 3, IGNORED} <= set(three.classes.flatten().tolist())
@@ -166,7 +184,7 @@ def test_places_beyond_what_any_window_sees_change_nothing() -> None:
 def test_every_level_needs_a_range() -> None:
     parameters = dataclasses.replace(PARAMETERS, point_ranges=((0, 8),))
     with pytest.raises(ValueError, match="1 ranges, expected one for each of the 2 levels"):
-        match(torch.zeros(1, 1, 2), torch.full((1, 1), NO_EMOTION), FINE, ANCHORS, LENGTH, parameters, 1)
+        match(torch.zeros(1, 1, 2), torch.full((1, 1), NO_EMOTION), ONLY, ANCHORS, LENGTH, parameters, 1)
 
 
 @pytest.mark.parametrize("change", [{"negative_overlap": 0.6}, {"cut_share": 0.95}, {"whole_share": 1.0}])
