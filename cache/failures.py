@@ -8,13 +8,14 @@ from pathlib import Path
 from cache import tables
 
 NAME = "failures.csv"
+COLUMNS = ("video", "error")
 
 
 def write(folder: Path, failures: Mapping[str, str]) -> None:
     """Write the list, by video; none at all removes it."""
     path = folder / NAME
     if failures:
-        tables.write_csv(path, ("video", "error"), sorted(failures.items()))
+        tables.write_csv(path, COLUMNS, sorted(failures.items()))
     else:
         path.unlink(missing_ok=True)
 
@@ -24,4 +25,4 @@ def read(folder: Path) -> dict[str, str]:
     path = folder / NAME
     if not path.is_file():
         return {}
-    return {cells["video"]: cells["error"] for _, cells in tables.read_csv(path, ("video", "error"))}
+    return {cells["video"]: cells["error"] for _, cells in tables.read_csv(path, COLUMNS)}

@@ -7,15 +7,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import manifest
+from cache import failures, manifest
 from cache.errors import InputError, ShardError
 from cache.manifest import Manifest, ShardEntry
 from cache.shards import Layout
 from cache.untrusted import UntrustedShard
 
 CORPUS = "corpus"  # in the manifest's facts of the run
-FAILURES = "failures.csv"
-FAILURE_COLUMNS = ("video", "error")
 
 IsCurrent = Callable[[Path, str, ShardEntry | None], bool]
 
@@ -83,7 +81,7 @@ def _has_manifest(folder: ShardFolder) -> bool:
 
 
 def _strangers(folder: ShardFolder) -> list[Path]:
-    table = folder.path / FAILURES
+    table = folder.path / failures.NAME
     return manifest.list_shards(folder.path) + ([table] if os.path.lexists(table) and not _is_our_table(table) else [])
 
 
@@ -91,7 +89,7 @@ def _is_our_table(path: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.readline(64).strip() == ",".join(FAILURE_COLUMNS).encode()
+        return file.readline(64).strip() == ",".join(failures.COLUMNS).encode()
 
 
 def _refuse(folder: ShardFolder, found: list[Path]) -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cache import files, manifest, ownership, tables
+from cache import failures, files, manifest, ownership
 from cache.errors import InputError, ShardError
 from cache.manifest import Manifest, ShardEntry
-from cache.ownership import CORPUS, FAILURE_COLUMNS, FAILURES, ShardFolder
+from cache.ownership import CORPUS, ShardFolder
 from cache.troubles import alone
 from cache.untrusted import UntrustedShard
 
@@ -82,9 +82,9 @@ def plan(folder: ShardFolder, videos: Collection[str], key_of: Callable[[str], s
     held = ownership.held(folder, videos)
     known = held.shards if held else {}
     keys: dict[str, str] = {}
-    failures: dict[str, str] = {}
+    failed: dict[str, str] = {}
     for video in videos:
-        with alone(video, failures):
+        with alone(video, failed):
             keys[video] = key_of(video)
     missing: dict[str, Identity] = {}
     for video, key in keys.items():
@@ -92,7 +92,7 @@ def plan(folder: ShardFolder, videos: Collection[str], key_of: Callable[[str], s
         seen = _identity(folder, path, key, entry)
         if force or not _is_current(folder, path, key, entry):
             missing[video] = seen
-    return Plan(videos, keys, missing, failures)
+    return Plan(videos, keys, missing, failed)
 
 
 def keep_up(folder: ShardFolder, planned: Plan, make: Make, run: Mapping[str, Any]) -> Outcome:
@@ -123,7 +123,7 @@ def keep_up(folder: ShardFolder, planned: Plan, make: Make, run: Mapping[str, An
         _settle(folder, planned, run, outcome, {})
         raise
     _settle(folder, planned, run, outcome, known)
-    _write_failures(folder.path / FAILURES, outcome.failures)
+    failures.write(folder.path, outcome.failures)
     return outcome
 
 
@@ -233,10 +233,3 @@ def _has_key(folder: ShardFolder, path: Path, key: str) -> bool:
     except (InputError, ShardError, OSError):
         return False
     return True
-
-
-def _write_failures(path: Path, failures: Mapping[str, str]) -> None:
-    if failures:
-        tables.write_csv(path, FAILURE_COLUMNS, sorted(failures.items()))
-    else:
-        path.unlink(missing_ok=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import typer
 
+from cache import failures
 from cache.errors import InputError
-from cache.ownership import FAILURES
 from cache.upkeep import Outcome, Plan
 from pipeline.errors import DataError
 from stages import console
@@ -44,7 +44,7 @@ def conclude(stage: str, folder: Path, outcome: Outcome) -> None:
     )
     if outcome.failures:
         console.say(
-            f"{stage}: {len(outcome.failures)} videos failed, listed in {folder / FAILURES}; the others are done"
+            f"{stage}: {len(outcome.failures)} videos failed, listed in {folder / failures.NAME}; the others are done"
         )
         raise typer.Exit(int(ExitCode.PARTIAL))
 
