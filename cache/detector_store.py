@@ -91,7 +91,7 @@ def keep(store: Store, key: str, path: Path) -> None:
     sha256 = files.sha256_of(path)
     kept = store.folder / f"{key}.{sha256}.safetensors"
     with _locked(store):
-        if kept.is_file():
+        if any(entry.path == kept and _is_whole(entry) for entry in entries(store)):
             os.utime(kept)
         else:
             with files.write_atomically(kept) as temporary:

@@ -11,7 +11,7 @@ from pipeline.alignment import SCALE, SIZE
 from pipeline.face_networks import MARGIN, Image, Mesh, Region
 from pipeline.mesh_face import LANDMARKS, MEAN_SHAPE
 
-# Centres of the eyes of the mean face, the right one first, in pixels of an aligned face of `SIZE`.
+# Where the centres of the eyes lie in OpenFace's aligned faces in the mean, the right one first, in pixels of `SIZE`.
 EYES = np.array([(65.9, 58.4), (157.9, 57.7)])
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 # Of eleven real videos that were aligned, 95 of 100 frames lie within 8 pixels (14 where heads are turned away). Of the

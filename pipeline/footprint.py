@@ -8,7 +8,7 @@ from pipeline.detector import Detector
 from pipeline.training import FoldParameters
 
 # Measured on the paper's network and the demo's, at batches of 16 to 64 (PyTorch 2.15 on a CPU), and rounded up: for
-# the paper's 1.58 GB were measured and 1.90 GB are said, for the demo's 0.81 and 0.98 GB.
+# the paper's 1.72 GB were measured and 2.12 GB are said, for the demo's 0.81 and 0.99 GB.
 PROCESS_BYTES = 800_000_000  # Python, PyTorch and what its kernels set aside
 # Themselves, gradients, two moments of Adam, their average, and the state that is written, twice.
 COPIES_OF_WEIGHTS = 7

@@ -64,7 +64,7 @@ class Cuts(NamedTuple):
 
     videos: Tensor  # (B,) int64: position in the stack
     starts: Tensor  # (B,) float32: frames from the start of the video
-    rates: Tensor  # (B,) float32: 1 unless the window is stretched
+    rates: Tensor  # (B,) float32: 1, or a coarser rate, times how far the window is stretched
 
 
 def gather(recordings: Iterable[Recording], room: npt.NDArray[np.float16], normalisation: str) -> Corpus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,9 @@ from torch import Tensor
 from pipeline import windows
 from pipeline.recordings import NO_EMOTION, Cuts, Stack, truths_of
 from pipeline.targets import Reach, belongs
+
+# Half the way from a rate to one twice as fast, seen from the faster one.
+MOST_STRETCH = 0.25
 
 
 class Candidates(NamedTuple):
@@ -42,12 +46,14 @@ def candidates(stacked: Stack, length: int, stride: int, rates: Sequence[int], w
 def reach_of(cuts: Cuts, length: int, rates: Sequence[int]) -> Reach:
     """Return which expressions are for each window to find, by its rate.
 
-    A stretched window counts as one of the nearest rate: each is at least twice the one before.
+    A stretched window counts as one of the nearest rate. Each is at least twice the one before, so that is its own for
+    a stretch below `MOST_STRETCH`.
     """
-    least = torch.zeros_like(cuts.rates)
-    for rate, steps in zip(rates, windows.least_lengths(length, rates), strict=True):
-        least = torch.where(cuts.rates > 0.75 * rate, steps, least)
-    return Reach(least, cuts.rates > 0.75 * rates[-1])
+    least, coarsest = torch.zeros_like(cuts.rates), torch.ones_like(cuts.rates, dtype=torch.bool)
+    for (fine, coarse), steps in zip(pairwise(rates), windows.least_lengths(length, rates)[1:], strict=True):
+        coarsest = cuts.rates > (fine + coarse) / 2  # of the last pair
+        least = torch.where(coarsest, steps, least)
+    return Reach(least, coarsest)
 
 
 def most_seen(stacked: Stack, frames: float) -> int:

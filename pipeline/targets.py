@@ -1,4 +1,4 @@
-"""What each prediction should say: expressions are matched to the predictions that are best placed to find them."""
+"""Label assignment: which predictions answer for which expression, by IoU and level ranges."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def match(
         most: at least 1 and no fewer than any window sees (`sampling.most_seen`); what is beyond is not matched.
 
     Raises:
-        ValueError: there is not one range for each level of the anchors.
+        DataError: there is not one range for each level of the anchors.
     """
     truths = _sort(intervals, emotions, reach, length, parameters, most)
     anchored = _match_anchors(truths, anchors, parameters)  # (B, P): the truth's position, NEGATIVE or IGNORED

@@ -31,7 +31,7 @@ from pipeline.recordings import (
     take,
     truths_of,
 )
-from pipeline.sampling import Candidates, candidates, draw, most_seen, reach_of
+from pipeline.sampling import MOST_STRETCH, Candidates, candidates, draw, most_seen, reach_of
 from pipeline.schedules import SCHEDULES, share_of_full_rate
 from pipeline.targets import MatchParameters, match
 
@@ -93,6 +93,17 @@ class FoldParameters:
     match: MatchParameters
     augment: AugmentParameters
     train: TrainParameters
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for values of two parts that contradict each other."""
+        ranges, levels = len(self.match.point_ranges), len(self.detector.neck_widths)
+        if ranges != levels:
+            raise ValueError(f"point_ranges has {ranges} ranges, expected one for each of the {levels} levels")
+        if len(self.detector.window_rates) > 1 and self.augment.stretch >= MOST_STRETCH:
+            raise ValueError(
+                f"stretch is {self.augment.stretch}, expected below {MOST_STRETCH} with several window_rates: "
+                "a window would pass for one of another rate"
+            )
 
 
 # The kinds of FoldParameters' fields, in their order: a flat section of parameters is split over them.

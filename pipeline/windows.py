@@ -32,7 +32,7 @@ def slide_at_rates(frame_count: int, length: int, stride: int, rates: Sequence[i
             holds the whole video already.
 
     Raises:
-        ValueError: see `slide`.
+        DataError: see `slide`.
     """
     used = [rate for place, rate in enumerate(rates) if not place or rates[place - 1] * length < frame_count]
     slid = [slide(frame_count, length * rate, stride * rate)[:, 0] for rate in used]

@@ -35,6 +35,11 @@ class Held:
         """The fold's name."""
         return str(self.card["fold"]["name"])
 
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """The subjects it may be scored on; none of the one trained on everyone."""
+        return tuple(self.card["fold"]["held_out"])
+
     def saw(self, corpus: str, subject: str) -> bool:
         """Return whether this detector was trained on a subject of a corpus."""
         return self.card["corpus"] == corpus and subject in self.card["fold"]["train_subjects"]
@@ -94,8 +99,10 @@ def choose(held: Sequence[Held], corpus: str, subjects: Sequence[str]) -> dict[s
     """
     chosen = {}
     for subject in subjects:
-        left_out = [h for h in held if h.card["corpus"] == corpus and subject in h.card["fold"]["held_out"]]
-        new_people = [h for h in held if not h.card["fold"]["held_out"] and not h.saw(corpus, subject)]
+        left_out = [
+            h for h in held if h.card["corpus"] == corpus and subject in h.held_out and not h.saw(corpus, subject)
+        ]
+        new_people = [h for h in held if not h.held_out and not h.saw(corpus, subject)]
         if not left_out + new_people:
             raise InputError(
                 f"no detector in {held[0].path.parent} has never seen subject {subject!r} of {corpus}. "

@@ -104,7 +104,7 @@ def as_text(corpus: str, found: dict[str, Any]) -> str:
     if found["differences"]:
         lines += ["", "differences", *(f"  {line}" for line in found["differences"])]
     else:
-        lines += ["", "all totals as expected"]
+        lines += ["", f"all totals{' that could be counted' if found['missing'] else ''} are as expected"]
     return "\n".join(lines)
 
 

@@ -71,7 +71,7 @@ def main(
 ) -> None:
     """Train a detector for each subject left out, and one on everyone."""
     place = corpora.path_of(corpus)
-    parameters = FoldParameters(*params.read_parts(params_path, "train", PARTS, place))
+    parameters = read_parameters(params_path, place)
     listing = recordings.look(recordings.Sources(videos, features, expressions, corpora.load(corpus).classes))
     jobs = plan(corpus, listing, parameters, output, stored_detectors.find(params_path, store))
     refuse_foreign(output, corpus)
@@ -93,6 +93,15 @@ def main(
         f"{len(jobs) - 1} subjects, {sum(map(len, listing.expressions.values()))} expressions, "
         f"{len(listing.videos)} videos"
     )
+
+
+def read_parameters(params_path: Path, corpus: Path) -> FoldParameters:
+    """Return the section `train`; ParameterError also for parts of it that contradict each other."""
+    parts = params.read_parts(params_path, "train", PARTS, corpus)
+    try:
+        return FoldParameters(*parts)
+    except ValueError as error:
+        raise params.ParameterError(f"{params_path}: train: {error} (or overrides.train in {corpus})") from error
 
 
 def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path, store: Store | None) -> list[Job]:
@@ -122,7 +131,10 @@ def emotions_told(parameters: FoldParameters, classes: Sequence[str]) -> list[st
 
 
 def key_of(card: dict[str, Any], trained_on: Sequence[str]) -> str:
-    """Return a hash over all that decides the weights: the digests of videos, but none of the held-out subject's."""
+    """Return a hash over all that decides the weights but the machine and the versions of libraries.
+
+    The digests of videos are part of it, none of the held-out subject's.
+    """
     parts = [TRAINING_VERSION, card, sorted(trained_on)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -142,8 +154,14 @@ def is_stored(job: Job) -> bool:
 
 
 def refill(job: Job) -> bool:
-    """Return whether the store held this detector, whole; it then lies at its path."""
-    return job.store is not None and detector_store.fetch(job.store, job.card["key"], job.path) and is_current(job)
+    """Return whether the store held this detector, whole; it then lies at its path. A store of no use stops nothing."""
+    if job.store is None:
+        return False
+    try:
+        return detector_store.fetch(job.store, job.card["key"], job.path) and is_current(job)
+    except InputError as error:
+        console.say(f"train: {error} {job.path} is trained again")
+        return False
 
 
 def keep(job: Job) -> None:
@@ -158,9 +176,9 @@ def keep(job: Job) -> None:
 
 def keep_current(jobs: Sequence[Job], missing: Sequence[Job]) -> None:
     """Put into the store what lies in the folder alone, fetched from a colleague perhaps: DVC will empty the folder."""
-    others = {job.path for job in missing}
+    to_make = {job.path for job in missing}
     for job in jobs:
-        if job.path not in others and not is_stored(job):
+        if job.path not in to_make and not is_stored(job):
             keep(job)
 
 

@@ -15,9 +15,9 @@ from cache.audit import VIDEO_FAILED, AuditRow
 from cache.corpora import sources
 from cache.corpora.annotations import CorpusFacts
 from cache.corpora.problems import Problems, Said
-from cache.corpora.sources import UNREADABLE
 from cache.errors import InputError
 from cache.files import sha256_of
+from cache.troubles import alone
 from cache.videos import Video
 
 FIRST_LABEL = 1
@@ -57,11 +57,11 @@ def is_video(place: Path) -> bool:
 def take(place: Path, video: str, subject: str, desk: Desk) -> Footage | None:
     """Return the frames at a place; None after an audit row `VIDEO_FAILED` that says what is wrong with them."""
     own = replace(desk, problems=Problems(video))
-    try:
+    found, failed = None, dict[str, str]()
+    with alone(video, failed):
         found = _images(place, video, subject, own) if place.is_dir() else _file(place, video, subject, own)
-    except UNREADABLE as error:
-        own.problems.tell(f"{place}: {error}")
-        found = None
+    for problem in failed.values():
+        own.problems.tell(f"{place}: {problem}")
     if found is None:
         desk.audit.append(AuditRow(VIDEO_FAILED, video, subject, note="; ".join(own.problems.texts)))
         return None

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,9 +15,6 @@ from cache.audit import AuditRow
 from cache.errors import InputError
 from cache.files import sha256_of
 from cache.videos import SOURCES, Video
-
-# What a video may raise while it is looked at; it fails alone.
-UNREADABLE = (InputError, OSError, cv2.error)
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from cache import tables
 from cache.audit import EXPRESSION_OF_FAILED, OF_FAILED, VIDEO_FAILED, AuditRow
 from cache.corpora import sources
 from cache.corpora.annotations import Annotation, Labels
-from cache.corpora.sources import UNREADABLE, Source
+from cache.corpora.sources import Source
 from cache.corpora.table_rows import OPTIONAL, REQUIRED, LabelRow, parse
 from cache.errors import InputError
 from cache.expressions import NO_APEX, Expression
 from cache.files import check_video_id
+from cache.troubles import alone
 from cache.videos import Video
 
 # A wrong column makes every row wrong: the first problems show it.
@@ -158,9 +159,10 @@ def _open(
     root: Path, facts: TableFacts, rows: Sequence[LabelRow], paths: Mapping[str, Path]
 ) -> tuple[dict[str, Source], dict[str, str]]:
     """Return the videos that can be read, and what is wrong with each of the others."""
-    opened, failed = {}, {}
+    opened: dict[str, Source] = {}
+    failed: dict[str, str] = {}
     for video, subject in sorted({(row.video, row.subject) for row in rows}):
-        try:
+        with alone(video, failed):
             opened[video] = sources.inspect(
                 root,
                 paths[video],
@@ -171,8 +173,6 @@ def _open(
                 frame_rate=facts.frame_rate,
                 allow_truncated=facts.allow_truncated,
             )
-        except UNREADABLE as error:
-            failed[video] = str(error)
     return opened, failed
 
 

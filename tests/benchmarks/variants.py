@@ -80,6 +80,7 @@ TABLES: dict[str, dict[str, dict[str, Any]]] = {
         "spotting only": {"classification": "spotting"},
         "ranked by any class": {"detect.ranking": "any"},
         "shared objectness": {"classification": "objectness"},
+        "classification weight 0.25": {"classification_weight": 0.25},
         "classification weight 0.5": {"classification_weight": 0.5},
         "classification weight 2": {"classification_weight": 2.0},
         **HEADS,

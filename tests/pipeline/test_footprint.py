@@ -18,6 +18,6 @@ def test_a_larger_network_and_a_larger_batch_take_more() -> None:
 
 
 def test_the_papers_network_takes_about_two_gigabytes() -> None:
-    # 1.58 GB at the peak, as the process's own accounting has it (resource.getrusage), with batches of 32 windows.
+    # 1.72 GB at the peak, as the process's own accounting has it (resource.getrusage), with batches of 32 windows.
     paper = dataclasses.replace(fold_parameters(batch_size=32), detector=PAPER)
-    assert 1.58e9 < training_bytes(paper, 512, 6) < 2.5e9
+    assert 1.72e9 < training_bytes(paper, 512, 6) < 2.5e9

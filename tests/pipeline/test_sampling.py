@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.augmentation import AugmentParameters, disturb, draw_noise, move
 from pipeline.recordings import NO_EMOTION, Cuts, Recording, Stack, stack, truths_of
-from pipeline.sampling import candidates, draw, most_seen
+from pipeline.sampling import candidates, draw, most_seen, reach_of
 from pipeline.targets import visible_share
 
 CPU = torch.device("cpu")
@@ -47,6 +47,22 @@ def test_an_expression_longer_than_a_window_belongs_to_one_of_a_coarser_rate() -
     # 9 frames are under half a window at rate 1, so they belong to no window of rate 4.
     found = candidates(stack_blank(60, (12, 21)), length=20, stride=10, rates=(1, 4, 16), whole_share=0.9)
     assert found.positive.rates.unique().tolist() == [1]
+
+
+@pytest.mark.parametrize("stretch", [0.7, 0.999, 1.0, 1.3])
+def test_a_stretched_window_of_the_only_rate_is_its_coarsest(stretch: float) -> None:
+    cuts = Cuts(torch.tensor([0]), torch.tensor([0.0]), torch.tensor([stretch]))
+    assert reach_of(cuts, 20, (1,)).coarsest.tolist() == [True]
+    assert reach_of(cuts, 20, (1,)).least.tolist() == [0]
+
+
+@pytest.mark.parametrize("stretch", [0.76, 1.0, 1.24])
+def test_a_stretched_window_counts_as_one_of_its_own_rate(stretch: float) -> None:
+    # Half a window of 20 is 5 steps of a rate twice as fast, and 2.5 of one four times as fast.
+    cuts = Cuts(torch.tensor([0] * 3), torch.zeros(3), torch.tensor([1.0, 2.0, 8.0]) * stretch)
+    reach = reach_of(cuts, 20, (1, 2, 8))
+    assert reach.least.tolist() == [0, 5, 2.5]
+    assert reach.coarsest.tolist() == [False, False, True]
 
 
 def test_moved_windows_keep_their_rate_and_are_shifted_in_steps() -> None:

@@ -53,7 +53,7 @@ def test_the_totals_of_the_genuine_file_are_confirmed(tmp_path: Path, monkeypatc
     assert "s15 17 14" in lines
     assert "offset_zero 1" in lines
     assert "offset_zero row 1 15_0401 offset 0 -> 11 (apex)" in lines
-    assert lines[-1] == "all totals as expected"
+    assert lines[-1] == "all totals are as expected"
 
 
 def test_json_holds_the_counts_and_every_row_of_the_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
