@@ -26,7 +26,7 @@ LAYOUT = Layout(
     kind="frames",
     datasets=MappingProxyType({"offsets": ("<i8", 1), **COLUMN_DATASETS, "bytes": ("|u1", 1)}),
     attributes=MappingProxyType({"digest": str, "source": str, "image_height": int, "image_width": int}),
-    remedy="facespan align CORPUS --force",
+    remedy="dvc repro, or facespan align CORPUS, which makes this one again",
 )
 
 

@@ -1,4 +1,4 @@
-"""The stage `check`: a corpus file against the sections of the parameters, before hours are spent on its videos."""
+"""The stage `check`: a corpus file and the parameters it overrides, before hours are spent on its videos."""
 
 from __future__ import annotations
 
@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from cache import files
-from stages import command, console, corpora, options, params
+from cache.aligned import AlignParameters
+from pipeline.decoding import DetectParameters
+from pipeline.encoder import ExtractParameters
+from pipeline.scoring import EvaluateParameters
+from stages import command, console, corpora, options, params, train_parameters
+
+KINDS = {
+    "align": AlignParameters,
+    "extract": ExtractParameters,
+    "detect": DetectParameters,
+    "evaluate": EvaluateParameters,
+}
+# A stage that has not run yet makes it.
+DRAWN = Path("data/demo/corpus")
 
 
 def main(
@@ -19,21 +32,19 @@ def main(
     root: Annotated[Path | None, typer.Option(help="Where the corpus lies; none: not looked at.")] = None,
     params_path: options.Params = params.PARAMS,
 ) -> None:
-    """Refuse a corpus file that lacks a section or overrides what no stage reads, and a corpus that is not there."""
+    """Refuse a corpus file that lacks a section or overrides what no stage takes, and a corpus that is not there."""
     path = corpora.path_of(corpus)
-    overrides = corpora.overrides_of(path)
-    for section in corpora.SECTIONS:
-        known = params.load_section(params_path, section)
-        params.refuse_unknown(overrides[section], list(known), f"{path}: overrides.{section}")
     corpora.load(corpus)
-    # What lies below data/ is ours: a stage that has not run yet makes it.
-    if root is not None and root.parts[:1] != ("data",):
+    for section, kind in KINDS.items():
+        params.read(params_path, section, kind, path)
+    train_parameters.read(params_path, path)
+    if root is not None and root != DRAWN:
         corpora.check_root(root)
     if output is not None:
         with files.write_atomically(output) as temporary:
             temporary.write_text("".join(f"{section}\n" for section in corpora.SECTIONS), encoding="utf-8")
-    count = sum(len(values) for values in overrides.values())
-    console.result(f"check: {path} has every section and overrides {count} values")
+    count = sum(len(values) for values in corpora.overrides_of(path).values())
+    console.result(f"check: {path} has every section and overrides {count} value{'' if count == 1 else 's'}")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def check_root(root: Path) -> None:
     if not root.is_dir():
         raise InputError(
             f"{root}, the folder of the corpus, {'is no folder' if root.exists() else 'does not exist'}. Correct it "
-            f"under `corpora` in {params.PARAMS} (or --root), or connect the disk that holds it."
+            f"under `corpora` in {params.PARAMS} (the whole path, without ~) or in --root, or connect its disk."
         )
 
 

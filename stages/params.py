@@ -66,12 +66,12 @@ def read(path: Path, section: str, kind: type[T], corpus: Path | None = None) ->
     Raises:
         ParameterError: an unknown, missing or ill-typed key, named together with what to write instead.
     """
-    return build(in_force(path, section, corpus), kind, _place(path, section, corpus))
+    return build(in_force(path, section, corpus), kind, place(path, section, corpus))
 
 
 def read_parts(path: Path, section: str, kinds: tuple[type[Any], ...], corpus: Path | None = None) -> tuple[Any, ...]:
     """Return one flat section split over several dataclasses, one per part of the code; errors as in `read`."""
-    return build_parts(in_force(path, section, corpus), kinds, _place(path, section, corpus))
+    return build_parts(in_force(path, section, corpus), kinds, place(path, section, corpus))
 
 
 def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: str | Place) -> tuple[Any, ...]:
@@ -91,7 +91,8 @@ def in_force(path: Path, section: str, corpus: Path | None = None) -> dict[str, 
     return values | overrides
 
 
-def _place(path: Path, section: str, corpus: Path | None) -> Place:
+def place(path: Path, section: str, corpus: Path | None) -> Place:
+    """Return where the values of a section stand, those that a corpus overrides in its own file."""
     overridden = frozenset(_overrides(corpus, section)) if corpus else frozenset[str]()
     return Place(f"{path}: {section}", f"{corpus}: overrides.{section}", overridden)
 
@@ -118,16 +119,16 @@ def load(path: Path) -> dict[str, Any]:
 def build(values: Mapping[str, Any], kind: type[T], where: str | Place) -> T:
     """Return a dataclass made of exactly these values, each of exactly its field's type; errors as in `read`."""
     hints = typing.get_type_hints(kind)
-    place = where if isinstance(where, Place) else Place(where)
-    refuse_unknown(values, list(_names(kind)), place.section)
+    told = where if isinstance(where, Place) else Place(where)
+    refuse_unknown(values, list(_names(kind)), told.section)
     missing = [f.name for f in dataclasses.fields(kind) if f.name not in values and _required(f)]  # type: ignore[arg-type]
     if missing:
-        raise ParameterError(f"{place.section}: missing {', '.join(missing)}. {_shown_by(place.section)}")
-    checked = {name: _convert(value, hints[name], place.of(name)) for name, value in values.items()}
+        raise ParameterError(f"{told.section}: missing {', '.join(missing)}. {_shown_by(told.section)}")
+    checked = {name: _convert(value, hints[name], told.of(name)) for name, value in values.items()}
     try:
         return kind(**checked)
     except ValueError as error:
-        raise ParameterError(f"{place.about(str(error))}: {error}") from error
+        raise ParameterError(f"{told.about(str(error))}: {error}") from error
 
 
 def _shown_by(section: str) -> str:
@@ -189,7 +190,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         return float(value)
     if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
-    raise ParameterError(f"{where}: expected {_describe(hint)}, found {value!r}{_remedy(value, hint)}")
+    raise ParameterError(f"{where}: expected {_describe(hint)}, found {_shown(value)}{_remedy(value, hint)}")
 
 
 def _convert_tuple(value: list[Any], arguments: tuple[Any, ...], where: str) -> tuple[Any, ...]:
@@ -207,7 +208,12 @@ def _convert_union(value: Any, arguments: tuple[Any, ...], hint: Any, where: str
             return _convert(value, argument, where)
         except ParameterError:
             continue
-    raise ParameterError(f"{where}: expected {_describe(hint)}, found {value!r}{_remedy(value, hint)}")
+    raise ParameterError(f"{where}: expected {_describe(hint)}, found {_shown(value)}{_remedy(value, hint)}")
+
+
+def _shown(value: Any) -> str:
+    """Return a value as YAML has it where that differs most from Python."""
+    return "null" if value is None else repr(value)
 
 
 def _describe(hint: Any) -> str:
@@ -216,6 +222,8 @@ def _describe(hint: Any) -> str:
         return " or ".join(_describe(argument) for argument in typing.get_args(hint))
     if typing.get_origin(hint) is typing.Literal:
         return " or ".join(map(repr, typing.get_args(hint)))
+    if typing.get_origin(hint) in (tuple, Sequence):
+        return f"a list, each {_describe(typing.get_args(hint)[0])}"
     return names.get(hint, str(hint).replace("typing.", ""))
 
 

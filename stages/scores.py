@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cache.errors import InputError
-from stages import console, options
+from stages import console, corpora, options
 
 
 def main(
@@ -18,6 +18,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print the file of every figure itself.")] = False,
 ) -> None:
     """Print the scores of a corpus."""
+    corpora.path_of(corpus)
     path = results / corpus / "figures.json"
     if not path.is_file():
         raise InputError(f"{path} does not exist: {corpus} was not evaluated yet. Run: dvc repro evaluate@{corpus}")

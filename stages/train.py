@@ -19,7 +19,7 @@ from cache.errors import InputError
 from pipeline import footprint
 from pipeline.folds import Fold, everyone, leave_one_subject_out
 from pipeline.recordings import Corpus, on_device
-from pipeline.training import PARTS, EpochLosses, FoldParameters, train_gathered
+from pipeline.training import EpochLosses, FoldParameters, train_gathered
 from stages import (
     command,
     console,
@@ -31,6 +31,7 @@ from stages import (
     recordings,
     shared_corpus,
     stored_detectors,
+    train_parameters,
     workers,
 )
 from stages.recordings import Listing
@@ -71,7 +72,7 @@ def main(
 ) -> None:
     """Train a detector for each subject left out, and one on everyone."""
     place = corpora.path_of(corpus)
-    parameters = read_parameters(params_path, place)
+    parameters = train_parameters.read(params_path, place)
     listing = recordings.look(recordings.Sources(videos, features, expressions, corpora.load(corpus).classes))
     jobs = plan(corpus, listing, parameters, output, stored_detectors.find(params_path, store))
     refuse_foreign(output, corpus)
@@ -93,15 +94,6 @@ def main(
         f"{len(jobs) - 1} subjects, {sum(map(len, listing.expressions.values()))} expressions, "
         f"{len(listing.videos)} videos"
     )
-
-
-def read_parameters(params_path: Path, corpus: Path) -> FoldParameters:
-    """Return the section `train`; ParameterError also for parts of it that contradict each other."""
-    parts = params.read_parts(params_path, "train", PARTS, corpus)
-    try:
-        return FoldParameters(*parts)
-    except ValueError as error:
-        raise params.ParameterError(f"{params_path}: train: {error} (or overrides.train in {corpus})") from error
 
 
 def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path, store: Store | None) -> list[Job]:

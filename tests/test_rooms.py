@@ -18,7 +18,7 @@ NEVER = {"pipeline": {"os", "pathlib", "pickle"}, "cache": {"pickle"}, "stages":
 SHARED_IN_STAGES = {
     "aligners", "checkpoint_files", "command", "console", "corpora", "devices", "earned", "encoders", "feature_sources",
     "left_out", "memory", "options", "params", "recordings", "shard_folders", "shared_corpus", "stored_detectors",
-    "workers",
+    "train_parameters", "workers",
 }  # fmt: skip
 FILES = sorted(path for room in ALLOWED for path in (ROOT / room).rglob("*.py"))
 

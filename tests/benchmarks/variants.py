@@ -64,6 +64,7 @@ def narrow(width: int) -> dict[str, Any]:
     return dict.fromkeys(names, width) | {"block_widths": [width] * 2, "neck_widths": [width] * 4}
 
 
+SHORT: dict[str, Any] = {"epochs": 14}
 # The first of a table is what the others are compared with. A name that begins with `detect.` belongs to that section.
 TABLES: dict[str, dict[str, dict[str, Any]]] = {
     "ablations": {
@@ -76,17 +77,17 @@ TABLES: dict[str, dict[str, dict[str, Any]]] = {
     "heads": {"FEDN": {}} | HEADS,
     # Why a detector that only spots may be better at spotting than the joint one.
     "joint": {
-        "FEDN (joint, width 64, 14 epochs)": {},
-        "spotting only": {"classification": "spotting"},
-        "ranked by any class": {"detect.ranking": "any"},
-        "shared objectness": {"classification": "objectness"},
-        "classification weight 0.25": {"classification_weight": 0.25},
-        "classification weight 0.5": {"classification_weight": 0.5},
-        "classification weight 2": {"classification_weight": 2.0},
-        **HEADS,
+        "FEDN (joint, width 64, 14 epochs)": SHORT,
+        "spotting only": SHORT | {"classification": "spotting"},
+        "ranked by any class": SHORT | {"detect.ranking": "any"},
+        "shared objectness": SHORT | {"classification": "objectness"},
+        "classification weight 0.25": SHORT | {"classification_weight": 0.25},
+        "classification weight 0.5": SHORT | {"classification_weight": 0.5},
+        "classification weight 2": SHORT | {"classification_weight": 2.0},
+        **{row: SHORT | changes for row, changes in HEADS.items()},
         "28 epochs": {"epochs": 28},
-        "width 128": narrow(128),
-        "width 256": narrow(256),
+        "width 128": SHORT | narrow(128),
+        "width 256": SHORT | narrow(256),
     },
     "learning": {
         "augmented in time and in features": AUGMENTED,

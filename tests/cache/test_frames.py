@@ -118,7 +118,7 @@ def test_a_flipped_image_is_found_by_its_digest_when_asked(shard: Path) -> None:
     with h5py.File(shard, "r+") as file:
         file["bytes"][40] ^= 1
     frames.open(shard).close()
-    with pytest.raises(ShardError, match=r"not those of its digest.*facespan align CORPUS --force"):
+    with pytest.raises(ShardError, match=r"not those of its digest.*Run: dvc repro, or facespan align CORPUS"):
         frames.open(shard, verify=True)
 
 

@@ -28,7 +28,7 @@ def test_a_whole_file_passes_the_check_and_the_sections_are_written_for_dvc(begi
     override(here, WHOLE | {"detect": {"keep": 100}, "train": None})
     told = facespan("check", "tiny", "--output", "data/sections.txt")
     assert told.code == 0, told.err
-    assert told.out == "check: configs/corpora/tiny.yaml has every section and overrides 1 values\n"
+    assert told.out == "check: configs/corpora/tiny.yaml has every section and overrides 1 value\n"
     assert (here / "data/sections.txt").read_text(encoding="utf-8").split() == list(WHOLE)
 
 
@@ -53,6 +53,34 @@ def test_every_stage_refuses_sections_that_are_missing_or_unknown(
     told = facespan(name, *(["tiny"] if name == "check" else words(name)))
     assert told.code == 2
     assert f"configs/corpora/tiny.yaml: {message}" in told.err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"align": {"method": "buitin"}}, "overrides.align.method: 'buitin'. Did you mean 'builtin'?"),
+        ({"extract": {"batch_size": "64"}}, "overrides.extract.batch_size: expected a whole number, found '64'"),
+        ({"train": {"epochs": "1e1"}}, "overrides.train.epochs: expected a whole number, found '1e1'"),
+        ({"train": {"epochs": None}}, "overrides.train.epochs: expected a whole number, found null"),
+        ({"train": {"width": 33}}, "overrides.train: width is 33, expected a multiple of attention_heads"),
+        ({"train": {"block_widths": 32}}, "block_widths: expected a list, each a whole number, found 32"),
+        (
+            {"train": {"point_ranges": [[0, 9]]}},
+            "overrides.train: point_ranges has 1 ranges, expected one for each of the",
+        ),
+        ({"train": {"window_rates": [1, 4], "stretch": 0.3}}, "overrides.train: stretch is 0.3, expected below 0.25"),
+        ({"detect": {"score_floor": 7.0}}, "overrides.detect: score_floor is 7.0, expected 0 to 1"),
+        ({"evaluate": {"seed": "x"}}, "overrides.evaluate.seed: expected a whole number, found 'x'"),
+    ],
+    ids=str,
+)
+def test_a_value_that_its_stage_would_refuse_is_told_before_anything_runs(
+    begin: Run, facespan: Run, overrides: Any, message: str
+) -> None:
+    override(begin(), WHOLE | overrides)
+    told = facespan("check", "tiny")
+    assert told.code == 2
+    assert f"configs/corpora/tiny.yaml: {message}" in told.err.replace("overrides.train.block_widths", "block_widths")
 
 
 def test_a_missing_section_is_told_with_the_lines_to_write(begin: Run, facespan: Run) -> None:

@@ -88,7 +88,7 @@ def test_a_corpus_that_is_not_there_is_said_in_our_words(begin: Begin, stage: Ru
     assert told.code == ExitCode.INPUT
     assert told.err.endswith(
         "error: corpus, the folder of the corpus, does not exist. Correct it under `corpora` in configs/params.yaml "
-        "(or --root), or connect the disk that holds it.\n"
+        "(the whole path, without ~) or in --root, or connect its disk.\n"
     )
 
 
