@@ -273,7 +273,7 @@ def _parse_line(line: bytes) -> tuple[str, ShardEntry] | None:
         if not isinstance(stored, dict) or not isinstance(stored.get("video"), str):
             return None
         video = files.check_video_id(stored.pop("video"))
-        return video, _parse_entry(video, stored)
+        return video, parse_entry(video, stored)
     except (ValueError, RecursionError):
         return None
 
@@ -291,11 +291,12 @@ def _parse(stored: object) -> Manifest:
     if not isinstance(stored["shards"], dict) or not isinstance(stored["run"], dict):
         raise ValueError("shards and run are to be objects")
     files.check_video_ids(stored["shards"])
-    shards = {video: _parse_entry(video, entry) for video, entry in sorted(stored["shards"].items())}
+    shards = {video: parse_entry(video, entry) for video, entry in sorted(stored["shards"].items())}
     return Manifest(stored["kind"], shards, stored["run"])
 
 
-def _parse_entry(video: str, stored: object) -> ShardEntry:
+def parse_entry(video: str, stored: object) -> ShardEntry:
+    """Return the entry that JSON states of a video; a ValueError says what is wrong with it."""
     if not isinstance(stored, dict) or set(stored) != {"file", "sha256", "bytes", "frames", "key"}:
         raise ValueError(f"video {video}: expected exactly file, sha256, bytes, frames and key")
     allowed = {

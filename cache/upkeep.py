@@ -6,8 +6,10 @@ is finished, so a killed run loses none, and several processes may work on one f
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,10 @@ from cache.ownership import CORPUS, ShardFolder
 from cache.troubles import alone
 from cache.untrusted import UntrustedShard
 
-MISSING = "missing"  # in the manifest's facts of the run: the videos of the corpus that have no shard
+# In the manifest's facts of the run: the videos of the corpus that have no shard, and the entries of what lies in the
+# folder of earlier ones of these, so that it is known as ours for as long as it lies there.
+MISSING = "missing"
+STALE = "stale"
 
 Make = Callable[[str, Path], int]
 # What changes whenever a file is replaced: None without a file, () where it cannot be told.
@@ -120,9 +125,9 @@ def keep_up(folder: ShardFolder, planned: Plan, make: Make, run: Mapping[str, An
             bring(video, wait=True)
     except BaseException:
         # After Ctrl-C, too: what is finished is kept.
-        _settle(folder, planned, run, outcome, {})
+        _settle(folder, planned, run, outcome, known, remove=False)
         raise
-    _settle(folder, planned, run, outcome, known)
+    _settle(folder, planned, run, outcome, known, remove=True)
     failures.write(folder.path, outcome.failures)
     return outcome
 
@@ -169,10 +174,11 @@ def _begin(folder: ShardFolder, planned: Plan, run: Mapping[str, Any]) -> Mappin
     """Make the folder ours with a manifest of what can be kept; return what it stated before."""
     with manifest.locked(folder.path):
         held = ownership.held(folder, planned.videos)  # again: somebody may have begun since it was planned
-        known = held.shards if held else {}
+        known = {**_stale(held), **held.shards} if held else {}
         if held is None or planned.missing or (folder.path / manifest.JOURNAL).exists():
-            current = {v: entry for v, entry in known.items() if planned.keys.get(v, entry.key) == entry.key}
-            _write(folder, planned, run, current)
+            stated = held.shards if held else {}
+            current = {v: entry for v, entry in stated.items() if planned.keys.get(v, entry.key) == entry.key}
+            _write(folder, planned, run, current, known)
     return known
 
 
@@ -186,8 +192,24 @@ def _sweep(folder: Path) -> None:
                 pass
 
 
+def _stale(held: Manifest) -> dict[str, ShardEntry]:
+    """Return what a manifest says of earlier shards that were not made again; what makes no sense says nothing."""
+    told = held.run.get(STALE)
+    found = {}
+    for video, entry in told.items() if isinstance(told, dict) else ():
+        with suppress(ValueError, InputError):
+            found[files.check_video_id(video)] = manifest.parse_entry(video, entry)
+    return found
+
+
 def _settle(
-    folder: ShardFolder, planned: Plan, run: Mapping[str, Any], outcome: Outcome, known: Mapping[str, ShardEntry]
+    folder: ShardFolder,
+    planned: Plan,
+    run: Mapping[str, Any],
+    outcome: Outcome,
+    known: Mapping[str, ShardEntry],
+    *,
+    remove: bool,
 ) -> None:
     """Write the manifest of what there is now, without what failed, and remove the orphans among what was known."""
     with manifest.locked(folder.path):
@@ -196,17 +218,30 @@ def _settle(
             path = manifest.shard_path(folder.path, video, len(planned.videos))
             if not _is_current(folder, path, planned.keys.get(video, ""), held[video]):
                 del held[video]
-        orphans = {v: entry for v, entry in known.items() if v not in videos and held.get(v) == entry}
-        moved = [entry for v, entry in known.items() if v in held and held[v].file != entry.file]
+        gone = {v: entry for v, entry in known.items() if v not in videos and held.get(v, entry) == entry}
+        orphans = gone if remove else {}
+        moved = [entry for v, entry in known.items() if remove and v in held and held[v].file != entry.file]
         outcome.removed, outcome.left = manifest.remove(folder.path, [*orphans.values(), *moved])
-        _write(folder, planned, run, {v: entry for v, entry in held.items() if v not in orphans})
+        kept = {v: entry for v, entry in held.items() if v not in orphans}
+        _write(folder, planned, run, kept, {v: entry for v, entry in known.items() if v not in orphans})
     outcome.entries = {v: entry for v, entry in held.items() if v in videos}
 
 
-def _write(folder: ShardFolder, planned: Plan, run: Mapping[str, Any], entries: Mapping[str, ShardEntry]) -> None:
-    missing = sorted(set(planned.videos) - set(entries))
-    facts = {name: value for name, value in run.items() if name != MISSING} | {CORPUS: folder.corpus}
-    manifest.write(folder.path, Manifest(folder.layout.kind, entries, facts | ({MISSING: missing} if missing else {})))
+def _write(
+    folder: ShardFolder,
+    planned: Plan,
+    run: Mapping[str, Any],
+    entries: Mapping[str, ShardEntry],
+    known: Mapping[str, ShardEntry],
+) -> None:
+    """Write the manifest; what was known and is stated no more stays known while its file is there."""
+    facts = {name: value for name, value in run.items() if name not in (MISSING, STALE)} | {CORPUS: folder.corpus}
+    if missing := sorted(set(planned.videos) - set(entries)):
+        facts[MISSING] = missing
+    left = {v: entry for v, entry in known.items() if v not in entries and os.path.lexists(folder.path / entry.file)}
+    if left:
+        facts[STALE] = {video: asdict(entry) for video, entry in left.items()}
+    manifest.write(folder.path, Manifest(folder.layout.kind, entries, facts))
 
 
 def _is_current(folder: ShardFolder, path: Path, key: str, entry: ShardEntry | None) -> bool:

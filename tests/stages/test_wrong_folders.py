@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cache import manifest
 from stages.command import ExitCode
@@ -204,6 +205,24 @@ def test_features_stay_while_the_frames_they_are_made_from_are_missing(begin: Be
     assert stage("align", "extract").code == ExitCode.DONE
     assert (FEATURES / "ben_1.h5").read_bytes() == whole
     assert "missing" not in manifest.read(FRAMES).run
+
+
+def test_a_shard_that_is_refused_now_is_removed_with_its_video_later(begin: Begin, stage: Run) -> None:
+    begin("align")
+    corpus, labels = Path("configs/corpora/tiny.yaml"), Path("corpus/expressions.csv")
+    described = yaml.safe_load(corpus.read_text(encoding="utf-8"))
+    described["overrides"]["align"] = {}  # noise is refused where nobody gives a reason to take it
+    corpus.write_text(yaml.safe_dump(described), encoding="utf-8")
+    assert stage("align").code == ExitCode.PARTIAL
+    assert manifest.read(FRAMES).shards == {}
+    assert {path.name for path in FRAMES.glob("*.h5")} == {"ann_1.h5", "ben_1.h5", "cem_1.h5"}
+
+    labels.write_text("".join(line for line in labels.open(encoding="utf-8") if "ann" not in line), encoding="utf-8")
+    Path("corpus/videos/ann_1.avi").unlink()
+    told = stage("index", "align")
+    assert told.code == ExitCode.PARTIAL
+    assert "data/frames/ann_1.h5 belongs to no video of this corpus and was removed" in told.err
+    assert {path.name for path in FRAMES.glob("*.h5")} == {"ben_1.h5", "cem_1.h5"}
 
 
 def test_frames_that_are_not_there_yet_empty_no_folder_of_features(begin: Begin, stage: Run) -> None:
