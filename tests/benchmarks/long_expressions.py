@@ -21,7 +21,7 @@ import typer
 
 from pipeline import decoding, scoring
 from pipeline.anchors import Anchors
-from pipeline.decoding import Detections, DetectParameters
+from pipeline.decoding import DetectParameters
 from pipeline.detector import Detector
 from pipeline.folds import leave_groups_out
 from pipeline.matching import match, pool
@@ -31,6 +31,8 @@ from pipeline.sampling import candidates, most_seen, reach_of
 from pipeline.targets import match as match_targets
 from pipeline.thresholds import choose_thresholds
 from pipeline.training import FoldParameters, train_fold
+from tests.benchmarks.variants import result
+from tests.pipeline.synthetic import DETECT, fold_parameters
 
 # Quantiles of the 3346 macro-expressions of CAS(ME)^3, in frames; below the first and above the last there is none.
 QUANTILES = (
@@ -159,21 +161,8 @@ def run(recordings: Sequence[Recording], parameters: FoldParameters, detect: Det
         detector.load_state_dict(train_fold(recordings, fold, parameters, CLASS_COUNT, torch.device("cpu")).state)
         own = [recording for recording in recordings if recording.subject in fold.held_out]
         told = decoding.detect(detector, own, parameters.train.normalisation, detect, torch.device("cpu"))
-        results += [result(recording, one) for recording, one in zip(own, told, strict=True)]
+        results += [result(recording, one, 0) for recording, one in zip(own, told, strict=True)]
     return results
-
-
-def result(recording: Recording, told: Detections) -> VideoResult:
-    return VideoResult(
-        video=recording.video,
-        subject=recording.subject,
-        frame_count=len(recording.features),
-        truth_intervals=recording.intervals,
-        truth_classes=recording.emotions,
-        intervals=told.intervals,
-        classes=told.emotions,
-        confidence=told.confidence,
-    )
 
 
 def figures_of(results: Sequence[VideoResult]) -> dict[str, float]:
@@ -217,8 +206,6 @@ def main(
     epochs: Annotated[int, typer.Option(help="Of every fold.")] = 8,
 ) -> None:
     """Print the table."""
-    from tests.pipeline.synthetic import DETECT, fold_parameters
-
     torch.set_num_threads(1)
     rows: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS if only in way}
     for seed in range(seeds):
