@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import shards
+from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError
 from cache.manifest import ShardEntry, is_whole
-from cache.shards import COLUMN_DATASETS, FrameColumns, Layout
+from cache.shards import COLUMN_DATASETS, Layout
 from cache.untrusted import MAXIMUM_LOADED_BYTES, UntrustedShard
 
 # Averages of what a rectifier lets through.
@@ -63,7 +64,7 @@ def write(path: Path, features: NDArray[np.float16], columns: FrameColumns, key:
     Raises:
         InputError: features or columns are not so, or the disk refuses. Nothing is left at ``path`` that was not there.
     """
-    fault = shards.describe_fault(columns) or _describe_fault(features, layer)
+    fault = describe_fault(columns) or _describe_fault(features, layer)
     if fault is None and len(features) != len(columns):
         fault = f"there are {len(features)} features for {len(columns)} frames"
     if fault is None and features.nbytes > MAXIMUM_LOADED_BYTES:

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import files, shards
+from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError
 from cache.images import MAXIMUM_SIDE, decode_image, encode_image, image_size
 from cache.manifest import ShardEntry, is_whole
-from cache.shards import COLUMN_DATASETS, Attribute, Content, FrameColumns, Layout
+from cache.shards import COLUMN_DATASETS, Attribute, Content, Layout
 from cache.untrusted import UntrustedShard
 
 __all__ = ["Frame", "Frames", "decode_image", "encode_image", "image_size", "is_current", "join", "open", "write"]
@@ -250,7 +251,7 @@ def _collect(path: Path, frames: Iterable[Frame], spool: BinaryIO) -> _Collected
         np.frombuffer(found, np.bool_),
         np.frombuffer(confidences, np.float32),
     )
-    fault = shards.describe_fault(columns)
+    fault = describe_fault(columns)
     if fault is not None:
         raise InputError(f"{path} cannot hold these frames: {fault}. Look at what they are aligned from.")
     return _Collected(columns, np.frombuffer(offsets, np.int64), size, digest.digest())

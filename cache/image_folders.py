@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import image_files
+from cache.columns import FrameColumns
 from cache.errors import InputError
-from cache.shards import FrameColumns
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import image_files, openface_rows, openface_tracks
+from cache.columns import FrameColumns
 from cache.errors import InputError
 from cache.files import sha256_of
 from cache.openface_tracks import Track
-from cache.shards import FrameColumns
 
 SIZE = 224
 FLAGS = "-simalign -simsize 224 -nomask -format_aligned png"

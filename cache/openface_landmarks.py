@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import openface_rows, openface_tracks
+from cache.columns import FrameColumns
 from cache.errors import InputError
-from cache.shards import FrameColumns
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.columns import FrameColumns
 from cache.errors import InputError
 from cache.openface_rows import Rows
-from cache.shards import FrameColumns
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the shards of frames and of features share: their per-frame columns, their layout, and how one is written.
+"""The layout of a shard (HDF5): the datasets and attributes of each kind, and how one is written.
 
 `docs/shard-format.md` states the format; `cache.untrusted` reads it.
 """
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import files
+from cache.columns import FrameColumns
 from cache.errors import InputError
 
 SHARD_FORMAT = 1
@@ -32,27 +33,6 @@ COLUMN_DATASETS: Mapping[str, tuple[str, int]] = MappingProxyType(
     {"pts_seconds": ("<f8", 1), "frame_label": ("<i8", 1), "face_confidence": ("<f4", 1), "face_found": ("|u1", 1)}
 )
 COMMON_ATTRIBUTES: Mapping[str, type[int] | type[str]] = MappingProxyType({"format": int, "kind": str, "key": str})
-
-
-@dataclass(frozen=True)
-class FrameColumns:
-    """What is known of each of the T frames of a video, position by position.
-
-    Args:
-        pts_seconds: ``(T,)`` float64, when the frame is shown; finite, not negative, never decreasing.
-        frame_label: ``(T,)`` int64, its number in the corpus; not negative, increasing, gaps allowed.
-        face_found: ``(T,)`` bool; without a face, the image is not to be used and the feature means nothing.
-        face_confidence: ``(T,)`` float32, 0 to 1.
-    """
-
-    pts_seconds: NDArray[np.float64]
-    frame_label: NDArray[np.int64]
-    face_found: NDArray[np.bool_]
-    face_confidence: NDArray[np.float32]
-
-    def __len__(self) -> int:
-        """Return T, the number of frames."""
-        return len(self.pts_seconds)
 
 
 @dataclass(frozen=True)
@@ -83,32 +63,6 @@ def fingerprint(fields: Mapping[str, Attribute]) -> str:
     """Return the SHA-256, in hexadecimal, of named fields; their order does not matter, their names do."""
     canonical = json.dumps(dict(fields), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
-
-
-def describe_fault(columns: FrameColumns) -> str | None:
-    """Return what is wrong with the columns of a video, naming the first such frame, or None."""
-    expected: dict[str, Any] = {
-        "pts_seconds": np.float64, "frame_label": np.int64, "face_found": np.bool_, "face_confidence": np.float32,
-    }  # fmt: skip
-    if len(columns) == 0:
-        return "there is no frame, expected at least one"
-    for name, data_type in expected.items():
-        column = getattr(columns, name)
-        if column.shape != (len(columns),) or column.dtype != data_type:
-            wanted = f"({len(columns)},) of {np.dtype(data_type)}"
-            return f"{name} has shape {column.shape} of {column.dtype}, expected {wanted}"
-    seconds, label, confidence = columns.pts_seconds, columns.frame_label, columns.face_confidence
-    faults = {
-        "pts_seconds is not finite or negative": ~(np.isfinite(seconds) & (seconds >= 0)),
-        "pts_seconds is less than that of the frame before": np.append(False, seconds[1:] < seconds[:-1]),
-        "frame_label is negative": label < 0,
-        "frame_label is not greater than that of the frame before": np.append(False, label[1:] <= label[:-1]),
-        "face_confidence is not between 0 and 1": ~((confidence >= 0) & (confidence <= 1)),
-    }
-    for fault, where in faults.items():
-        if where.any():
-            return f"{fault} at position {int(where.argmax())}"
-    return None
 
 
 def contents_of(columns: FrameColumns) -> dict[str, Content]:

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from pipeline import windows
 from pipeline.detector import Detector
+from pipeline.membership import reach_of
 from pipeline.precision import exact_float32
 from pipeline.recordings import Cuts, Recording, Stack, cut, stack
-from pipeline.sampling import reach_of
 from pipeline.suppression import suppress
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +10,8 @@ import torch
 from torch import Tensor
 
 from pipeline import windows
+from pipeline.membership import belongs, reach_of
 from pipeline.recordings import NO_EMOTION, Cuts, Stack, truths_of
-from pipeline.targets import Reach, belongs
-
-# Half the way from a rate to one twice as fast, seen from the faster one.
-MOST_STRETCH = 0.25
 
 
 class Candidates(NamedTuple):
@@ -32,7 +28,7 @@ def candidates(stacked: Stack, length: int, stride: int, rates: Sequence[int], w
         stacked: the videos.
         length, stride: in steps of a window.
         rates: see `windows.slide_at_rates`.
-        whole_share: see `targets.belongs`.
+        whole_share: see `membership.belongs`.
     """
     slid = [windows.slide_at_rates(count, length, stride, rates) for count in stacked.frame_counts.tolist()]
     videos = torch.repeat_interleave(torch.tensor([len(found.starts) for found in slid]))
@@ -41,19 +37,6 @@ def candidates(stacked: Stack, length: int, stride: int, rates: Sequence[int], w
     truths, emotions = truths_of(stacked, cuts)
     positive = belongs(truths, emotions, reach_of(cuts, length, rates).least, length, whole_share).any(dim=1)
     return Candidates(_pick(cuts, positive.nonzero()[:, 0]), _pick(cuts, (~positive).nonzero()[:, 0]))
-
-
-def reach_of(cuts: Cuts, length: int, rates: Sequence[int]) -> Reach:
-    """Return which expressions are for each window to find, by its rate.
-
-    A stretched window counts as one of the nearest rate. Each is at least twice the one before, so that is its own for
-    a stretch below `MOST_STRETCH`.
-    """
-    least, coarsest = torch.zeros_like(cuts.rates), torch.ones_like(cuts.rates, dtype=torch.bool)
-    for (fine, coarse), steps in zip(pairwise(rates), windows.least_lengths(length, rates)[1:], strict=True):
-        coarsest = cuts.rates > (fine + coarse) / 2  # of the last pair
-        least = torch.where(coarsest, steps, least)
-    return Reach(least, coarsest)
 
 
 def most_seen(stacked: Stack, frames: float) -> int:

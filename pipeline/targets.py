@@ -11,6 +11,7 @@ from torch import Tensor
 from pipeline.anchors import POINT, Anchors
 from pipeline.classification import IGNORED, NEGATIVE
 from pipeline.errors import DataError
+from pipeline.membership import Reach, belongs, visible_share
 from pipeline.recordings import NO_EMOTION
 
 
@@ -57,17 +58,6 @@ class Targets(NamedTuple):
 
     classes: Tensor
     intervals: Tensor
-
-
-class Reach(NamedTuple):
-    """Which expressions are for B windows to find, where windows of several rates share them.
-
-    `least` ``(B,)``: frames of the window that an expression has to last. `coarsest` ``(B,)`` bool: there is no coarser
-    window for an expression that is longer than this one.
-    """
-
-    least: Tensor
-    coarsest: Tensor
 
 
 class Truths(NamedTuple):
@@ -118,22 +108,6 @@ def match(
     classes = torch.where(matched >= 0, truths.emotions.gather(1, truth), matched)
     placed = truths.intervals.gather(1, truth[..., None].expand(-1, -1, 2))  # (B, P, 2)
     return Targets(classes, torch.where(matched[..., None] >= 0, placed, 0.0))
-
-
-def visible_share(intervals: Tensor, length: int) -> Tensor:
-    """Return which share of each of ``(B, G, 2)`` intervals lies in ``[0, length)``, ``(B, G)``; of an empty one, 0."""
-    seen = (intervals[..., 1].clamp(max=length) - intervals[..., 0].clamp(min=0)).clamp(min=0)
-    # A stretched expression of 1 frame lasts a little less than 1.
-    return seen / (intervals[..., 1] - intervals[..., 0]).clamp(min=1e-6)
-
-
-def belongs(intervals: Tensor, emotions: Tensor, least: Tensor, length: int, whole_share: float) -> Tensor:
-    """Return which of ``(B, G, 2)`` expressions the windows teach, ``(B, G)`` bool; arguments as in `match`.
-
-    More than `whole_share` of such an expression lies inside, and it lasts at least ``least``.
-    """
-    lasts = intervals[..., 1] - intervals[..., 0] >= least[:, None]
-    return (visible_share(intervals, length) > whole_share) & lasts & (emotions != NO_EMOTION)
 
 
 def _sort(

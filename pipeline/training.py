@@ -17,6 +17,7 @@ from pipeline.detector import Detector, DetectorParameters
 from pipeline.errors import DataError
 from pipeline.folds import Fold
 from pipeline.losses import LossParameters, detection_loss
+from pipeline.membership import MOST_STRETCH, reach_of
 from pipeline.normalisation import NORMALISATIONS
 from pipeline.precision import exact_float32
 from pipeline.recordings import (
@@ -31,7 +32,7 @@ from pipeline.recordings import (
     take,
     truths_of,
 )
-from pipeline.sampling import MOST_STRETCH, Candidates, candidates, draw, most_seen, reach_of
+from pipeline.sampling import Candidates, candidates, draw, most_seen
 from pipeline.schedules import SCHEDULES, share_of_full_rate
 from pipeline.targets import MatchParameters, match
 

@@ -25,9 +25,10 @@ from pipeline.decoding import DetectParameters
 from pipeline.detector import Detector
 from pipeline.folds import leave_groups_out
 from pipeline.matching import match, pool
+from pipeline.membership import reach_of
 from pipeline.recordings import Cuts, Recording, stack, truths_of
 from pipeline.results import VideoResult, keep_confident
-from pipeline.sampling import candidates, most_seen, reach_of
+from pipeline.sampling import candidates, most_seen
 from pipeline.targets import match as match_targets
 from pipeline.thresholds import choose_thresholds
 from pipeline.training import FoldParameters, train_fold

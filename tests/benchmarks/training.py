@@ -23,9 +23,9 @@ import numpy as np
 import yaml
 
 from cache import expressions, features, manifest, videos
+from cache.columns import FrameColumns
 from cache.expressions import NO_APEX, Expression
 from cache.manifest import Manifest, ShardEntry
-from cache.shards import FrameColumns
 from cache.videos import Video
 
 ROOT = Path(__file__).resolve().parents[2]

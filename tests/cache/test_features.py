@@ -15,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cache import features, frames, manifest
+from cache.columns import FrameColumns
 from cache.errors import InputError, ShardError, StaleShardError
 from cache.frames import Frame
-from cache.shards import FrameColumns
 
 ROOT = Path(__file__).resolve().parents[2]
 

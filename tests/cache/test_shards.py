@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from cache import files, shards
+from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError, StaleShardError
-from cache.shards import COLUMN_DATASETS, FrameColumns, Layout
+from cache.shards import COLUMN_DATASETS, Layout
 from cache.untrusted import UntrustedShard
 
 LAYOUT = Layout("test", COLUMN_DATASETS, MappingProxyType({"note": str}), "make again")
@@ -120,8 +121,8 @@ def test_columns_that_contradict_themselves_are_described(name: str, values: lis
     parts = {other: getattr(sound, other) for other in COLUMN_DATASETS}
     parts[name] = np.array(values, parts[name].dtype)
     with pytest.raises(AssertionError, match=fault):
-        raise AssertionError(shards.describe_fault(FrameColumns(**parts)))
-    assert shards.describe_fault(sound) is None
+        raise AssertionError(describe_fault(FrameColumns(**parts)))
+    assert describe_fault(sound) is None
 
 
 def replace(file: h5py.File, **options: object) -> None:

@@ -20,8 +20,9 @@ from pipeline.encoder import PREPARATIONS, Encoder, Preprocessing
 from pipeline.heads import BRANCHES
 from pipeline.image_augmentation import ImageAugmentParameters, augment
 from pipeline.losses import INTERVAL_LOSSES, detection_loss
+from pipeline.membership import reach_of
 from pipeline.recordings import Cuts, Stack, cut, stack, truths_of
-from pipeline.sampling import candidates, most_seen, reach_of
+from pipeline.sampling import candidates, most_seen
 from pipeline.targets import match
 from pipeline.training import FoldParameters, Generators
 from tests.pipeline.fake_gpu import GPU, Watch, fake_gpu

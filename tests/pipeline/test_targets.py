@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 
 from pipeline.anchors import POINT, Anchors
 from pipeline.classification import IGNORED, NEGATIVE
+from pipeline.membership import Reach
 from pipeline.recordings import NO_EMOTION
-from pipeline.targets import MatchParameters, Reach, Targets, match
+from pipeline.targets import MatchParameters, Targets, match
 
 LENGTH = 32
 ANCHORS = Anchors(LENGTH, [8, 16], [1.0, 2.0], 5.0)

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from cache import features, manifest, weights
+from cache.columns import FrameColumns
 from cache.features import FeatureShard
 from cache.manifest import Manifest
-from cache.shards import FrameColumns
 from stages.command import ExitCode
 
 Run = Callable[..., Any]
