@@ -32,9 +32,10 @@ from cache.openface_runs import Command
 from cache.prefetch import ahead
 from cache.raw_frames import RawFrame
 from cache.videos import Video
-from pipeline import alignment, face_tracks
-from pipeline.face_networks import FaceNetworks
-from pipeline.face_tracks import FaceTrack
+from pipeline.alignment import similarity
+from pipeline.alignment import tracks as face_tracks
+from pipeline.alignment.networks import FaceNetworks
+from pipeline.alignment.tracks import FaceTrack
 from stages import console, earned
 
 WORKSPACE = ".openface"
@@ -176,7 +177,7 @@ def _from_openface_landmarks(job: Job) -> Iterator[Prepared]:
         def frames() -> Iterator[Frame]:
             for raw in recording.play():
                 is_found = bool(columns.face_found[raw.position])
-                placement = alignment.place(found.points[raw.position], mean_shape) if is_found else None
+                placement = similarity.place(found.points[raw.position], mean_shape) if is_found else None
                 yield _cut(raw, placement, float(columns.face_confidence[raw.position]), job.parameters.quality)
 
         return nullcontext(Alignment(frames(), found.warnings))
@@ -264,9 +265,9 @@ def _about(tracks: Sequence[FaceTrack], face: FaceTrack | None) -> tuple[str, ..
 def _cut(raw: RawFrame, placement: NDArray[np.float64] | None, confidence: float, quality: int) -> Frame:
     """Return the aligned face in a frame as it is stored; black and marked when there is none."""
     if placement is None:
-        face = np.zeros((alignment.SIZE, alignment.SIZE, 3), np.uint8)
+        face = np.zeros((similarity.SIZE, similarity.SIZE, 3), np.uint8)
     else:
-        face = alignment.warp(raw.rgb, placement)
+        face = similarity.warp(raw.rgb, placement)
     # A face beyond the edge of the frame is not seen, whatever its landmarks claim.
     return Frame(encode_image(face, quality), raw.seconds, raw.label, bool(face.any()), confidence)
 

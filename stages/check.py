@@ -9,9 +9,9 @@ import typer
 
 from cache import files
 from cache.aligned import AlignParameters
-from pipeline.decoding import DetectParameters
-from pipeline.encoder import ExtractParameters
-from pipeline.scoring import EvaluateParameters
+from pipeline.detectors.decoding import DetectParameters
+from pipeline.encoder.resnet import ExtractParameters
+from pipeline.scoring.figures import EvaluateParameters
 from stages import command, console, corpora, options, params, train_parameters
 
 KINDS = {

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cache import weights
 from cache.errors import InputError
-from pipeline.pretraining import Epoch, Progress
+from pipeline.encoder.pretraining import Epoch, Progress
 from stages import console
 
 PROGRESS = ("network", "moments", "best")  # the tensors of a `Progress`

@@ -12,8 +12,8 @@ import typer
 
 from cache.corpora import demo
 from cache.corpora.demo import Label
-from pipeline import faces, performance
-from pipeline.performance import Performance, PerformanceParameters
+from pipeline.synthetic import faces, performance
+from pipeline.synthetic.performance import Performance, PerformanceParameters
 from stages import command, console, params, workers
 
 STILLS_OF_EACH = 4

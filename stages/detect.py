@@ -13,10 +13,10 @@ import typer
 from cache import detections, files, weights
 from cache.detections import Detection
 from cache.errors import InputError, ShardError
-from pipeline import decoding
-from pipeline.decoding import DetectParameters
-from pipeline.detector import Detector, DetectorParameters
-from pipeline.recordings import Recording
+from pipeline.detectors import decoding
+from pipeline.detectors.decoding import DetectParameters
+from pipeline.detectors.fedn.network import Detector, DetectorParameters
+from pipeline.windows.recordings import Recording
 from stages import command, console, corpora, devices, options, params, recordings
 
 # What a detector's card says of it; `stages.train` writes it.

@@ -15,7 +15,7 @@ import typer
 
 from cache import face_models
 from cache.errors import InputError
-from pipeline import encoder
+from pipeline.encoder import resnet
 from stages import console, devices
 
 PACKAGES = ("torch", "torchvision", "h5py", "numpy", "opencv-python-headless", "pyarrow", "safetensors", "dask", "dvc")
@@ -37,7 +37,7 @@ def examine() -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "devices": _device_names(),
         "device": str(device),
-        "precision": encoder.choose_precision(device),
+        "precision": resnet.choose_precision(device),
         "threads": torch.get_num_threads(),
         "dvc_link_types": _dvc_link_types(),
         "openface": shutil.which(OPENFACE) or os.environ.get("OPENFACE"),

@@ -11,8 +11,8 @@ from cache.aligned import AlignParameters
 from cache.errors import InputError
 from cache.face_models import INSTALL
 from cache.videos import Video
-from pipeline import aligned_faces
-from pipeline.face_networks import FaceNetworks
+from pipeline.alignment import plausibility
+from pipeline.alignment.networks import FaceNetworks
 
 SAMPLE = 16
 REMEDY = (
@@ -73,9 +73,9 @@ def _look(root: Path, video: Video, finder: FaceNetworks) -> tuple[str, ...]:
         return (
             f"{video.path}: all of {SAMPLE} frames looked at are black; whether the others are aligned is not known",
         )
-    found = aligned_faces.count_aligned(frames, finder)
-    if not aligned_faces.are_enough(found, len(frames)):
-        right, left = aligned_faces.EYES
+    found = plausibility.count_aligned(frames, finder)
+    if not plausibility.are_enough(found, len(frames)):
+        right, left = plausibility.EYES
         raise InputError(
             f"{video.path} does not show aligned faces: {found} of {len(frames)} frames looked at have a face whose "
             f"eyes lie near ({right[0]:.0f}, {right[1]:.0f}) and ({left[0]:.0f}, {left[1]:.0f}) of 224 pixels. {REMEDY}"

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from cache import files, weights
 from cache.errors import InputError
-from pipeline import encoder
-from pipeline.encoder import Preprocessing
+from pipeline.encoder import resnet
+from pipeline.encoder.resnet import Preprocessing
 from pipeline.errors import DataError
 from stages import params
 
@@ -44,8 +44,8 @@ def load(
             others than its card was written for.
     """
     if name == RANDOM:
-        chosen = Preprocessing(image_size, "colour", encoder.IMAGENET_MEAN, encoder.IMAGENET_DEVIATION)
-        return encoder.random_weights(seed), chosen, {}
+        chosen = Preprocessing(image_size, "colour", resnet.IMAGENET_MEAN, resnet.IMAGENET_DEVIATION)
+        return resnet.random_weights(seed), chosen, {}
     path = path_of(folder, name)
     if not path.is_file():
         known = [RANDOM, *sorted(p.stem for p in folder.glob("*.safetensors"))]
@@ -57,10 +57,10 @@ def load(
     tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
     preprocessing = params.build(card.get("preprocessing", {}), Preprocessing, f"{path}: card")
     try:
-        encoder.check(tensors)
+        resnet.check(tensors)
     except DataError as error:
         raise InputError(f"{path}: {error} --name {name}") from error
-    found = encoder.digest_of(tensors)
+    found = resnet.digest_of(tensors)
     if card.get("sha256") != found:
         raise InputError(
             f"{path} holds weights of SHA-256 {found}, its card says {card.get('sha256')}. Fetch or make it again."
@@ -80,8 +80,8 @@ def write(
     Raises:
         DataError: these are not the weights of a ResNet18, or rounding made them infinite.
     """
-    encoder.check(state)
-    whole = {**card, "preprocessing": dataclasses.asdict(preprocessing), "sha256": encoder.digest_of(state)}
+    resnet.check(state)
+    whole = {**card, "preprocessing": dataclasses.asdict(preprocessing), "sha256": resnet.digest_of(state)}
     weights.write(path_of(output, name), {key: value.numpy() for key, value in state.items()}, whole)
     with files.write_atomically(output / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")

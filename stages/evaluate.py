@@ -16,12 +16,12 @@ from cache.detections import Detection
 from cache.errors import InputError
 from cache.expressions import Expression
 from cache.videos import Video
-from pipeline.average_precision import spotting_curve
-from pipeline.matching import pool
-from pipeline.recognition import Figures
-from pipeline.results import VideoResult
-from pipeline.scoring import EvaluateParameters, headline, summarise
-from pipeline.thresholds import SPOTTING_IOU
+from pipeline.scoring.average_precision import spotting_curve
+from pipeline.scoring.figures import EvaluateParameters, headline, summarise
+from pipeline.scoring.matching import pool
+from pipeline.scoring.recognition import Figures
+from pipeline.scoring.results import VideoResult
+from pipeline.scoring.thresholds import SPOTTING_IOU
 from stages import command, console, corpora, left_out, options, params
 
 

@@ -11,7 +11,7 @@ from cache import features, frames, manifest, upkeep
 from cache.errors import InputError
 from cache.manifest import Manifest
 from cache.ownership import ShardFolder
-from pipeline.encoder import ExtractParameters
+from pipeline.encoder.resnet import ExtractParameters
 from stages import command, console, corpora, devices, options, params, shard_folders
 from stages.feature_sources import Encoded, Imported, Source
 

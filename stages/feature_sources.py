@@ -17,8 +17,8 @@ from cache import feature_arrays, features, shards
 from cache.errors import InputError
 from cache.frames import Frames
 from cache.prefetch import ahead
-from pipeline import encoder, rows
-from pipeline.encoder import Encoder, ExtractParameters
+from pipeline.encoder import resnet, rows
+from pipeline.encoder.resnet import Encoder, ExtractParameters
 from pipeline.errors import DataError
 from stages import console, encoders
 
@@ -63,8 +63,8 @@ class Encoded:
         self.tensors, self.preprocessing, _ = encoders.load(
             self.name, folder, parameters.random_image_size, parameters.random_seed
         )
-        self.digest = encoder.digest_of(self.tensors)
-        self.precision = encoder.choose_precision(device)
+        self.digest = resnet.digest_of(self.tensors)
+        self.precision = resnet.choose_precision(device)
 
     def begin(self) -> None:
         """Say which encoder works where, and build it."""
@@ -72,7 +72,7 @@ class Encoded:
         console.say(f"extract: encoder {self.name} at {size} px on {self.device} in {self.precision}")
         if self.name == encoders.RANDOM:
             console.say("extract: this encoder has learned nothing: its features mean nothing for real faces")
-        self.network = encoder.build(self.tensors, self.preprocessing, self.device, self.precision)
+        self.network = resnet.build(self.tensors, self.preprocessing, self.device, self.precision)
 
     def key(self, name: str, frames_digest: str) -> str:
         """Return the fingerprint, in which the video's name has no part."""
@@ -167,7 +167,7 @@ def encode(network: Encoder, opened: Frames, batch_size: int, advance: Advance) 
     Raises:
         MemoryError: a batch does not fit into the memory of the device.
     """
-    found = np.empty((len(opened), encoder.WIDTH), np.float16)
+    found = np.empty((len(opened), resnet.WIDTH), np.float16)
     position = 0
     for batch in ahead(_decoded(opened, batch_size), BATCHES_AHEAD):
         with _memory_told(len(batch)):

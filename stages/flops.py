@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from pipeline import encoder, flops
-from pipeline.decoding import DetectParameters
-from pipeline.training import PARTS
+from pipeline.detectors import flops
+from pipeline.detectors.decoding import DetectParameters
+from pipeline.encoder import resnet
+from pipeline.training.fold import PARTS
 from stages import console, options, params
 
 
@@ -19,7 +20,7 @@ def main(
         list[str] | None, typer.Option("-S", "--set", help="Change a train parameter: -S head=coupled.")
     ] = None,
     params_path: options.Params = params.PARAMS,
-    input_width: Annotated[int, typer.Option(help="Values of a frame's feature.")] = encoder.WIDTH,
+    input_width: Annotated[int, typer.Option(help="Values of a frame's feature.")] = resnet.WIDTH,
     class_count: Annotated[int, typer.Option(help="Emotions; CAS(ME)^2 annotated has 4.")] = 4,
     image_size: Annotated[int, typer.Option(help="Side of the encoder's input in pixels; the paper's is 224.")] = 224,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,

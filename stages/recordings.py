@@ -16,7 +16,7 @@ from cache.errors import InputError, ShardError
 from cache.expressions import Expression
 from cache.manifest import ShardEntry
 from cache.videos import Video
-from pipeline.recordings import Recording
+from pipeline.windows.recordings import Recording
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 
 from cache import prefetch
 from cache.errors import InputError
-from pipeline.recordings import Corpus, Stack, gather
+from pipeline.windows.recordings import Corpus, Stack, gather
 from stages import memory, recordings
 from stages.memory import SharedArray
 from stages.recordings import Listing
@@ -37,7 +37,7 @@ def read(listing: Listing, normalisation: str) -> SharedCorpus:
     Raises:
         ShardError: as in `recordings.each`.
         InputError: the features are larger than the memory that is available.
-        DataError: as in `pipeline.recordings.gather`.
+        DataError: as in `pipeline.windows.recordings.gather`.
     """
     found = prefetch.ahead(recordings.each(listing), VIDEOS_READ_AHEAD)
     first = next(found)

@@ -16,10 +16,10 @@ import typer
 from cache import detections, detector_store, files, tables, weights
 from cache.detector_store import Store
 from cache.errors import InputError
-from pipeline import footprint
-from pipeline.folds import Fold, everyone, leave_one_subject_out
-from pipeline.recordings import Corpus, on_device
-from pipeline.training import EpochLosses, FoldParameters, train_gathered
+from pipeline.training import memory as footprint
+from pipeline.training.fold import EpochLosses, FoldParameters, train_gathered
+from pipeline.training.folds import Fold, everyone, leave_one_subject_out
+from pipeline.windows.recordings import Corpus, on_device
 from stages import (
     command,
     console,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.training import PARTS, FoldParameters
+from pipeline.training.fold import PARTS, FoldParameters
 from stages import params
 
 

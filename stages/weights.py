@@ -19,12 +19,10 @@ from torch import Tensor
 from cache import files, labelled_images, tables
 from cache.errors import InputError
 from cache.labelled_arrays import TEST, TRAIN, VALIDATION, LabelledImages
-from pipeline import checkpoints, encoder, probing
-from pipeline.encoder import Preprocessing
-from pipeline.errors import DataError
-from pipeline.image_augmentation import ImageAugmentParameters
-from pipeline.labelled_faces import Faces
-from pipeline.pretraining import (
+from pipeline.encoder import checkpoints, probing, resnet
+from pipeline.encoder.augmentation import ImageAugmentParameters
+from pipeline.encoder.labelled_images import Faces
+from pipeline.encoder.pretraining import (
     Epoch,
     Pretrained,
     PretrainParameters,
@@ -36,14 +34,16 @@ from pipeline.pretraining import (
     start,
     without_classifier,
 )
+from pipeline.encoder.resnet import Preprocessing
+from pipeline.errors import DataError
 from stages import checkpoint_files, command, console, devices, encoders, options, params
 
 app = typer.Typer(no_args_is_help=True, help="Train, import and measure encoders.")
 PARTS = (PretrainParameters, ImageAugmentParameters)
 WORK = Path("results/pretrain")
 BATCH_SIZE = 128
-IMAGENET_MEAN = ",".join(map(str, encoder.IMAGENET_MEAN))
-IMAGENET_DEVIATION = ",".join(map(str, encoder.IMAGENET_DEVIATION))
+IMAGENET_MEAN = ",".join(map(str, resnet.IMAGENET_MEAN))
+IMAGENET_DEVIATION = ",".join(map(str, resnet.IMAGENET_DEVIATION))
 
 Images = Annotated[Path, typer.Option(help="The labelled images: a folder, or a CSV.")]
 Layout = Annotated[str, typer.Option(help=", ".join(labelled_images.LAYOUTS))]
@@ -251,7 +251,7 @@ def probe(
     left_out = [name for name in found.classes if name in without.split(",")]
     found = clear(found, left_out)
     found = found.first(limit) if limit else found
-    network = encoder.build(tensors, preprocessing, devices.choose(device))
+    network = resnet.build(tensors, preprocessing, devices.choose(device))
     features = encode(network, found, quiet)
     classes = torch.from_numpy(found.targets.argmax(axis=1))
     train, validation, test = ((features[rows], classes[rows]) for rows in rows_of(found))
@@ -284,7 +284,7 @@ def rows_of(found: LabelledImages) -> list[Tensor]:
     return [torch.from_numpy(np.flatnonzero(found.split == part)) for part in (TRAIN, VALIDATION, TEST)]
 
 
-def encode(network: encoder.Encoder, found: LabelledImages, quiet: bool) -> Tensor:
+def encode(network: resnet.Encoder, found: LabelledImages, quiet: bool) -> Tensor:
     """Return ``(N, 512)`` features on the CPU."""
     features = []
     with console.progress("probe", len(found.images), "images", quiet) as advance:

@@ -24,8 +24,8 @@ import typer
 
 from cache import features, frames, shards
 from cache.frames import Frame
-from pipeline import encoder
-from pipeline.encoder import Encoder, Preprocessing
+from pipeline.encoder import resnet
+from pipeline.encoder.resnet import Encoder, Preprocessing
 from stages.feature_sources import LAYER, encode
 
 BATCH, FRAMES_A_MINUTE, ROUNDS = 64, 1800, 5
@@ -41,8 +41,8 @@ def images(count: int) -> Iterator[Frame]:
 
 
 def build(device: str, image_size: int, channels: Literal["colour", "grey"]) -> Encoder:
-    preprocessing = Preprocessing(image_size, channels, encoder.IMAGENET_MEAN, encoder.IMAGENET_DEVIATION)
-    return encoder.build(encoder.random_weights(0), preprocessing, torch.device(device))
+    preprocessing = Preprocessing(image_size, channels, resnet.IMAGENET_MEAN, resnet.IMAGENET_DEVIATION)
+    return resnet.build(resnet.random_weights(0), preprocessing, torch.device(device))
 
 
 def synchronise(network: Encoder) -> None:

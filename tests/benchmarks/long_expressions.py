@@ -19,19 +19,20 @@ import numpy.typing as npt
 import torch
 import typer
 
-from pipeline import decoding, scoring
-from pipeline.anchors import Anchors
-from pipeline.decoding import DetectParameters
-from pipeline.detector import Detector
-from pipeline.folds import leave_groups_out
-from pipeline.matching import match, pool
-from pipeline.membership import reach_of
-from pipeline.recordings import Cuts, Recording, stack, truths_of
-from pipeline.results import VideoResult, keep_confident
-from pipeline.sampling import candidates, most_seen
-from pipeline.targets import match as match_targets
-from pipeline.thresholds import choose_thresholds
-from pipeline.training import FoldParameters, train_fold
+from pipeline.detectors import decoding
+from pipeline.detectors.decoding import DetectParameters
+from pipeline.detectors.fedn.anchors import Anchors
+from pipeline.detectors.fedn.network import Detector
+from pipeline.detectors.fedn.targets import match as match_targets
+from pipeline.scoring import figures as scoring
+from pipeline.scoring.matching import match, pool
+from pipeline.scoring.results import VideoResult, keep_confident
+from pipeline.scoring.thresholds import choose_thresholds
+from pipeline.training.fold import FoldParameters, train_fold
+from pipeline.training.folds import leave_groups_out
+from pipeline.windows.membership import reach_of
+from pipeline.windows.recordings import Cuts, Recording, stack, truths_of
+from pipeline.windows.sampling import candidates, most_seen
 from tests.benchmarks.variants import result
 from tests.pipeline.synthetic import DETECT, fold_parameters
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pipeline.attention import SegmentAttention
-from pipeline.detector import Detector
-from pipeline.losses import detection_loss
-from pipeline.targets import Targets
+from pipeline.detectors.fedn.attention import SegmentAttention
+from pipeline.detectors.fedn.losses import detection_loss
+from pipeline.detectors.fedn.network import Detector
+from pipeline.detectors.fedn.targets import Targets
 from tests.pipeline.networks import LOSS, PAPER
 from tests.pipeline.plain_attention import PlainSegmentAttention
 

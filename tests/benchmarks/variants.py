@@ -28,14 +28,15 @@ import torch
 import typer
 
 from cache import detections, files, manifest
-from pipeline import decoding, scoring
-from pipeline.decoding import DetectParameters
-from pipeline.detector import Detector
-from pipeline.folds import leave_groups_out
-from pipeline.recordings import Recording
-from pipeline.results import VideoResult
-from pipeline.scoring import EvaluateParameters
-from pipeline.training import PARTS, FoldParameters, train_fold
+from pipeline.detectors import decoding
+from pipeline.detectors.decoding import DetectParameters
+from pipeline.detectors.fedn.network import Detector
+from pipeline.scoring import figures as scoring
+from pipeline.scoring.figures import EvaluateParameters
+from pipeline.scoring.results import VideoResult
+from pipeline.training.fold import PARTS, FoldParameters, train_fold
+from pipeline.training.folds import leave_groups_out
+from pipeline.windows.recordings import Recording
 from stages import corpora, params, recordings
 from stages.train import TRAINING_VERSION
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.detector import DetectorParameters
-from pipeline.losses import LossParameters
+from pipeline.detectors.fedn.losses import LossParameters
+from pipeline.detectors.fedn.network import DetectorParameters
 
 PAPER = DetectorParameters(
     segment_attention="attention",

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.attention import SegmentAttention, SegmentMean, SigmoidScores
-from pipeline.segments import Segments
+from pipeline.detectors.fedn.attention import SegmentAttention, SegmentMean, SigmoidScores
+from pipeline.detectors.fedn.segments import Segments
 
 
 def copies(features: Tensor, mask: Tensor, segments: Segments) -> tuple[Tensor, Tensor]:

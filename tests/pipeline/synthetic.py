@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.augmentation import AugmentParameters
-from pipeline.decoding import DetectParameters
-from pipeline.detector import DetectorParameters
-from pipeline.losses import LossParameters
-from pipeline.recordings import Recording
-from pipeline.targets import MatchParameters
-from pipeline.training import FoldParameters, TrainParameters
+from pipeline.detectors.decoding import DetectParameters
+from pipeline.detectors.fedn.losses import LossParameters
+from pipeline.detectors.fedn.network import DetectorParameters
+from pipeline.detectors.fedn.targets import MatchParameters
+from pipeline.training.fold import FoldParameters, TrainParameters
+from pipeline.windows.augmentation import AugmentParameters
+from pipeline.windows.recordings import Recording
 
 CLASS_COUNT = 6
 RANGES = ((0.0, 10.0), (8.0, 32.0), (16.0, 64.0), (64.0, 128.0))

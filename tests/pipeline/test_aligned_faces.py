@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline import aligned_faces
-from pipeline.aligned_faces import EYES
-from pipeline.face_networks import MESH_POINTS, Image, Mesh, Region
-from pipeline.mesh_face import LANDMARKS
+from pipeline.alignment import plausibility
+from pipeline.alignment.mesh import LANDMARKS
+from pipeline.alignment.networks import MESH_POINTS, Image, Mesh, Region
+from pipeline.alignment.plausibility import EYES
 
 
 class Face:
@@ -33,23 +33,23 @@ def frame(size: int = 224) -> Image:
 
 @pytest.mark.parametrize("size", [112, 224, 448])
 def test_a_face_in_its_place_is_aligned_at_any_size(size: int) -> None:
-    assert aligned_faces.is_aligned(frame(size), Face())
+    assert plausibility.is_aligned(frame(size), Face())
 
 
 @pytest.mark.parametrize(("shift", "expected"), [((9, 9), True), ((0, -13), True), ((10, 10), False), ((15, 0), False)])
 def test_eyes_may_lie_14_pixels_aside(shift: tuple[float, float], expected: bool) -> None:
     # hypot(9, 9) = 12.7, hypot(10, 10) = 14.1
-    assert aligned_faces.is_aligned(frame(), Face(shift)) is expected
+    assert plausibility.is_aligned(frame(), Face(shift)) is expected
 
 
 def test_where_no_face_is_seen_none_is_aligned() -> None:
-    assert not aligned_faces.is_aligned(frame(), Face(presence=0.49))
+    assert not plausibility.is_aligned(frame(), Face(presence=0.49))
 
 
 def test_it_looks_where_the_mean_face_lies_in_an_image_of_that_size() -> None:
     whole, half = Face(), Face()
-    aligned_faces.is_aligned(frame(224), whole)
-    aligned_faces.is_aligned(frame(112), half)
+    plausibility.is_aligned(frame(224), whole)
+    plausibility.is_aligned(frame(112), half)
     first, smaller = whole.regions[0], half.regions[0]
     assert (first.x, first.y) == pytest.approx((112, 120), abs=1)  # a face of 198 x 201 pixels
     assert first.side == pytest.approx(1.5 * 201, abs=1)
@@ -57,5 +57,5 @@ def test_it_looks_where_the_mean_face_lies_in_an_image_of_that_size() -> None:
 
 
 def test_three_quarters_of_the_frames_are_enough() -> None:
-    assert aligned_faces.are_enough(12, 16)
-    assert not aligned_faces.are_enough(11, 16)
+    assert plausibility.are_enough(12, 16)
+    assert not plausibility.are_enough(11, 16)

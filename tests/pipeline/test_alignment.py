@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cache import openface_landmarks, openface_model, raw_frames
 from cache.videos import Video
-from pipeline import alignment
+from pipeline.alignment import similarity
 
 Points = NDArray[np.float64]
 GENERATOR = np.random.default_rng(0)
@@ -29,18 +29,18 @@ def turned(points: Points, degrees: float, scale: float, shift: tuple[float, flo
 @pytest.mark.parametrize("degrees", [0.0, 30.0, -100.0, 180.0])
 def test_a_mean_face_wherever_it_is_lands_on_the_mean_face(degrees: float) -> None:
     landmarks = turned(MEAN_SHAPE, degrees, 2.5, (400.0, 30.0))
-    placement = alignment.place(landmarks, MEAN_SHAPE, 224)
+    placement = similarity.place(landmarks, MEAN_SHAPE, 224)
     # 1.4 pixels a millimetre at 224; the middle of all points in the middle of the image.
-    assert alignment.move(landmarks, placement) == pytest.approx(1.4 * MEAN_SHAPE[:, :2] + 112)
+    assert similarity.move(landmarks, placement) == pytest.approx(1.4 * MEAN_SHAPE[:, :2] + 112)
 
 
 def test_a_mean_shape_whose_middle_lies_elsewhere_takes_the_face_there() -> None:
-    placement = alignment.place(MEAN_SHAPE[:, :2], MEAN_SHAPE + 10)
-    assert alignment.move(np.zeros(2), placement) == pytest.approx((126, 126))  # 112 + 1.4 * 10
+    placement = similarity.place(MEAN_SHAPE[:, :2], MEAN_SHAPE + 10)
+    assert similarity.move(np.zeros(2), placement) == pytest.approx((126, 126))  # 112 + 1.4 * 10
 
 
 def test_at_112_pixels_a_millimetre_is_seven_tenths_of_a_pixel() -> None:
-    placement = alignment.place(MEAN_SHAPE[:, :2], MEAN_SHAPE, 112)
+    placement = similarity.place(MEAN_SHAPE[:, :2], MEAN_SHAPE, 112)
     assert placement[:, :2] == pytest.approx(0.7 * np.eye(2))
 
 
@@ -48,19 +48,19 @@ def test_a_mouth_that_opens_moves_the_face_but_neither_turns_nor_scales_it() -> 
     at_rest = turned(MEAN_SHAPE, 10, 2, (300.0, 200.0))
     speaking = at_rest.copy()
     speaking[48:68, 1] += 17.0  # the 20 points of the mouth: the middle of all 68 sinks by 17 * 20 / 68 = 5 pixels
-    first, second = (alignment.place(landmarks, MEAN_SHAPE) for landmarks in (at_rest, speaking))
+    first, second = (similarity.place(landmarks, MEAN_SHAPE) for landmarks in (at_rest, speaking))
     assert second[:, :2] == pytest.approx(first[:, :2])
     assert second[:, 2] - first[:, 2] == pytest.approx(-first[:, :2] @ (0, 5))
 
 
 def test_a_mirrored_face_is_turned_and_not_mirrored_back() -> None:
     landmarks = MEAN_SHAPE[:, :2] * (-1, 1)
-    assert np.linalg.det(alignment.place(landmarks, MEAN_SHAPE)[:, :2]) > 0
+    assert np.linalg.det(similarity.place(landmarks, MEAN_SHAPE)[:, :2]) > 0
 
 
 def test_the_depth_of_the_mean_shape_does_not_matter() -> None:
     landmarks = turned(MEAN_SHAPE, 5, 3, (0.0, 0.0))
-    with_depth, without = (alignment.place(landmarks, shape) for shape in (MEAN_SHAPE, MEAN_SHAPE[:, :2]))
+    with_depth, without = (similarity.place(landmarks, shape) for shape in (MEAN_SHAPE, MEAN_SHAPE[:, :2]))
     assert with_depth.tolist() == without.tolist()
 
 
@@ -68,10 +68,10 @@ def test_pixels_move_as_points_do_and_beyond_the_frame_it_is_black() -> None:
     frame = np.zeros((100, 160, 3), np.uint8)
     frame[40:43, 60:63] = 255, 128, 0  # centred on (61, 41)
     placement = np.array([[2.0, 0.0, -20.0], [0.0, 2.0, 10.0]])
-    face = alignment.warp(frame, placement, 200)
+    face = similarity.warp(frame, placement, 200)
     assert face.shape == (200, 200, 3)
     assert face[92, 102].tolist() == [255, 128, 0]  # 2 * (61, 41) + (-20, 10)
-    bright = alignment.warp(np.full((100, 160, 3), 200, np.uint8), placement, 200)
+    bright = similarity.warp(np.full((100, 160, 3), 200, np.uint8), placement, 200)
     assert bright[5].max() == 0  # above y = 10 lies what the frame does not show
     assert bright[15].min() == 200
 
@@ -86,7 +86,7 @@ def test_pixels_move_as_points_do_and_beyond_the_frame_it_is_black() -> None:
 )
 def test_landmarks_that_make_no_face_are_refused(landmarks: Points, told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        alignment.place(landmarks, MEAN_SHAPE)
+        similarity.place(landmarks, MEAN_SHAPE)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_real_frames_are_openfaces_own(
     decibels = []
     for frame in recording.play():
         if found.columns.face_found[frame.position]:
-            face = alignment.warp(frame.rgb, alignment.place(found.points[frame.position], mean_shape))
+            face = similarity.warp(frame.rgb, similarity.place(found.points[frame.position], mean_shape))
             path = folder / output / f"{stem}_aligned" / f"frame_det_00_{frame.position + 1:06d}.{suffix}"
             theirs = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
             decibels.append(cv2.PSNR(face, theirs))

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.anchors import POINT, Anchors
+from pipeline.detectors.fedn.anchors import POINT, Anchors
 
 RATIOS = (0.5, 0.75, 1.0, 1.5, 2.0)
 ANCHORS = Anchors(128, (8, 16, 32, 64), RATIOS, largest_log_size=4.0)

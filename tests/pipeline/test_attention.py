@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.attention import (
+from pipeline.detectors.fedn.attention import (
     SEGMENT_ATTENTIONS,
     SEGMENT_SCORES,
     NoWindowAttention,
@@ -15,7 +15,7 @@ from pipeline.attention import (
     WindowAttention,
     masked_softmax,
 )
-from pipeline.segments import Segments
+from pipeline.detectors.fedn.segments import Segments
 from tests.pipeline.plain_attention import PlainSegmentAttention, PlainSegmentMean, copies
 
 SEGMENTS = Segments(window_frames=32, frames=8, stride=2)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.average_precision import (
+from pipeline.scoring.average_precision import (
     IOU_PERCENT,
     average_precision,
     detection_precisions,
@@ -18,8 +18,8 @@ from pipeline.average_precision import (
     spotting_curve,
     spotting_precisions,
 )
-from pipeline.matching import pool
-from pipeline.results import VideoResult
+from pipeline.scoring.matching import pool
+from pipeline.scoring.results import VideoResult
 
 Truth = tuple[int, int, int]  # start, stop, class
 Found = tuple[int, int, int, float]  # start, stop, class, confidence

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torchvision.models import resnet18, resnet50
 
-from pipeline import checkpoints, encoder
-from pipeline.encoder import Preprocessing
+from pipeline.encoder import checkpoints, resnet
+from pipeline.encoder.resnet import Preprocessing
 
 
 def state(prefix: str = "", classes: int = 7) -> dict[str, Tensor]:
@@ -20,7 +20,7 @@ def test_names_are_found_behind_any_prefix(prefix: str) -> None:
     taken = checkpoints.take(state(prefix))
     assert taken.prefix == prefix
     assert taken.ignored == (f"{prefix}fc.bias", f"{prefix}fc.weight")
-    encoder.check(taken.weights)
+    resnet.check(taken.weights)
 
 
 def test_weights_are_found_where_they_are_nested() -> None:
@@ -64,8 +64,8 @@ def test_two_encoders_in_one_file_are_refused() -> None:
 
 
 def test_weights_without_any_effect_are_refused() -> None:
-    preprocessing = Preprocessing(32, "colour", encoder.IMAGENET_MEAN, encoder.IMAGENET_DEVIATION)
-    dead = {name: torch.zeros_like(value) for name, value in encoder.random_weights(0).items()}
+    preprocessing = Preprocessing(32, "colour", resnet.IMAGENET_MEAN, resnet.IMAGENET_DEVIATION)
+    dead = {name: torch.zeros_like(value) for name, value in resnet.random_weights(0).items()}
     with pytest.raises(ValueError, match="for every image"):
         checkpoints.feature_statistics(dead, preprocessing)
-    assert checkpoints.feature_statistics(encoder.random_weights(0), preprocessing)["between_images"] > 0
+    assert checkpoints.feature_statistics(resnet.random_weights(0), preprocessing)["between_images"] > 0

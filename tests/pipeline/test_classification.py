@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
 
-from pipeline.classification import CLASSIFICATIONS, IGNORED, NEGATIVE, focal_loss
+from pipeline.detectors.fedn.classification import CLASSIFICATIONS, IGNORED, NEGATIVE, focal_loss
 
 NAMES = sorted(CLASSIFICATIONS)
 

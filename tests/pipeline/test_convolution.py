@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pipeline.convolution import Convolution, ConvolutionBlock
+from pipeline.detectors.fedn.convolution import Convolution, ConvolutionBlock
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.decoding import RANKINGS, Detections, DetectParameters, detect, to_frames
-from pipeline.detector import Outputs
-from pipeline.recordings import Recording
+from pipeline.detectors.decoding import RANKINGS, Detections, DetectParameters, detect, to_frames
+from pipeline.detectors.fedn.network import Outputs
+from pipeline.windows.recordings import Recording
 
 CPU = torch.device("cpu")
 PARAMETERS = DetectParameters(

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.classification import CLASSIFICATIONS
-from pipeline.detector import Detector, DetectorParameters
-from pipeline.losses import detection_loss
-from pipeline.targets import Targets
+from pipeline.detectors.fedn.classification import CLASSIFICATIONS
+from pipeline.detectors.fedn.losses import detection_loss
+from pipeline.detectors.fedn.network import Detector, DetectorParameters
+from pipeline.detectors.fedn.targets import Targets
 from tests.pipeline.networks import LOSS, PAPER, SMALL
 
 VARIANTS = [

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-from pipeline import encoder
-from pipeline.encoder import ExtractParameters, Preprocessing
+from pipeline.encoder import resnet
+from pipeline.encoder.resnet import ExtractParameters, Preprocessing
 
 CPU = torch.device("cpu")
 PLAIN = Preprocessing(64, "colour", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -18,7 +18,7 @@ GREY = Preprocessing(64, "grey", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 def trained_like(seed: int = 0) -> dict[str, Tensor]:
     """Return weights whose batch-norms are not those of a fresh network, so that folding has something to fold."""
     generator = torch.Generator().manual_seed(seed)
-    weights = encoder.random_weights(seed)
+    weights = resnet.random_weights(seed)
     for name, value in weights.items():
         if value.ndim == 1:
             weights[name] = value + 0.1 * torch.rand(value.shape, generator=generator)
@@ -38,33 +38,33 @@ def test_folding_the_batch_norms_changes_features_by_rounding_only() -> None:
     plain.load_state_dict(weights, strict=False)
     with torch.inference_mode():
         expected = plain.eval()(frames.permute(0, 3, 1, 2).float() / 255)
-    found = encoder.build(weights, PLAIN, CPU)(frames)
+    found = resnet.build(weights, PLAIN, CPU)(frames)
     assert found.shape == (3, 512)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_features_are_finite_and_never_negative() -> None:
-    found = encoder.build(trained_like(), GREY, CPU)(noise(2, 64))
+    found = resnet.build(trained_like(), GREY, CPU)(noise(2, 64))
     assert torch.isfinite(found).all()
     assert (found >= 0).all()
 
 
 def test_the_encoder_is_frozen() -> None:
-    built = encoder.build(trained_like(), PLAIN, CPU)
+    built = resnet.build(trained_like(), PLAIN, CPU)
     assert not built.training
     assert not any(parameter.requires_grad for parameter in built.parameters())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in built.modules())
 
 
 def test_a_frame_s_feature_depends_on_that_frame_alone() -> None:
-    built, frames = encoder.build(trained_like(), PLAIN, CPU), noise(5, 64)
+    built, frames = resnet.build(trained_like(), PLAIN, CPU), noise(5, 64)
     together = built(frames)
     torch.testing.assert_close(together[2:3], built(frames[2:3]), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(together.flip(0), built(frames.flip(0)), rtol=1e-4, atol=1e-5)
 
 
 def test_frames_are_resized_to_the_size_of_the_weights() -> None:
-    built = encoder.build(trained_like(), PLAIN, CPU)
+    built = resnet.build(trained_like(), PLAIN, CPU)
     # Every pixel of 64 becomes four alike: reducing brings the same image back, inside the borders at least.
     large = noise(1, 64).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
     assert built.prepare(large.permute(0, 3, 1, 2).float() / 255).shape == (1, 3, 64, 64)
@@ -75,7 +75,7 @@ def test_frames_are_resized_to_the_size_of_the_weights() -> None:
 
 
 def test_grey_is_the_luminance_three_times() -> None:
-    built = encoder.build(trained_like(), GREY, CPU)
+    built = resnet.build(trained_like(), GREY, CPU)
     red = torch.zeros(1, 3, 64, 64)
     red[:, 0] = 1
     # Red weighs 0.299, so (0.299 - 0.5) / 0.25 = -0.804 in all three channels.
@@ -84,7 +84,7 @@ def test_grey_is_the_luminance_three_times() -> None:
 
 def test_normalisation_takes_the_mean_and_divides_by_the_deviation() -> None:
     preprocessing = Preprocessing(64, "colour", (0.2, 0.4, 0.6), (0.1, 0.2, 0.4))
-    built = encoder.build(trained_like(), preprocessing, CPU)
+    built = resnet.build(trained_like(), preprocessing, CPU)
     white = built.prepare(torch.ones(1, 3, 64, 64))
     # (1 - 0.2) / 0.1 = 8; (1 - 0.4) / 0.2 = 3; (1 - 0.6) / 0.4 = 1.
     assert white[0, :, 5, 5].tolist() == pytest.approx([8, 3, 1])
@@ -100,32 +100,32 @@ def test_normalisation_takes_the_mean_and_divides_by_the_deviation() -> None:
 )
 def test_frames_of_another_shape_or_type_are_refused(frames: Tensor) -> None:
     with pytest.raises(ValueError, match=r"expected \(B, H, W, 3\) of uint8"):
-        encoder.build(trained_like(), PLAIN, CPU)(frames)
+        resnet.build(trained_like(), PLAIN, CPU)(frames)
 
 
 def test_faulty_weights_are_refused_with_every_fault_named() -> None:
-    weights = encoder.random_weights(0)
+    weights = resnet.random_weights(0)
     del weights["conv1.weight"]
     weights["bn1.weight"] = torch.full((64,), float("nan"))
     weights["bn1.bias"] = torch.zeros(32)
     weights["extra"] = torch.zeros(1)
     with pytest.raises(ValueError) as caught:
-        encoder.check(weights)
+        resnet.check(weights)
     for fault in ("conv1.weight is missing", "bn1.weight holds values", "bn1.bias has shape (32,)", "extra is unknown"):
         assert fault in str(caught.value)
 
 
 def test_random_weights_follow_their_seed_and_leave_the_process_s_random_state() -> None:
     before = torch.random.get_rng_state()
-    first, again, other = encoder.random_weights(1), encoder.random_weights(1), encoder.random_weights(2)
+    first, again, other = resnet.random_weights(1), resnet.random_weights(1), resnet.random_weights(2)
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert encoder.digest_of(first) == encoder.digest_of(again) != encoder.digest_of(other)
+    assert resnet.digest_of(first) == resnet.digest_of(again) != resnet.digest_of(other)
 
 
 def test_the_digest_is_of_the_values_and_not_of_their_order_or_storage() -> None:
-    half = {name: value.half() for name, value in encoder.random_weights(0).items()}
+    half = {name: value.half() for name, value in resnet.random_weights(0).items()}
     backwards = {name: half[name].float() for name in reversed(half)}
-    assert encoder.digest_of(half) == encoder.digest_of(backwards)
+    assert resnet.digest_of(half) == resnet.digest_of(backwards)
 
 
 def test_parameters_out_of_range_are_refused() -> None:

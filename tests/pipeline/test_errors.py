@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import encoder, folds, intervals, rows, windows
+from pipeline import intervals
+from pipeline.detectors.fedn.segments import Segments
+from pipeline.encoder import resnet, rows
 from pipeline.errors import DataError
-from pipeline.segments import Segments
+from pipeline.training import folds
+from pipeline.windows import sliding
 
 
 @pytest.mark.parametrize(
@@ -20,8 +23,8 @@ from pipeline.segments import Segments
         lambda: folds.everyone([]),
         lambda: intervals.check(np.array([[5, 5]]), "truths"),
         lambda: rows.to_frames(np.zeros((3, 8), np.float32), 100, 0, 1),
-        lambda: windows.slide(100, 64, 65),
-        lambda: encoder.check({}),
+        lambda: sliding.slide(100, 64, 65),
+        lambda: resnet.check({}),
         lambda: Segments(window_frames=64, frames=8, stride=9),
     ],
 )
@@ -34,10 +37,10 @@ def test_data_and_choices_that_nothing_can_be_made_of_are_refused(refused: Calla
     "wrong",
     [
         lambda: intervals.check(np.zeros(3), "truths"),
-        lambda: windows.slide(0, 64, 8),
-        lambda: encoder.build(
-            encoder.random_weights(0),
-            encoder.Preprocessing(32, "colour", encoder.IMAGENET_MEAN, encoder.IMAGENET_DEVIATION),
+        lambda: sliding.slide(0, 64, 8),
+        lambda: resnet.build(
+            resnet.random_weights(0),
+            resnet.Preprocessing(32, "colour", resnet.IMAGENET_MEAN, resnet.IMAGENET_DEVIATION),
             torch.device("cpu"),
         )(torch.zeros(1, 32, 32, 3)),
     ],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline import action_units, complexion, faces
-from pipeline.action_units import COLUMN, UNITS
+from pipeline.synthetic import action_units, complexion, faces
+from pipeline.synthetic.action_units import COLUMN, UNITS
 
 BROWS = (slice(20, 50), slice(30, 194))
 MOUTH = (slice(140, 190), slice(64, 160))

@@ -11,9 +11,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18
 
-from pipeline import flops
-from pipeline.attention import SegmentAttention, SegmentMean
-from pipeline.detector import Detector
+from pipeline.detectors import flops
+from pipeline.detectors.fedn.attention import SegmentAttention, SegmentMean
+from pipeline.detectors.fedn.network import Detector
 from tests.pipeline.networks import PAPER
 from tests.pipeline.plain_attention import PlainSegmentAttention, PlainSegmentMean
 

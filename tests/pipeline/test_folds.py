@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline import folds
+from pipeline.training import folds
 
 
 def test_every_subject_is_held_out_once_and_never_trained_on() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from pipeline.footprint import training_bytes
+from pipeline.training.memory import training_bytes
 from tests.pipeline.networks import PAPER
 from tests.pipeline.synthetic import fold_parameters
 

@@ -11,20 +11,22 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torchvision.models import resnet18
 
-from pipeline import decoding, encoder, training
-from pipeline.attention import SEGMENT_ATTENTIONS, SEGMENT_SCORES, WINDOW_ATTENTIONS
-from pipeline.augmentation import Noise
-from pipeline.classification import CLASSIFICATIONS
-from pipeline.detector import Detector
-from pipeline.encoder import PREPARATIONS, Encoder, Preprocessing
-from pipeline.heads import BRANCHES
-from pipeline.image_augmentation import ImageAugmentParameters, augment
-from pipeline.losses import INTERVAL_LOSSES, detection_loss
-from pipeline.membership import reach_of
-from pipeline.recordings import Cuts, Stack, cut, stack, truths_of
-from pipeline.sampling import candidates, most_seen
-from pipeline.targets import match
-from pipeline.training import FoldParameters, Generators
+from pipeline.detectors import decoding
+from pipeline.detectors.fedn.attention import SEGMENT_ATTENTIONS, SEGMENT_SCORES, WINDOW_ATTENTIONS
+from pipeline.detectors.fedn.classification import CLASSIFICATIONS
+from pipeline.detectors.fedn.heads import BRANCHES
+from pipeline.detectors.fedn.losses import INTERVAL_LOSSES, detection_loss
+from pipeline.detectors.fedn.network import Detector
+from pipeline.detectors.fedn.targets import match
+from pipeline.encoder import resnet
+from pipeline.encoder.augmentation import ImageAugmentParameters, augment
+from pipeline.encoder.resnet import PREPARATIONS, Encoder, Preprocessing
+from pipeline.training import fold
+from pipeline.training.fold import FoldParameters, Generators
+from pipeline.windows.augmentation import Noise
+from pipeline.windows.membership import reach_of
+from pipeline.windows.recordings import Cuts, Stack, cut, stack, truths_of
+from pipeline.windows.sampling import candidates, most_seen
 from tests.pipeline.fake_gpu import GPU, Watch, fake_gpu
 from tests.pipeline.synthetic import CLASS_COUNT, DETECT, fold_parameters, record
 
@@ -126,7 +128,7 @@ def test_a_whole_step_with_its_gradients_asks_for_no_value(parameters: FoldParam
     # Backward does not run on a fake GPU; without a device an answer that needs values fails just as well.
     detector = Detector(parameters.detector, WIDTH, CLASS_COUNT).to(META)
     optimiser = torch.optim.Adam(detector.parameters(), lr=1e-3, weight_decay=1e-4, foreach=True)
-    losses = training._step(detector, stacked_on(META), cuts_on(META), noise_on(META), MOST, parameters, optimiser)
+    losses = fold._step(detector, stacked_on(META), cuts_on(META), noise_on(META), MOST, parameters, optimiser)
     assert losses.shape == (3,)
     assert all(weights.grad is not None for weights in detector.parameters())
 
@@ -144,13 +146,13 @@ def test_an_epoch_is_read_back_once_when_all_its_steps_are_on_their_way(monkeypa
             weights.grad = torch.zeros_like(weights)
 
     monkeypatch.setattr(torch.autograd, "backward", backward)
-    monkeypatch.setattr(training, "draw_noise", lambda windows, *_: noise_on(GPU, windows))
+    monkeypatch.setattr(fold, "draw_noise", lambda windows, *_: noise_on(GPU, windows))
     detector = Detector(PARAMETERS.detector, WIDTH, CLASS_COUNT)
     generators = Generators(torch.Generator().manual_seed(0), torch.Generator().manual_seed(0))
     with fake_gpu() as gpu:
         detector.to(GPU)
         among = type(AMONG)(*(Cuts(*(values.to(GPU) for values in cuts)) for cuts in AMONG))
-        epochs = training._learn(detector, stacked_on(GPU), among, MOST, PARAMETERS, generators, print)
+        epochs = fold._learn(detector, stacked_on(GPU), among, MOST, PARAMETERS, generators, print)
         with pytest.raises(DataDependentOutputException):
             next(epochs)
     positive, background = (len(cuts.starts) for cuts in AMONG)
@@ -191,7 +193,7 @@ def test_a_video_is_read_back_once_when_all_its_batches_are_on_their_way() -> No
 
 @pytest.mark.parametrize("channels", PREPARATIONS)
 def test_the_encoder_takes_frames_to_the_gpu_and_brings_nothing_back(channels: str) -> None:
-    network = encoder._fold(resnet18(weights=None).eval())
+    network = resnet._fold(resnet18(weights=None).eval())
     network.fc = nn.Identity()
     preprocessing = Preprocessing(48, channels, (0.5,) * 3, (0.25,) * 3)  # type: ignore[arg-type]
     with fake_gpu() as gpu:
@@ -199,7 +201,7 @@ def test_the_encoder_takes_frames_to_the_gpu_and_brings_nothing_back(channels: s
         built = Encoder(network, preprocessing, GPU, "float32")
         gpu.writes.clear()
         features = built(frames)
-    assert (features.shape, features.dtype, features.device) == ((2, encoder.WIDTH), torch.float32, GPU)
+    assert (features.shape, features.dtype, features.device) == ((2, resnet.WIDTH), torch.float32, GPU)
     assert gpu.reads == []
     assert len(gpu.writes) == 1  # the frames, as bytes
 

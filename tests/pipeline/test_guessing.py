@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipeline.guessing import guess
-from pipeline.results import VideoResult
+from pipeline.scoring.random_baseline import guess
+from pipeline.scoring.results import VideoResult
 
 Truth = tuple[int, int, int]  # start, stop, class
 Found = tuple[int, int, int, float]  # start, stop, class, confidence

@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.classification import CLASSIFICATIONS, IGNORED, NEGATIVE
-from pipeline.detector import Outputs
-from pipeline.losses import INTERVAL_LOSSES, detection_loss
-from pipeline.targets import Targets
+from pipeline.detectors.fedn.classification import CLASSIFICATIONS, IGNORED, NEGATIVE
+from pipeline.detectors.fedn.losses import INTERVAL_LOSSES, detection_loss
+from pipeline.detectors.fedn.network import Outputs
+from pipeline.detectors.fedn.targets import Targets
 from tests.pipeline.networks import LOSS
 
 # predicted, truth, IoU, uncovered share of the hull, squared share of the distance of centres

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.intervals import pairwise_iou
-from pipeline.matching import match, pool
-from pipeline.results import VideoResult, keep_confident
+from pipeline.scoring.matching import match, pool
+from pipeline.scoring.results import VideoResult, keep_confident
 
 Truth = tuple[int, int, int]  # start, stop, class
 Found = tuple[int, int, int, float]  # start, stop, class, confidence

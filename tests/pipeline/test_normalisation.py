@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.normalisation import NORMALISATIONS, SMALLEST_SHARE_OF_MEAN_DEVIATION
+from pipeline.windows.normalisation import NORMALISATIONS, SMALLEST_SHARE_OF_MEAN_DEVIATION
 
 FACES = [np.array([[0.0, 4.0], [2.0, 8.0]]), np.array([[10.0, 0.0]]), np.array([[4.0, 0.0]])]
 SUBJECTS = ["a", "b", "a"]

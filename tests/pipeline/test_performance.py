@@ -8,9 +8,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline import action_units, performance
-from pipeline.action_units import COLUMN
-from pipeline.performance import PerformanceParameters
+from pipeline.synthetic import action_units, performance
+from pipeline.synthetic.action_units import COLUMN
+from pipeline.synthetic.performance import PerformanceParameters
 
 PARAMETERS = PerformanceParameters(
     seed=3,

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline import encoder
-from pipeline.decoding import detect
-from pipeline.detector import Detector
-from pipeline.folds import Fold
+from pipeline.detectors.decoding import detect
+from pipeline.detectors.fedn.network import Detector
+from pipeline.encoder import resnet
 from pipeline.precision import exact_float32
-from pipeline.training import train_fold
+from pipeline.training.fold import train_fold
+from pipeline.training.folds import Fold
 from tests.pipeline.synthetic import CLASS_COUNT, DETECT, fold_parameters, record
 
 CPU = torch.device("cpu")
-PREPROCESSING = encoder.Preprocessing(32, "grey", (0.5,) * 3, (0.25,) * 3)
+PREPROCESSING = resnet.Preprocessing(32, "grey", (0.5,) * 3, (0.25,) * 3)
 EXACT = {"cuDNN": True, "TF32 in convolutions": False, "TF32 in products": False}
 LOOSE = EXACT | {"TF32 in convolutions": True, "TF32 in products": True}
 
@@ -44,7 +44,7 @@ def tell(module: nn.Module, found: list[dict[str, bool]]) -> None:
 
 
 def test_the_encoder_multiplies_exactly_and_with_cudnn() -> None:
-    built, found = encoder.build(encoder.random_weights(0), PREPROCESSING, CPU), []
+    built, found = resnet.build(resnet.random_weights(0), PREPROCESSING, CPU), []
     tell(built.network, found)
     built(torch.zeros(1, 32, 32, 3, dtype=torch.uint8))
     assert found == [EXACT]

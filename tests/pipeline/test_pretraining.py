@@ -10,10 +10,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipeline import encoder
-from pipeline.image_augmentation import ImageAugmentParameters, augment
-from pipeline.labelled_faces import Faces, class_weights, preprocessing_of
-from pipeline.pretraining import (
+from pipeline.encoder import resnet
+from pipeline.encoder.augmentation import ImageAugmentParameters, augment
+from pipeline.encoder.labelled_images import Faces, class_weights, preprocessing_of
+from pipeline.encoder.pretraining import (
     PretrainParameters,
     Progress,
     classify,
@@ -59,7 +59,7 @@ def test_a_toy_problem_is_learned() -> None:
     assert table.trace() >= 30
     assert [row.epoch for row in trained.curve] == [1, 2, 3]
     assert trained.curve[-1].train_loss < trained.curve[0].train_loss
-    encoder.check(without_classifier(trained.state))
+    resnet.check(without_classifier(trained.state))
 
 
 def test_a_resumed_training_gives_the_same_weights() -> None:
@@ -148,7 +148,7 @@ def test_grey_faces_are_seen_as_the_encoder_will_see_them() -> None:
     preprocessing = preprocessing_of(faces, 48)
     assert preprocessing.channels == "grey"
     network = on_device(start(0, 2), CPU).eval()
-    built = encoder.build(without_classifier(network.state_dict()), preprocessing, CPU)
+    built = resnet.build(without_classifier(network.state_dict()), preprocessing, CPU)
     features = built(faces.images.unsqueeze(-1).expand(-1, -1, -1, 3))
     with torch.inference_mode():
         expected = network.fc(features)  # type: ignore[operator]

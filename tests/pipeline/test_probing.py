@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline import probing
+from pipeline.encoder import probing
 
 
 def clusters(count: int, seed: int, distance: float = 8.0) -> tuple[Tensor, Tensor]:

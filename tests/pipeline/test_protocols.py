@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.counts import Counts
-from pipeline.protocols import PROTOCOLS
-from pipeline.results import VideoResult
+from pipeline.scoring.counts import Counts
+from pipeline.scoring.protocols import PROTOCOLS
+from pipeline.scoring.results import VideoResult
 
 Truth = tuple[int, int, int]  # start, stop, class
 Found = tuple[int, int, int, float]  # start, stop, class, confidence

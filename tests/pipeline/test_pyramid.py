@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pipeline.pyramid import Pyramid
+from pipeline.detectors.fedn.pyramid import Pyramid
 
 
 def test_levels_have_16_8_4_and_2_positions() -> None:

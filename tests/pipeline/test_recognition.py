@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
 
-from pipeline.recognition import confusion_matrix, recognition_figures
+from pipeline.scoring.recognition import confusion_matrix, recognition_figures
 
 NAMES = ["positive", "negative", "surprise", "others"]
 

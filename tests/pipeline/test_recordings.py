@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.recordings import Cuts, Recording, cut, gather, stack, take, truths_of
+from pipeline.windows.recordings import Cuts, Recording, cut, gather, stack, take, truths_of
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.results import VideoResult, keep_confident
+from pipeline.scoring.results import VideoResult, keep_confident
 
 SOUND: dict[str, Any] = {
     "video": "a1",

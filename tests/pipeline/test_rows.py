@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.rows import to_frames
+from pipeline.encoder.rows import to_frames
 
 
 def test_a_row_a_frame_stays_as_it_is() -> None:

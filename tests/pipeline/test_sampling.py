@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.augmentation import AugmentParameters, disturb, draw_noise, move
-from pipeline.membership import reach_of, visible_share
-from pipeline.recordings import NO_EMOTION, Cuts, Recording, Stack, stack, truths_of
-from pipeline.sampling import candidates, draw, most_seen
+from pipeline.windows.augmentation import AugmentParameters, disturb, draw_noise, move
+from pipeline.windows.membership import reach_of, visible_share
+from pipeline.windows.recordings import NO_EMOTION, Cuts, Recording, Stack, stack, truths_of
+from pipeline.windows.sampling import candidates, draw, most_seen
 
 CPU = torch.device("cpu")
 STILL = AugmentParameters(jitter_frames=0, stretch=0, feature_shift=0, feature_dropout=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.schedules import share_of_full_rate
+from pipeline.training.schedules import share_of_full_rate
 
 
 def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:

@@ -11,9 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.counts import Counts
-from pipeline.results import VideoResult
-from pipeline.scoring import EvaluateParameters, counts_by_subject, evaluate, guessing_figures, headline, summarise
+from pipeline.scoring.counts import Counts
+from pipeline.scoring.figures import (
+    EvaluateParameters,
+    counts_by_subject,
+    evaluate,
+    guessing_figures,
+    headline,
+    summarise,
+)
+from pipeline.scoring.results import VideoResult
 
 NAMES = ["positive", "negative", "others"]
 PARAMETERS = EvaluateParameters(seed=0, guess_repetitions=3, bootstrap_repetitions=50, confidence_level=0.95)

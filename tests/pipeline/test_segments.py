@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.segments import Segments
+from pipeline.detectors.fedn.segments import Segments
 
 # Four frames, segments of 4 with a stride of 2, so one frame of padding on either side:
 # segment 0 is frames -1 0 1 2, segment 1 is frames 1 2 3 4, of which -1 and 4 do not exist.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.counts import Counts
-from pipeline.statistics import bootstrap_f1, paired_difference
+from pipeline.scoring.counts import Counts
+from pipeline.scoring.statistics import bootstrap_f1, paired_difference
 
 HALF = {"a": Counts(1, 1, 1), "b": Counts(0, 1, 1)}
 

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.detectors.suppression import suppress
 from pipeline.intervals import pairwise_iou
-from pipeline.suppression import suppress
 
 Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]
 

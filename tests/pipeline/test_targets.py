@@ -20,11 +20,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.anchors import POINT, Anchors
-from pipeline.classification import IGNORED, NEGATIVE
-from pipeline.membership import Reach
-from pipeline.recordings import NO_EMOTION
-from pipeline.targets import MatchParameters, Targets, match
+from pipeline.detectors.fedn.anchors import POINT, Anchors
+from pipeline.detectors.fedn.classification import IGNORED, NEGATIVE
+from pipeline.detectors.fedn.targets import MatchParameters, Targets, match
+from pipeline.windows.membership import Reach
+from pipeline.windows.recordings import NO_EMOTION
 
 LENGTH = 32
 ANCHORS = Anchors(LENGTH, [8, 16], [1.0, 2.0], 5.0)

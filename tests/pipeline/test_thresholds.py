@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.protocols import one_to_one
-from pipeline.results import VideoResult, keep_confident
-from pipeline.thresholds import choose_thresholds, oracle_threshold
+from pipeline.scoring.protocols import one_to_one
+from pipeline.scoring.results import VideoResult, keep_confident
+from pipeline.scoring.thresholds import choose_thresholds, oracle_threshold
 
 Truth = tuple[int, int, int]  # start, stop, class
 Found = tuple[int, int, int, float]  # start, stop, class, confidence

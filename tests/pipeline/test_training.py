@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import folds, training
-from pipeline.decoding import Detections, detect
-from pipeline.detector import Detector
-from pipeline.folds import Fold
+from pipeline.detectors.decoding import Detections, detect
+from pipeline.detectors.fedn.network import Detector
 from pipeline.intervals import pairwise_iou
-from pipeline.recordings import Recording
-from pipeline.training import FoldParameters, Trained, fold_seed, train_fold
+from pipeline.training import fold as training
+from pipeline.training import folds
+from pipeline.training.fold import FoldParameters, Trained, fold_seed, train_fold
+from pipeline.training.folds import Fold
+from pipeline.windows.recordings import Recording
 from tests.pipeline.synthetic import CLASS_COUNT, DETECT, fold_parameters, record
 
 CPU = torch.device("cpu")

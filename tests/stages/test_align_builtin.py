@@ -15,8 +15,9 @@ import yaml
 from cache import face_models, frames, manifest, openface_landmarks, openface_model, raw_frames
 from cache.errors import InputError
 from cache.videos import Video
-from pipeline import alignment, face_tracks
-from pipeline.face_networks import FaceNetworks
+from pipeline.alignment import similarity
+from pipeline.alignment import tracks as face_tracks
+from pipeline.alignment.networks import FaceNetworks
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
@@ -59,8 +60,8 @@ def test_eyes_lie_within_3_pixels_of_where_openface_puts_them(
     for position in theirs:
         points = found.points[position]
         eyes = np.stack([points[eye].mean(axis=0) for eye in EYES])
-        openface = alignment.place(points, mean_shape)
-        apart.append(alignment.move(eyes, track.placements[position]) - alignment.move(eyes, openface))
+        openface = similarity.place(points, mean_shape)
+        apart.append(similarity.move(eyes, track.placements[position]) - similarity.move(eyes, openface))
     assert np.linalg.norm(apart, axis=-1).mean() < 3
 
 

@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from cache import features, manifest, weights
-from pipeline import encoder
-from pipeline.encoder import Preprocessing
+from pipeline.encoder import resnet
+from pipeline.encoder.resnet import Preprocessing
 from stages import encoders
 from stages.command import ExitCode
 
@@ -40,7 +40,7 @@ IN_OPEN, IN_ISDIR, IN_NONBLOCK = 0x20, 0x40000000, 0x800
 
 def write_encoder(here: Path, seed: int) -> None:
     """Write the encoder that the project names."""
-    encoders.write(here / "configs/weights", "own", encoder.random_weights(seed), PREPROCESSING, {"name": "own"})
+    encoders.write(here / "configs/weights", "own", resnet.random_weights(seed), PREPROCESSING, {"name": "own"})
 
 
 def run(here: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -172,7 +172,7 @@ def test_an_encoder_trained_again_under_its_name_makes_new_features(project: Pat
     assert told.returncode == 0, told.stderr
     assert "extract: 3 videos, 450 frames, 0 MB (3 new, 0 kept)" in told.stdout
     assert (features.read(place / "ann_1.h5").features != before).any()
-    assert manifest.read(place).run["encoder"]["digest"] == encoder.digest_of(encoder.random_weights(1))
+    assert manifest.read(place).run["encoder"]["digest"] == resnet.digest_of(resnet.random_weights(1))
 
 
 def test_a_changed_label_file_is_indexed_again(project: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.training import PARTS, FoldParameters
+from pipeline.training.fold import PARTS, FoldParameters
 from stages import params
 from tests.benchmarks.long_expressions import QUANTILES, lengths_of, record, taught_share
 

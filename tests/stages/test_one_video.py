@@ -206,7 +206,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_said(
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory")
 
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.encoder.Encoder.forward", forward)
+        patched.setattr("pipeline.encoder.resnet.Encoder.forward", forward)
         told = stage("extract")
     assert told.code == ExitCode.INPUT
     assert "error: memory ran out at ann_1 (MemoryError: 64 frames at once do not fit" in told.err

@@ -16,7 +16,7 @@ from torchvision.models import resnet18, resnet50
 from typer.testing import CliRunner, Result
 
 from cache import weights
-from pipeline import encoder
+from pipeline.encoder import resnet
 from stages import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,15 +85,15 @@ def test_a_checkpoint_with_prefixes_and_another_classifier_is_taken_over(tmp_pat
     assert "ImageNet's" in told.stderr
     tensors, card = weights.read(tmp_path / "affect.safetensors")
     taken = {name: torch.from_numpy(value) for name, value in tensors.items()}
-    encoder.check(taken)
+    resnet.check(taken)
     assert torch.equal(taken["conv1.weight"], STATE["module.backbone.conv1.weight"])
-    assert card["sha256"] == encoder.digest_of(taken)
+    assert card["sha256"] == resnet.digest_of(taken)
     assert card["preprocessing"]["image_size"] == 64
     assert json.loads((tmp_path / "affect.json").read_text(encoding="utf-8")) == card
 
 
 def test_safetensors_of_others_are_taken_over(tmp_path: Path) -> None:
-    own = {name: value.numpy() for name, value in encoder.random_weights(0).items()}
+    own = {name: value.numpy() for name, value in resnet.random_weights(0).items()}
     (tmp_path / "plain.safetensors").write_bytes(save(own))
     told = take_over(tmp_path / "plain.safetensors", "--name", "mine", "--mean", "0.5,0.5,0.5", "--channels", "grey")
     assert told.exit_code == 0, told.stderr
@@ -168,7 +168,7 @@ def test_an_encoder_is_trained_and_measured(faces: Path, small: Path) -> None:
     assert told.exit_code == 0, told.stderr
     tensors, card = weights.read(small.parent / "weights/own.safetensors")
     assert {value.dtype for value in tensors.values()} == {np.dtype(np.float16)}
-    encoder.check({name: torch.from_numpy(value) for name, value in tensors.items()})
+    resnet.check({name: torch.from_numpy(value) for name, value in tensors.items()})
     assert card["classes"] == ["anger", "joy"]
     assert card["images"] == {"train": 16, "validation": 8, "test": 8}
     assert card["command"] == (

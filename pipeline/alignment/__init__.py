@@ -1,0 +1,1 @@
+"""Face alignment: a face in a frame -> an aligned face."""

@@ -1,0 +1,1 @@
+"""Detectors: what any network answers, decoding, suppression, operations; one folder a network."""

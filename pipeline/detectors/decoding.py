@@ -1,0 +1,156 @@
+"""From what the detector says about windows to detections in the video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pipeline.detectors.fedn.network import Detector
+from pipeline.detectors.suppression import suppress
+from pipeline.precision import exact_float32
+from pipeline.windows import sliding
+from pipeline.windows.membership import reach_of
+from pipeline.windows.recordings import Cuts, Recording, Stack, cut, stack
+
+
+@dataclass(frozen=True)
+class DetectParameters:
+    """How a video is searched.
+
+    Attributes:
+        window_stride: frames between the starts of two windows.
+        batch_size: windows at once; of no consequence for the result beyond rounding.
+        ranking: what a prediction's confidence is, a name in `RANKINGS`.
+        score_floor: detections less confident than this are dropped.
+        suppression_overlap: of two detections with an IoU above this the less confident is dropped.
+        suppression_per_class: only detections of the same emotion suppress each other.
+        keep: at most so many detections of a video, the most confident ones.
+    """
+
+    window_stride: int
+    batch_size: int
+    ranking: Literal["highest", "any"]
+    score_floor: float
+    suppression_overlap: float
+    suppression_per_class: bool
+    keep: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value out of range."""
+        for name in ("window_stride", "batch_size", "keep"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
+        for name in ("score_floor", "suppression_overlap"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 to 1")
+
+
+def _any_class(scores: Tensor) -> Tensor:
+    """Return the chance of any class, ``(B, P)`` of ``(B, P, K)``, as if classes were independent."""
+    return 1 - (1 - scores).prod(dim=-1)
+
+
+# The paper takes the highest class score; the chance of any class keeps what is surely an expression of unsure emotion.
+RANKINGS: dict[str, Callable[[Tensor], Tensor]] = {"highest": lambda scores: scores.amax(dim=-1), "any": _any_class}
+
+
+class Detections(NamedTuple):
+    """What was found in one video, the most confident first; nothing is ``(0, 2)``, ``(0,)``, ``(0,)``."""
+
+    intervals: npt.NDArray[np.int64]  # (N, 2) half-open frames of the video
+    emotions: npt.NDArray[np.int64]  # (N,) class indices
+    confidence: npt.NDArray[np.float32]  # (N,)
+
+
+def detect(
+    detector: Detector,
+    recordings: Sequence[Recording],
+    normalisation: str,
+    parameters: DetectParameters,
+    device: torch.device,
+) -> list[Detections]:
+    """Return the detections of each recording, in the order given; their expressions are not looked at.
+
+    A video without any face has none. With the normalisation "subject" give all videos of a subject together.
+
+    Args:
+        detector: on the device; its evaluation mode is set.
+        recordings: one or more.
+        normalisation: the one the detector was trained with.
+        parameters: see DetectParameters.
+        device: where to compute.
+
+    Raises:
+        DataError: a recording contradicts itself (see `stack`), or its width is not the detector's.
+    """
+    detector.eval()
+    stacked = stack(recordings, normalisation, device)
+    with exact_float32():
+        return [
+            _detect_video(detector, stacked, video, len(recording.features), parameters)
+            for video, recording in enumerate(recordings)
+        ]
+
+
+@torch.inference_mode()
+def _detect_video(
+    detector: Detector, stacked: Stack, video: int, frame_count: int, parameters: DetectParameters
+) -> Detections:
+    length, stride = detector.window_frames, parameters.window_stride
+    slid = sliding.slide_at_rates(frame_count, length, stride, detector.window_rates)
+    starts, rates = torch.from_numpy(np.stack(slid)).float().to(stacked.features.device)  # (W,) each
+    videos = torch.full_like(starts, video, dtype=torch.int64)
+    batches = zip(*(torch.split(values, parameters.batch_size) for values in (videos, starts, rates)), strict=True)
+    said = [_detect_windows(detector, stacked, Cuts(*batch), frame_count, parameters) for batch in batches]
+    *values, kept = (torch.cat(parts) for parts in zip(*said, strict=True))  # (W, P, ...)
+    # Once a video: how many are kept is known on the GPU alone, and asking for it would halt every batch.
+    rows = kept.nonzero(as_tuple=True)
+    found, emotions, confidence = (each[rows].cpu().numpy() for each in values)
+    intervals = to_frames(found, frame_count)
+    staying = suppress(
+        intervals,
+        confidence,
+        emotions,
+        parameters.suppression_overlap,
+        parameters.keep,
+        parameters.suppression_per_class,
+    )
+    return Detections(intervals[staying], emotions[staying], confidence[staying])
+
+
+def _detect_windows(
+    detector: Detector, stacked: Stack, cuts: Cuts, frame_count: int, parameters: DetectParameters
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what is said of a batch of windows, and whether it is kept; nothing is read back from a GPU.
+
+    Intervals ``(B, P, 2)`` are in frames of the video; emotions, confidence and kept are ``(B, P)``.
+    """
+    features, mask = cut(stacked, cuts, detector.window_frames)
+    outputs = detector(features, mask)
+    least = reach_of(cuts, detector.window_frames, detector.window_rates).least
+    scores = detector.scores(outputs.logits)  # (B, P, K)
+    confidence, emotions = RANKINGS[parameters.ranking](scores), scores.argmax(dim=-1)  # (B, P)
+    intervals = outputs.intervals * cuts.rates[:, None, None] + cuts.starts[:, None, None]
+    kept = confidence >= parameters.score_floor
+    kept &= (intervals[..., 0] < frame_count) & (intervals[..., 1] > 0)
+    kept &= outputs.intervals[..., 1] - outputs.intervals[..., 0] >= least[:, None]  # the rest is a finer rate's
+    kept &= mask.any(dim=1, keepdim=True)  # nothing can be seen in a window without a face
+    return intervals, emotions, confidence, kept
+
+
+def to_frames(intervals: npt.NDArray[np.float32], frame_count: int) -> npt.NDArray[np.int64]:
+    """Return intervals in whole frames of a video, each bound to the nearest, each interval at least 1 frame long.
+
+    Args:
+        intervals: ``(N, 2)`` that overlap ``[0, frame_count)``.
+        frame_count: frames of the video, at least 1.
+    """
+    nearest = np.rint(intervals).astype(np.int64)
+    starts = np.clip(nearest[:, 0], 0, frame_count - 1)
+    return np.stack([starts, np.clip(nearest[:, 1], starts + 1, frame_count)], axis=1)

@@ -1,0 +1,1 @@
+"""Scoring: matching, protocols, average precision, recognition, thresholds, statistics, the random baseline."""

@@ -1,0 +1,1 @@
+"""Synthetic recordings: the invented faces of the demo and what they do."""

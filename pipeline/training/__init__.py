@@ -1,0 +1,1 @@
+"""Training: folds, schedules, one fold."""
