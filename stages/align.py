@@ -10,12 +10,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cache import frames, manifest, shards, upkeep, videos
-from cache.aligned import AlignParameters
 from cache.errors import InputError, ShardError
-from cache.frames import Frame
-from cache.ownership import ShardFolder
-from cache.videos import Video
+from cache.shards import frames, layout, manifest, upkeep
+from cache.shards.aligned import AlignParameters
+from cache.shards.frames import Frame
+from cache.shards.ownership import ShardFolder
+from cache.tables import videos
+from cache.tables.videos import Video
 from stages import aligners, command, console, corpora, left_out, options, params, shard_folders
 from stages.aligners import Job, Prepared
 
@@ -102,7 +103,7 @@ def key_of(root: Path, video: Video, parameters: AlignParameters, common: Mappin
     described = {name: str(getattr(parameters, name)) for name in ("method", *method.counting)}
     numbers = {"first_label": video.first_label, "frame_step": video.frame_step, "version": ALIGN_VERSION}
     ingredients = {**common, **method.ingredients(root, video, parameters)}
-    return shards.fingerprint({"source_digest": video.source_digest, **described, **ingredients, **numbers})
+    return layout.fingerprint({"source_digest": video.source_digest, **described, **ingredients, **numbers})
 
 
 def align(prepared: Prepared, video: Video, method: str, path: Path, key: str) -> int:

@@ -13,25 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import (
-    aligned,
-    face_models,
-    foreign_lines,
-    image_folders,
-    openface_landmarks,
-    openface_model,
-    openface_runs,
-    raw_frames,
-    watched,
-)
-from cache.aligned import Alignment, AlignParameters
+from cache import foreign_lines
+from cache.corpora import watched
 from cache.errors import InputError
 from cache.files import sha256_of
-from cache.frames import Frame, encode_image
-from cache.openface_runs import Command
+from cache.media import image_folders, raw_frames
+from cache.media.raw_frames import RawFrame
+from cache.openface import landmarks as openface_landmarks
+from cache.openface import model as openface_model
+from cache.openface import runs as openface_runs
+from cache.openface.runs import Command
 from cache.prefetch import ahead
-from cache.raw_frames import RawFrame
-from cache.videos import Video
+from cache.shards import aligned
+from cache.shards.aligned import Alignment, AlignParameters
+from cache.shards.frames import Frame, encode_image
+from cache.tables.videos import Video
+from cache.weights import face_networks
 from pipeline.alignment import similarity
 from pipeline.alignment import tracks as face_tracks
 from pipeline.alignment.networks import FaceNetworks
@@ -232,19 +229,21 @@ def _built_in(job: Job) -> Iterator[Prepared]:
 
         return nullcontext(Alignment(frames(), _about(tracks, face)))
 
-    runner = f"{face_models.RUNNER} {importlib.metadata.version(face_models.RUNNER)}"
-    yield Prepared(read, {"builtin": {"library": runner, "weights_sha256": dict(face_models.DIGESTS)}})
+    runner = f"{face_networks.RUNNER} {importlib.metadata.version(face_networks.RUNNER)}"
+    yield Prepared(read, {"builtin": {"library": runner, "weights_sha256": dict(face_networks.DIGESTS)}})
 
 
 def _networks() -> FaceNetworks:
     """Return the built-in networks; InputError when they are not installed."""
-    weights = face_models.read()
+    weights = face_networks.read()
     said: list[str] = []
     try:
         with foreign_lines.collect() as said:
             return FaceNetworks(*weights)
     except ModuleNotFoundError as problem:
-        raise InputError(f"align.method 'builtin' cannot run its networks: {problem}. {face_models.INSTALL}") from None
+        raise InputError(
+            f"align.method 'builtin' cannot run its networks: {problem}. {face_networks.INSTALL}"
+        ) from None
     finally:
         # TensorFlow Lite tells at each start which delegate it made.
         for line in said:
@@ -278,6 +277,6 @@ METHODS: dict[str, Method] = {
     "openface-landmarks": Method(
         ("video", "images"), ("face", "quality"), _from_openface_landmarks, _ingredients_of_landmarks, _mean_shape
     ),
-    "builtin": Method(("video", "images"), ("face", "quality"), _built_in, lambda *_: face_models.DIGESTS),
+    "builtin": Method(("video", "images"), ("face", "quality"), _built_in, lambda *_: face_networks.DIGESTS),
     "openface": Method(("video", "images"), ("openface_model", "openface_format"), _by_openface, common=_openface),
 }

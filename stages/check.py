@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cache import files
-from cache.aligned import AlignParameters
+from cache.shards.aligned import AlignParameters
 from pipeline.detectors.decoding import DetectParameters
 from pipeline.encoder.resnet import ExtractParameters
 from pipeline.scoring.figures import EvaluateParameters

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cache import weights
 from cache.errors import InputError
+from cache.weights import tensors as weights
 from pipeline.encoder.pretraining import Epoch, Progress
 from stages import console
 

@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from cache import detections, files, weights
-from cache.detections import Detection
+from cache import files
 from cache.errors import InputError, ShardError
+from cache.tables import detections
+from cache.tables.detections import Detection
+from cache.weights import tensors as weights
 from pipeline.detectors import decoding
 from pipeline.detectors.decoding import DetectParameters
 from pipeline.detectors.fedn.network import Detector, DetectorParameters

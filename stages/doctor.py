@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from cache import face_models
 from cache.errors import InputError
+from cache.weights import face_networks
 from pipeline.encoder import resnet
 from stages import console, devices
 
@@ -55,10 +55,10 @@ def _version(package: str) -> str | None:
 def _builtin_aligner() -> str | None:
     """Return the versions of what `align.method builtin` needs; None where it cannot run."""
     try:
-        face_models.read()
+        face_networks.read()
     except InputError:
         return None
-    return ", ".join(f"{name} {_version(name)}" for name in (face_models.RUNNER, face_models.PACKAGE))
+    return ", ".join(f"{name} {_version(name)}" for name in (face_networks.RUNNER, face_networks.PACKAGE))
 
 
 def _device_names() -> dict[str, str]:

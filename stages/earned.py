@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import raw_frames
-from cache.aligned import AlignParameters
 from cache.errors import InputError
-from cache.face_models import INSTALL
-from cache.videos import Video
+from cache.media import raw_frames
+from cache.shards.aligned import AlignParameters
+from cache.tables.videos import Video
+from cache.weights.face_networks import INSTALL
 from pipeline.alignment import plausibility
 from pipeline.alignment.networks import FaceNetworks
 

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cache import files, weights
+from cache import files
 from cache.errors import InputError
+from cache.weights import tensors as weights
 from pipeline.encoder import resnet
 from pipeline.encoder.resnet import Preprocessing
 from pipeline.errors import DataError

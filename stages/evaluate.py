@@ -11,11 +11,13 @@ from typing import Annotated, TypeVar
 import numpy as np
 import typer
 
-from cache import detections, expressions, files, tables, videos, weights
-from cache.detections import Detection
+from cache import files
 from cache.errors import InputError
-from cache.expressions import Expression
-from cache.videos import Video
+from cache.tables import detections, expressions, schema, videos
+from cache.tables.detections import Detection
+from cache.tables.expressions import Expression
+from cache.tables.videos import Video
+from cache.weights import tensors
 from pipeline.scoring.average_precision import spotting_curve
 from pipeline.scoring.figures import EvaluateParameters, headline, summarise
 from pipeline.scoring.matching import pool
@@ -61,7 +63,7 @@ def encoder_of(detectors: Path) -> Figures:
     paths = sorted(detectors.glob("*.safetensors"))
     if not paths:
         raise InputError(f"{detectors} holds no detectors (*.safetensors). Run: dvc repro")
-    told: Figures = weights.read_card(paths[0])["encoder"]
+    told: Figures = tensors.read_card(paths[0])["encoder"]
     return told
 
 
@@ -120,10 +122,10 @@ def write_plots(folder: Path, results: Sequence[VideoResult], figures: Figures, 
     """Write what `dvc plots` draws: precision over recall, and truth beside what was recognised."""
     curve = spotting_curve(pool(results), SPOTTING_IOU)
     rows = zip(curve.recall.tolist(), curve.precision.tolist(), curve.confidence.tolist(), strict=True)
-    tables.write_csv(folder / "precision_recall.csv", ("recall", "precision", "confidence"), list(rows))
+    schema.write_csv(folder / "precision_recall.csv", ("recall", "precision", "confidence"), list(rows))
     confusion = figures["recognition"]["confusion"]
     pairs = [(truth, told) for truth in classes for told in classes for _ in range(confusion[truth][told])]
-    tables.write_csv(folder / "confusion.csv", ("actual", "predicted"), pairs)
+    schema.write_csv(folder / "confusion.csv", ("actual", "predicted"), pairs)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from cache import features, frames, manifest, upkeep
 from cache.errors import InputError
-from cache.manifest import Manifest
-from cache.ownership import ShardFolder
+from cache.shards import features, frames, manifest, upkeep
+from cache.shards.manifest import Manifest
+from cache.shards.ownership import ShardFolder
 from pipeline.encoder.resnet import ExtractParameters
 from stages import command, console, corpora, devices, options, params, shard_folders
 from stages.feature_sources import Encoded, Imported, Source

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cache import feature_arrays, features, shards
 from cache.errors import InputError
-from cache.frames import Frames
 from cache.prefetch import ahead
+from cache.shards import feature_arrays, features, layout
+from cache.shards.frames import Frames
 from pipeline.encoder import resnet, rows
 from pipeline.encoder.resnet import Encoder, ExtractParameters
 from pipeline.errors import DataError
@@ -134,7 +134,7 @@ class Imported:
     def key(self, name: str, frames_digest: str) -> str:
         """Return the fingerprint of the file, the frames and how one is spread over the other."""
         array = feature_arrays.digest_of(self.folder, name)
-        return shards.fingerprint({"frames_digest": frames_digest, "array": array, **self._described()})
+        return layout.fingerprint({"frames_digest": frames_digest, "array": array, **self._described()})
 
     def features(self, name: str, opened: Frames, advance: Advance) -> Features:
         """Return the file's rows, one for every frame."""
@@ -152,7 +152,7 @@ class Imported:
 
     def facts(self) -> dict[str, Any]:
         """Return the name alone: nothing is known of the encoder."""
-        digest = shards.fingerprint(self._described())
+        digest = layout.fingerprint(self._described())
         return {"encoder": {"name": self.name, "digest": digest, "image_size": None, "has_learned": True}}
 
     def _described(self) -> dict[str, Any]:

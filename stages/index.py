@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cache import audit, expressions, failures, files, videos, watched
-from cache.audit import AuditRow
-from cache.corpora import casme2, casme3, samm_lv, table
+from cache import files
+from cache.corpora import casme2, casme3, samm_lv, table, watched
 from cache.errors import InputError
-from cache.expressions import Expression
-from cache.videos import Video
+from cache.tables import audit, expressions, failures, videos
+from cache.tables.audit import AuditRow
+from cache.tables.expressions import Expression
+from cache.tables.videos import Video
 from stages import command, console, corpora, options, params
 
 Tables = tuple[list[Video], list[Expression], list[AuditRow]]

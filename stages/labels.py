@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cache.audit import AuditRow
 from cache.corpora import casme2, casme3, samm_lv, table
 from cache.corpora.annotations import Annotation, Labels
+from cache.tables.audit import AuditRow
 from stages import command, console, corpora, options, params
 
 READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Labels]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cache import failures
+from cache.tables import failures
 from stages import console
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from cache import expressions, features, manifest, videos
 from cache.errors import InputError, ShardError
-from cache.expressions import Expression
-from cache.manifest import ShardEntry
-from cache.videos import Video
+from cache.shards import features, manifest
+from cache.shards.manifest import ShardEntry
+from cache.tables import expressions, videos
+from cache.tables.expressions import Expression
+from cache.tables.videos import Video
 from pipeline.windows.recordings import Recording
 
 

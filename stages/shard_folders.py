@@ -8,9 +8,9 @@ from pathlib import Path
 
 import typer
 
-from cache import failures
 from cache.errors import InputError
-from cache.upkeep import Outcome, Plan
+from cache.shards.upkeep import Outcome, Plan
+from cache.tables import failures
 from pipeline.errors import DataError
 from stages import console
 from stages.command import ExitCode

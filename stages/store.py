@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from cache import detector_store, weights
-from cache.detector_store import Entry, Store
 from cache.errors import InputError
+from cache.weights import detector_store, tensors
+from cache.weights.detector_store import Entry, Store
 from stages import console, options, params, stored_detectors
 from stages.command import guarded
 
@@ -29,7 +29,7 @@ def show(folder: Folder = None, params_path: options.Params = params.PARAMS) -> 
     """Say in one line what the store holds."""
     store = find(params_path, folder)
     held = detector_store.entries(store)
-    corpora = Counter(str(weights.told_card(entry.path).get("corpus", "damaged")) for entry in held)
+    corpora = Counter(str(tensors.told_card(entry.path).get("corpus", "damaged")) for entry in held)
     named = ", ".join(f"{corpus} {count}" for corpus, count in sorted(corpora.items()))
     console.result(
         f"store: {len(held)} detectors{f' ({named})' if named else ''}, {megabytes(held)} "

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache.detector_store import Store
+from cache.weights.detector_store import Store
 from stages import params
 
 BELOW_DVC = Path(".dvc/facespan/detectors")

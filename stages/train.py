@@ -13,9 +13,12 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from cache import detections, detector_store, files, tables, weights
-from cache.detector_store import Store
+from cache import files
 from cache.errors import InputError
+from cache.tables import detections, schema
+from cache.weights import detector_store
+from cache.weights import tensors as weights
+from cache.weights.detector_store import Store
 from pipeline.training import memory as footprint
 from pipeline.training.fold import EpochLosses, FoldParameters, train_gathered
 from pipeline.training.folds import Fold, everyone, leave_one_subject_out
@@ -268,7 +271,7 @@ def write_curves(path: Path, jobs: Sequence[Job]) -> None:
         for job in jobs
         for row in weights.read_card(job.path)["curve"]
     ]
-    tables.write_csv(path, ("fold", *EpochLosses._fields), rows)
+    schema.write_csv(path, ("fold", *EpochLosses._fields), rows)
 
 
 if __name__ == "__main__":

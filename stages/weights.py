@@ -16,9 +16,11 @@ import torch
 import typer
 from torch import Tensor
 
-from cache import files, labelled_images, tables
+from cache import files
 from cache.errors import InputError
-from cache.labelled_arrays import TEST, TRAIN, VALIDATION, LabelledImages
+from cache.labelled import layouts as labelled_images
+from cache.labelled.arrays import TEST, TRAIN, VALIDATION, LabelledImages
+from cache.tables import schema
 from pipeline.encoder import checkpoints, probing, resnet
 from pipeline.encoder.augmentation import ImageAugmentParameters
 from pipeline.encoder.labelled_images import Faces
@@ -89,9 +91,9 @@ def train_encoder(
     # Half the bytes; the rounding is far below what another seed would change.
     state = {key: value.half() for key, value in without_classifier(trained.state).items()}
     encoders.write(output, name, state, trained.preprocessing, card)
-    tables.write_csv(place / "curves.csv", Epoch._fields, trained.curve)
+    schema.write_csv(place / "curves.csv", Epoch._fields, trained.curve)
     rows = [[found.classes[row], *table[row].tolist()] for row in range(len(table))]
-    tables.write_csv(place / "confusion.csv", ("class", *found.classes), rows)
+    schema.write_csv(place / "confusion.csv", ("class", *found.classes), rows)
     counts = found.counts()
     console.result(
         f"weights pretrain: {len(trained.curve)} epochs on {counts['train']} images, {100 * accuracy:.1f} % of "

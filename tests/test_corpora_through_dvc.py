@@ -19,8 +19,9 @@ import yaml
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 
-from cache import manifest, videos
 from cache.corpora import casme3, casme3_emotions, samm_lv
+from cache.shards import manifest
+from cache.tables import videos
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("cache", "configs", "pipeline", "stages", "dvc.yaml", ".dvcignore")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cache.audit import AuditRow
+from cache.tables.audit import AuditRow
 
 KINDS = ("macro", "micro")
 Kind = Literal["macro", "micro"]

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import audit
-from cache.audit import EXPRESSION_OF_FAILED, OF_FAILED, AuditRow
 from cache.corpora import footage, positions
 from cache.corpora.annotations import Annotation, Labels, note
 from cache.corpora.footage import Desk
 from cache.corpora.problems import Said
 from cache.errors import InputError
-from cache.expressions import Expression
-from cache.videos import Video
+from cache.tables import audit
+from cache.tables.audit import EXPRESSION_OF_FAILED, OF_FAILED, AuditRow
+from cache.tables.expressions import Expression
+from cache.tables.videos import Video
 
 Tables = tuple[list[Video], list[Expression], list[AuditRow]]
 

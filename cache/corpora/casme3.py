@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from cache import workbooks
-from cache.audit import AuditRow
-from cache.corpora import assembly, casme3_emotions, cells, repairs
+from cache.corpora import assembly, casme3_emotions, cells, repairs, workbooks
 from cache.corpora.annotations import Annotation, CorpusFacts, Labels
 from cache.corpora.assembly import Place, Tables
 from cache.corpora.casme3_emotions import subject_and_video
 from cache.corpora.cells import Line
 from cache.corpora.footage import Desk, is_video
 from cache.corpora.problems import Problems, Said
+from cache.corpora.workbooks import Sheet
 from cache.errors import InputError
-from cache.workbooks import Sheet
+from cache.tables.audit import AuditRow
 
 SHEET = "AU+Emotion"
 COLUMNS = ("Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Expression type", "Objective class")

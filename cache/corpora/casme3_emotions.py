@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cache import workbooks
-from cache.audit import AuditRow
-from cache.corpora import cells
+from cache.corpora import cells, workbooks
 from cache.corpora.annotations import Annotation, CorpusFacts, Number, note
 from cache.corpora.cells import Line
 from cache.corpora.problems import Problems, Said
+from cache.tables.audit import AuditRow
 
 SHEET = "Sheet1"
 COLUMNS = ("sub", "seq", "onset", "apex", "offset", "emotion")

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cache import workbooks
-from cache.audit import AuditRow
+from cache.corpora import workbooks
 from cache.corpora.annotations import KINDS, NO_APEX, CorpusFacts, Kind, Number
 from cache.corpora.problems import Problems
-from cache.workbooks import Cell, Row, Sheet
+from cache.corpora.workbooks import Cell, Row, Sheet
+from cache.tables.audit import AuditRow
 
 _KIND = re.compile(r"(macro|micro)(-expression)?( - \d(/\d)?)?", re.IGNORECASE)
 BLANK = ("", "none", "n/a", "nan", "/", "\\", "-")

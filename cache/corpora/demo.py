@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cache import files, tables
+from cache import files
 from cache.errors import InputError
+from cache.tables import schema
 
 FORMAT = 1
 COLUMNS = ("subject", "video", "onset", "apex", "offset", "emotion")
@@ -157,7 +158,7 @@ def write_stills(root: Path, stills: Iterable[tuple[str, str, npt.NDArray[np.uin
         with files.write_atomically(path) as temporary:
             temporary.write_bytes(encoded.tobytes())
         rows.append((path.relative_to(root).as_posix(), label, subject))
-    tables.write_csv(root / STILLS, ("path", "label", "subject"), rows)
+    schema.write_csv(root / STILLS, ("path", "label", "subject"), rows)
     return len(rows)
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import image_files, image_folders, images, video_files
-from cache.audit import VIDEO_FAILED, AuditRow
 from cache.corpora import sources
 from cache.corpora.annotations import CorpusFacts
 from cache.corpora.problems import Problems, Said
 from cache.errors import InputError
 from cache.files import sha256_of
+from cache.media import image_files, image_folders, images, video_files
+from cache.tables.audit import VIDEO_FAILED, AuditRow
+from cache.tables.videos import Video
 from cache.troubles import alone
-from cache.videos import Video
 
 FIRST_LABEL = 1
 # 29.97 is told as 30; 25 is not.

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cache.audit import AuditRow
 from cache.corpora.annotations import Annotation, note
 from cache.corpora.footage import Desk, Footage
 from cache.corpora.problems import Said
-from cache.expressions import NO_APEX, Expression
-from cache.videos import Video
+from cache.tables.audit import AuditRow
+from cache.tables.expressions import NO_APEX, Expression
+from cache.tables.videos import Video
 
 
 def expressions(annotations: Iterable[Annotation], footage: Mapping[str, Footage], desk: Desk) -> list[Expression]:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cache.audit import AuditRow
 from cache.corpora.annotations import NO_APEX, Annotation, CorpusFacts, Labels, Number, Rules, differences, note
+from cache.tables.audit import AuditRow
 
 FRAMES_AFTER = 20
 

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cache import workbooks
-from cache.audit import AuditRow
-from cache.corpora import assembly, cells, repairs
+from cache.corpora import assembly, cells, repairs, workbooks
 from cache.corpora.annotations import Annotation, CorpusFacts, Kind, Labels
 from cache.corpora.assembly import Place, Tables
 from cache.corpora.cells import Line
 from cache.corpora.footage import Desk, is_video
 from cache.corpora.problems import Problems, Said
+from cache.corpora.workbooks import Sheet
 from cache.errors import InputError
-from cache.workbooks import Sheet
+from cache.tables.audit import AuditRow
 
 COLUMNS = (
     "Subject",

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import image_files, image_folders, openface, video_files
-from cache.audit import AuditRow
 from cache.errors import InputError
 from cache.files import sha256_of
-from cache.videos import SOURCES, Video
+from cache.media import image_files, image_folders, video_files
+from cache.openface import output as openface
+from cache.tables.audit import AuditRow
+from cache.tables.videos import SOURCES, Video
 
 
 @dataclass(frozen=True)

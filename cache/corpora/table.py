@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import tables
-from cache.audit import EXPRESSION_OF_FAILED, OF_FAILED, VIDEO_FAILED, AuditRow
 from cache.corpora import sources
 from cache.corpora.annotations import Annotation, Labels
 from cache.corpora.sources import Source
 from cache.corpora.table_rows import OPTIONAL, REQUIRED, LabelRow, parse
 from cache.errors import InputError
-from cache.expressions import NO_APEX, Expression
 from cache.files import check_video_id
+from cache.tables import schema
+from cache.tables.audit import EXPRESSION_OF_FAILED, OF_FAILED, VIDEO_FAILED, AuditRow
+from cache.tables.expressions import NO_APEX, Expression
+from cache.tables.videos import Video
 from cache.troubles import alone
-from cache.videos import Video
 
 # A wrong column makes every row wrong: the first problems show it.
 MOST_PROBLEMS = 20
@@ -103,7 +103,7 @@ def _parse(labels: Path, facts: TableFacts) -> tuple[list[LabelRow], list[str]]:
     if facts.first_frame not in (0, 1):
         raise InputError(f"first_frame is {facts.first_frame}; expected 0 or 1, the number of a video's first frame.")
     emotions = facts.emotions if isinstance(facts.emotions, Mapping) else {name: name for name in facts.emotions}
-    return parse(tables.read_csv(labels, REQUIRED, OPTIONAL), emotions)
+    return parse(schema.read_csv(labels, REQUIRED, OPTIONAL), emotions)
 
 
 def _annotation(row: LabelRow) -> Annotation:
@@ -144,7 +144,7 @@ def _unpaired(
         annotated.setdefault(row.video, row.row)
     for video, row_number in annotated.items():
         if video not in paths:
-            problems.append(f"row {row_number}: no file for video '{video}'{tables.nearest(video, paths)}: add it")
+            problems.append(f"row {row_number}: no file for video '{video}'{schema.nearest(video, paths)}: add it")
     if is_complete:
         problems += [
             f"{path} has no row in {labels.name}: add a row with subject, video {video}, and empty onset, offset and "

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from cache.corpora.annotations import Kind
 from cache.errors import InputError
-from cache.expressions import KINDS
 from cache.files import check_video_id
-from cache.tables import nearest
+from cache.tables.expressions import KINDS
+from cache.tables.schema import nearest
 
 REQUIRED = ("subject", "video", "onset", "offset", "emotion")
 OPTIONAL = ("apex", "kind")

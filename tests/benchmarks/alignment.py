@@ -19,9 +19,10 @@ import cv2
 import numpy as np
 import typer
 
-from cache import frames, video_files
-from cache.aligned import AlignParameters
-from cache.videos import Video
+from cache.media import video_files
+from cache.shards import frames
+from cache.shards.aligned import AlignParameters
+from cache.tables.videos import Video
 from stages import align, aligners
 from stages.aligners import Job
 

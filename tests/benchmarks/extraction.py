@@ -22,8 +22,8 @@ import numpy as np
 import torch
 import typer
 
-from cache import features, frames, shards
-from cache.frames import Frame
+from cache.shards import features, frames, layout
+from cache.shards.frames import Frame
 from pipeline.encoder import resnet
 from pipeline.encoder.resnet import Encoder, Preprocessing
 from stages.feature_sources import LAYER, encode
@@ -85,7 +85,7 @@ def speed(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         count = memory_of or count
-        frames.write(folder / "frames.h5", images(count), shards.fingerprint({"benchmark": 1}), "benchmark")
+        frames.write(folder / "frames.h5", images(count), layout.fingerprint({"benchmark": 1}), "benchmark")
         if memory_of:
             end_to_end(network, folder)
             print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

@@ -22,11 +22,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from cache import expressions, features, manifest, videos
 from cache.columns import FrameColumns
-from cache.expressions import NO_APEX, Expression
-from cache.manifest import Manifest, ShardEntry
-from cache.videos import Video
+from cache.shards import features, manifest
+from cache.shards.manifest import Manifest, ShardEntry
+from cache.tables import expressions, videos
+from cache.tables.expressions import NO_APEX, Expression
+from cache.tables.videos import Video
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 512

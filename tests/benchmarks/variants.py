@@ -27,7 +27,9 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from cache import detections, files, manifest
+from cache import files
+from cache.shards import manifest
+from cache.tables import detections
 from pipeline.detectors import decoding
 from pipeline.detectors.decoding import DetectParameters
 from pipeline.detectors.fedn.network import Detector

@@ -14,12 +14,12 @@ import openpyxl
 import pytest
 import yaml
 
-from cache import audit
-from cache.audit import AuditRow
 from cache.corpora import casme2
 from cache.corpora.annotations import Expected, Labels
 from cache.corpora.casme2 import Facts
 from cache.errors import InputError
+from cache.tables import audit
+from cache.tables.audit import AuditRow
 from stages import params
 
 ROOT = Path(__file__).resolve().parents[2]

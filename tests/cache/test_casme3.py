@@ -15,11 +15,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from cache import expressions as expression_table
 from cache.corpora import casme3
 from cache.corpora.annotations import Expected, Labels
 from cache.corpora.casme3 import Facts
 from cache.errors import InputError
+from cache.tables import expressions as expression_table
 from stages import app, params
 
 ROOT = Path(__file__).resolve().parents[2]

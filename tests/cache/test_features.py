@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cache import features, frames, manifest
 from cache.columns import FrameColumns
 from cache.errors import InputError, ShardError, StaleShardError
-from cache.frames import Frame
+from cache.shards import features, frames, manifest
+from cache.shards.frames import Frame
 
 ROOT = Path(__file__).resolve().parents[2]
 

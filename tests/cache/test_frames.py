@@ -20,9 +20,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cache import files, frames, manifest
+from cache import files
 from cache.errors import InputError, ShardError, StaleShardError
-from cache.frames import Frame
+from cache.shards import frames, manifest
+from cache.shards.frames import Frame
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cache import image_folders
 from cache.errors import InputError
+from cache.media import image_folders
 
 
 def write_image(path: Path, value: int = 120, size: int = 32) -> None:

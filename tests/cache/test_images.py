@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cache import images
 from cache.errors import InputError
+from cache.media import images
 
 FORMATS = pytest.mark.parametrize("quality", [None, 95, 30])
 

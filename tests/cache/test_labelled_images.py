@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cache import labelled_images
 from cache.errors import InputError
-from cache.image_sets import RUNS_AHEAD
-from cache.labelled_arrays import TEST, TRAIN, VALIDATION, LabelledImages
+from cache.labelled import layouts as labelled_images
+from cache.labelled.arrays import TEST, TRAIN, VALIDATION, LabelledImages
+from cache.labelled.sets import RUNS_AHEAD
 
 VOTE_NAMES = (
     "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",

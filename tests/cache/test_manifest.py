@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cache import manifest
 from cache.errors import InputError, ShardError
-from cache.manifest import Difference, Manifest, ShardEntry
+from cache.shards import manifest
+from cache.shards.manifest import Difference, Manifest, ShardEntry
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cache import openface, video_files
 from cache.errors import InputError
+from cache.media import video_files
+from cache.openface import output as openface
 
 HEADER = ["frame", "face_id", "timestamp", "confidence", "success"]
 

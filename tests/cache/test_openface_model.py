@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cache import openface_model, openface_rows
 from cache.errors import InputError
-from cache.openface_model import MEAN_SHAPE
+from cache.openface import model as openface_model
+from cache.openface import rows as openface_rows
+from cache.openface.model import MEAN_SHAPE
 
 
 def write_model(folder: Path, numbers: int = 204, header: str = "204\n1\n6\n") -> Path:

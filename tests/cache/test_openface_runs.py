@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cache.errors import InputError
-from cache.openface_runs import Command, Runs, own_workspace
+from cache.openface.runs import Command, Runs, own_workspace
 
 # Says when it begins, waits for the file `go` beside it, says when it ends.
 SCRIPT = """#!/bin/sh

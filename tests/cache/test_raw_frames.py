@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cache import raw_frames
 from cache.errors import InputError
-from cache.videos import Video
+from cache.media import raw_frames
+from cache.tables.videos import Video
 
 
 def describe(path: str, source: str, frame_step: int, first_label: int) -> Video:

@@ -15,11 +15,12 @@ import h5py
 import numpy as np
 import pytest
 
-from cache import files, shards
+from cache import files
 from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError, StaleShardError
-from cache.shards import COLUMN_DATASETS, Layout
-from cache.untrusted import UntrustedShard
+from cache.shards import layout as shards
+from cache.shards.layout import COLUMN_DATASETS, Layout
+from cache.shards.untrusted import UntrustedShard
 
 LAYOUT = Layout("test", COLUMN_DATASETS, MappingProxyType({"note": str}), "make again")
 KEY = "k" * 64

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cache import audit, detections, expressions, tables, videos
-from cache.audit import AuditRow
-from cache.detections import Detection
 from cache.errors import InputError
-from cache.expressions import Expression
-from cache.videos import Video
+from cache.tables import audit, detections, expressions, schema, videos
+from cache.tables.audit import AuditRow
+from cache.tables.detections import Detection
+from cache.tables.expressions import Expression
+from cache.tables.videos import Video
 
 VIDEO = Video("a1", "s1", "videos/a1.mp4", "video", 90, 30.0, 0, 640, 480, "ab" * 32)
 EXPRESSION = Expression("a1", "s1", 10, 25, 12, "macro", "positive", 2)
@@ -81,7 +81,7 @@ def test_a_table_that_claims_too_many_rows_is_refused_before_it_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expressions.write(tmp_path / "t.parquet", [EXPRESSION] * 3)
-    monkeypatch.setattr(tables, "MAX_ROWS", 2)
+    monkeypatch.setattr(schema, "MAX_ROWS", 2)
     with pytest.raises(InputError, match="claims 3 rows; at most 2"):
         expressions.read(tmp_path / "t.parquet")
 
@@ -194,12 +194,12 @@ def test_an_audit_without_rows_is_a_header(tmp_path: Path) -> None:
 def test_a_csv_of_another_shape_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(InputError, match=message):
-        tables.read_csv(tmp_path / "t.csv", ["video", "onset"])
+        schema.read_csv(tmp_path / "t.csv", ["video", "onset"])
 
 
 def test_a_csv_from_a_spreadsheet_is_read_with_its_row_numbers(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbf video , onset,mood\r\n a ,1,x\r\n,,\r\nb, 2 ,y\r\n")
-    assert tables.read_csv(tmp_path / "t.csv", ["video", "onset"], ["apex"]) == [
+    assert schema.read_csv(tmp_path / "t.csv", ["video", "onset"], ["apex"]) == [
         (2, {"video": "a", "onset": "1", "apex": ""}),
         (4, {"video": "b", "onset": "2", "apex": ""}),
     ]

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cache import video_files
 from cache.errors import InputError
+from cache.media import video_files
 
 SIZE = (64, 48)
 

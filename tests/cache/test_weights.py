@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from cache import weights
 from cache.errors import InputError
+from cache.weights import tensors as weights
 
 TENSORS: weights.Tensors = {"b": np.arange(6, dtype=np.float16).reshape(2, 3), "a": np.ones(2, np.float32)}
 CARD = {"name": "mine", "classes": ["anger", "joy"], "accuracy": 0.5}

@@ -10,7 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from cache import workbooks
+from cache.corpora import workbooks
 from cache.errors import InputError
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cache import openface_landmarks, openface_model, raw_frames
-from cache.videos import Video
+from cache.media import raw_frames
+from cache.openface import landmarks as openface_landmarks
+from cache.openface import model as openface_model
+from cache.tables.videos import Video
 from pipeline.alignment import similarity
 
 Points = NDArray[np.float64]

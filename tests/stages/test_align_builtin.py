@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 import yaml
 
-from cache import face_models, frames, manifest, openface_landmarks, openface_model, raw_frames
 from cache.errors import InputError
-from cache.videos import Video
+from cache.media import raw_frames
+from cache.openface import landmarks as openface_landmarks
+from cache.openface import model as openface_model
+from cache.shards import frames, manifest
+from cache.tables.videos import Video
+from cache.weights import face_networks
 from pipeline.alignment import similarity
 from pipeline.alignment import tracks as face_tracks
 from pipeline.alignment.networks import FaceNetworks
@@ -29,7 +33,7 @@ EYES = (slice(36, 42), slice(42, 48))
 def networks() -> FaceNetworks:
     """Return the networks; skip where the optional packages are not installed."""
     try:
-        return FaceNetworks(*face_models.read())
+        return FaceNetworks(*face_networks.read())
     except InputError as problem:
         pytest.skip(str(problem))
 
@@ -78,7 +82,7 @@ def test_a_corpus_without_faces_is_black_and_marked(networks: FaceNetworks, begi
         assert shard.decode(0, 2).max() == 0
     run = manifest.read(here / "data/frames").run["builtin"]
     assert run["library"].startswith("ai-edge-litert ")
-    assert run["weights_sha256"] == face_models.DIGESTS
+    assert run["weights_sha256"] == face_networks.DIGESTS
 
 
 def test_without_the_optional_packages_it_says_what_to_install(
@@ -90,7 +94,7 @@ def test_without_the_optional_packages_it_says_what_to_install(
     def version(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(face_models.importlib.metadata, "version", version)
+    monkeypatch.setattr(face_networks.importlib.metadata, "version", version)
     told = stage("align")
     assert told.code == 4
     assert "pip install --editable '.[align]'" in told.err
@@ -98,9 +102,9 @@ def test_without_the_optional_packages_it_says_what_to_install(
 
 
 def test_other_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / face_models.DETECTOR).write_bytes(b"another network")
-    listed = [SimpleNamespace(name=face_models.DETECTOR, locate=lambda: tmp_path / face_models.DETECTOR)]
-    monkeypatch.setattr(face_models.importlib.metadata, "version", lambda name: "2.0")
-    monkeypatch.setattr(face_models.importlib.metadata, "files", lambda name: listed)
+    (tmp_path / face_networks.DETECTOR).write_bytes(b"another network")
+    listed = [SimpleNamespace(name=face_networks.DETECTOR, locate=lambda: tmp_path / face_networks.DETECTOR)]
+    monkeypatch.setattr(face_networks.importlib.metadata, "version", lambda name: "2.0")
+    monkeypatch.setattr(face_networks.importlib.metadata, "files", lambda name: listed)
     with pytest.raises(InputError, match="expected 3bc182eb"):
-        face_models.read()
+        face_networks.read()

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import yaml
 
-from cache import frames, manifest
-from cache.openface_model import MEAN_SHAPE
+from cache.openface.model import MEAN_SHAPE
+from cache.shards import frames, manifest
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import yaml
 
-from cache import frames, manifest, videos
+from cache.shards import frames, manifest
+from cache.tables import videos
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cache.video_files import VideoFacts
+from cache.media.video_files import VideoFacts
 from stages.command import ExitCode
 
 Run = Callable[..., Any]
@@ -106,7 +106,7 @@ def test_a_folder_that_cannot_be_made_is_named(
     assert told.code == ExitCode.INPUT
     assert "error: data/frames could not be written (Permission denied)" in told.err
     with monkeypatch.context() as patched:
-        patched.setattr("cache.video_files.inspect", lambda *_: FACTS)
+        patched.setattr("cache.media.video_files.inspect", lambda *_: FACTS)
         told = stage("index")
     assert told.code == ExitCode.INPUT
     assert "error: data/videos.parquet could not be written (Permission denied)" in told.err

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import yaml
 
-from cache import features, manifest, weights
 from cache.columns import FrameColumns
-from cache.features import FeatureShard
-from cache.manifest import Manifest
+from cache.shards import features, manifest
+from cache.shards.features import FeatureShard
+from cache.shards.manifest import Manifest
+from cache.weights import tensors as weights
 from stages.command import ExitCode
 
 Run = Callable[..., Any]

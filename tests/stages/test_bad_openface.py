@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import yaml
 
-from cache import frames
+from cache.shards import frames
 from stages.command import ExitCode
 
 Run = Callable[..., Any]

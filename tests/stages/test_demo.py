@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cache import labelled_images
 from cache.files import sha256_of
+from cache.labelled import layouts as labelled_images
 from stages import demo, params
 from stages.params import ParameterError
 

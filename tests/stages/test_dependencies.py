@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cache import features, manifest, weights
+from cache.shards import features, manifest
+from cache.weights import tensors as weights
 from pipeline.encoder import resnet
 from pipeline.encoder.resnet import Preprocessing
 from stages import encoders

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cache import features, manifest
+from cache.shards import features, manifest
 from stages.command import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]

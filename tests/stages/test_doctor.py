@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 import torch
 
-from cache import face_models
 from cache.errors import InputError
+from cache.weights import face_networks
 from stages import doctor
 
 
@@ -27,7 +27,7 @@ def test_an_aligner_that_is_not_there_is_said_to_be_absent(
     def absent() -> tuple[bytes, bytes]:
         raise InputError("needs a package") from PackageNotFoundError()
 
-    monkeypatch.setattr(face_models, "read", absent)
+    monkeypatch.setattr(face_networks, "read", absent)
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("OPENFACE", raising=False)
     doctor.main(as_json=False)

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import yaml
 
-from cache import face_models, manifest, video_files
 from cache.errors import InputError
+from cache.media import video_files
+from cache.shards import manifest
+from cache.weights import face_networks
 from stages.command import ExitCode
 
 Run = Callable[..., Any]
@@ -28,7 +30,7 @@ METHODS = "set align.method to builtin, openface or openface-landmarks"
 def networks() -> None:
     """Skip where the optional packages are not installed."""
     try:
-        face_models.read()
+        face_networks.read()
     except InputError as problem:
         pytest.skip(str(problem))
 
@@ -40,7 +42,7 @@ def absent(monkeypatch: pytest.MonkeyPatch) -> None:
     def read() -> tuple[bytes, bytes]:
         raise InputError("needs a package that is not installed")
 
-    monkeypatch.setattr(face_models, "read", read)
+    monkeypatch.setattr(face_networks, "read", read)
 
 
 def describe(source: str = "video", **align: object) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cache import features, manifest
+from cache.shards import features, manifest
 from stages.command import ExitCode
 from tests.stages.conftest import FRAMES, Told
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cache import detections, features, frames, manifest
+from cache.shards import features, frames, manifest
+from cache.tables import detections
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]

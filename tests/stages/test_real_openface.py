@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
-from cache import detections, features, frames, videos
+from cache.shards import features, frames
+from cache.tables import detections, videos
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., Any]

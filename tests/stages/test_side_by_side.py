@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cache import manifest
+from cache.shards import manifest
 from stages.command import ExitCode
 
 Run = Callable[..., Any]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cache import features, weights
+from cache.shards import features
+from cache.weights import tensors
 from stages import memory
 from stages.command import ExitCode
 
@@ -27,8 +28,8 @@ def test_a_wrong_output_costs_nobody_a_file(begin: Begin, stage: Run) -> None:
     begin("extract")
     folder = Path("configs/weights")
     folder.mkdir(exist_ok=True)
-    weights.write(folder / "affectnet.safetensors", {"x": np.zeros(1, np.float32)}, {"name": "affectnet"})
-    weights.write(folder / "all.safetensors", {"x": np.ones(1, np.float32)}, {"name": "an encoder named as a fold"})
+    tensors.write(folder / "affectnet.safetensors", {"x": np.zeros(1, np.float32)}, {"name": "affectnet"})
+    tensors.write(folder / "all.safetensors", {"x": np.ones(1, np.float32)}, {"name": "an encoder named as a fold"})
     before = contents(folder)
     told = stage("train", extra=("--output", str(folder)))
     assert told.code == ExitCode.INPUT

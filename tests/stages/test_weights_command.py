@@ -15,7 +15,7 @@ from safetensors.numpy import save
 from torchvision.models import resnet18, resnet50
 from typer.testing import CliRunner, Result
 
-from cache import weights
+from cache.weights import tensors as weights
 from pipeline.encoder import resnet
 from stages import app
 

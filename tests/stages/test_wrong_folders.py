@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cache import manifest
+from cache.shards import manifest
 from stages.command import ExitCode
 
 Run = Callable[..., Any]

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from cache import audit, expressions, videos
 from cache.corpora import table
 from cache.corpora.table import TableFacts
 from cache.errors import InputError
+from cache.tables import audit, expressions, videos
 
 FACTS = TableFacts(
     labels="labels.csv",

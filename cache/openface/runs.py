@@ -1,7 +1,7 @@
 """Runs a user's OpenFace over the videos of a corpus, several at once, each into an output folder of its own.
 
 OpenFace exits with 0 when it wrote nothing, and two inputs with one stem overwrite each other: what counts is what
-`cache.openface` finds in the folder, and no folder is ever used twice.
+`cache.openface.output` finds in the folder, and no folder is ever used twice.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cache import openface, openface_rows
 from cache.errors import InputError
 from cache.files import claim, sha256_of
+from cache.openface import output as openface
+from cache.openface import rows as openface_rows
 
 FLAGS = ("-simalign", "-simsize", str(openface.SIZE), "-nomask", "-2Dfp", "-pdmparams")
 OUTPUT, LOG = "output", "said.txt"

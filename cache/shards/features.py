@@ -9,12 +9,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import shards
 from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError
-from cache.manifest import ShardEntry, is_whole
-from cache.shards import COLUMN_DATASETS, Layout
-from cache.untrusted import MAXIMUM_LOADED_BYTES, UntrustedShard
+from cache.shards import layout
+from cache.shards.layout import COLUMN_DATASETS, Layout
+from cache.shards.manifest import ShardEntry, is_whole
+from cache.shards.untrusted import MAXIMUM_LOADED_BYTES, UntrustedShard
 
 # Averages of what a rectifier lets through.
 NOT_NEGATIVE_LAYERS = frozenset({"avgpool"})
@@ -71,9 +71,9 @@ def write(path: Path, features: NDArray[np.float16], columns: FrameColumns, key:
         fault = f"the features take {features.nbytes} bytes, expected at most {MAXIMUM_LOADED_BYTES}"
     if fault is not None:
         raise InputError(f"{path} cannot hold these features: {fault}. Look at the aligned frames and the encoder.")
-    found = {**shards.contents_of(columns), "features": shards.content_of(features, "<f2")}
+    found = {**layout.contents_of(columns), "features": layout.content_of(features, "<f2")}
     contents = {name: found[name] for name in LAYOUT.datasets}
-    shards.write(path, LAYOUT, {"key": key, "layer": layer}, contents)
+    layout.write(path, LAYOUT, {"key": key, "layer": layer}, contents)
 
 
 def read(path: Path, key: str | None = None, sha256: str | None = None) -> FeatureShard:
@@ -130,7 +130,7 @@ def feature_key(
         image_size: side of the image the encoder sees, in pixels.
         code_version: raised when the code gives other features from the same fields.
     """
-    return shards.fingerprint(
+    return layout.fingerprint(
         {
             "frames_digest": frames_digest,
             "encoder_digest": encoder_digest,

@@ -13,13 +13,14 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import files, shards
+from cache import files
 from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError
-from cache.images import MAXIMUM_SIDE, decode_image, encode_image, image_size
-from cache.manifest import ShardEntry, is_whole
-from cache.shards import COLUMN_DATASETS, Attribute, Content, Layout
-from cache.untrusted import UntrustedShard
+from cache.media.images import MAXIMUM_SIDE, decode_image, encode_image, image_size
+from cache.shards import layout
+from cache.shards.layout import COLUMN_DATASETS, Attribute, Content, Layout
+from cache.shards.manifest import ShardEntry, is_whole
+from cache.shards.untrusted import UntrustedShard
 
 __all__ = ["Frame", "Frames", "decode_image", "encode_image", "image_size", "is_current", "join", "open", "write"]
 
@@ -72,8 +73,8 @@ def write(path: Path, frames: Iterable[Frame], key: str, source: str) -> int:
         with tempfile.TemporaryFile(dir=path.parent) as spool:
             columns, offsets, (height, width), bytes_digest = _collect(path, frames, spool)
             contents = {
-                "offsets": shards.content_of(offsets, "<i8"),
-                **shards.contents_of(columns),
+                "offsets": layout.content_of(offsets, "<i8"),
+                **layout.contents_of(columns),
                 "bytes": Content((int(offsets[-1]),), iter(lambda: spool.read(files.CHUNK_BYTES), b"")),
             }
             attributes: dict[str, Attribute] = {
@@ -83,7 +84,7 @@ def write(path: Path, frames: Iterable[Frame], key: str, source: str) -> int:
                 "image_height": height,
                 "image_width": width,
             }
-            shards.write(path, LAYOUT, attributes, contents)
+            layout.write(path, LAYOUT, attributes, contents)
     return len(columns)
 
 
@@ -217,7 +218,7 @@ def digest_of(bytes_digest: bytes, offsets: NDArray[np.int64], columns: FrameCol
     Args:
         bytes_digest: that of the images back to back.
     """
-    contents = {"offsets": shards.content_of(offsets, "<i8"), **shards.contents_of(columns)}
+    contents = {"offsets": layout.content_of(offsets, "<i8"), **layout.contents_of(columns)}
     digests = [hashlib.sha256(b"".join(content.pieces)).digest() for content in contents.values()]
     return hashlib.sha256(b"".join([*digests, bytes_digest])).hexdigest()
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cache.errors import InputError
 from cache.files import sha256_of
-from cache.image_files import decode
+from cache.media.image_files import decode
 
 T = TypeVar("T")
 Rows = NDArray[np.intp]

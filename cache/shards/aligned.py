@@ -10,10 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from cache import image_folders, openface, video_files
 from cache.errors import InputError
-from cache.frames import Frame, encode_image, join
-from cache.videos import Video
+from cache.media import image_folders, video_files
+from cache.openface import output as openface
+from cache.shards.frames import Frame, encode_image, join
+from cache.tables.videos import Video
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import image_files, image_folders, video_files
-from cache.videos import Video
+from cache.media import image_files, image_folders, video_files
+from cache.tables.videos import Video
 
 
 class RawFrame(NamedTuple):

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from cache import tables
 from cache.errors import InputError
+from cache.tables import schema
 
 NO_ROW = 0
 # The rules that say what a video that cannot be read took along: itself, and each of its expressions.
@@ -44,7 +44,7 @@ NAMES = tuple(field.name for field in fields(AuditRow))
 
 def write(path: Path, rows: Sequence[AuditRow]) -> None:
     """Write the audit as CSV, in the order given; none at all leaves a header."""
-    tables.write_csv(path, NAMES, ([getattr(row, name) for name in NAMES] for row in rows))
+    schema.write_csv(path, NAMES, ([getattr(row, name) for name in NAMES] for row in rows))
 
 
 def failures(rows: Iterable[AuditRow]) -> dict[str, str]:
@@ -59,7 +59,7 @@ def read(path: Path) -> list[AuditRow]:
         InputError: no such file, a column missing, or a row number that is none.
     """
     found = []
-    for line, cells in tables.read_csv(path, NAMES):
+    for line, cells in schema.read_csv(path, NAMES):
         if not cells["row"].isdecimal():
             raise InputError(f"{path}: row {line}: column 'row' holds '{cells['row']}', expected a number from 0.")
         texts = {name: cell for name, cell in cells.items() if name != "row"}

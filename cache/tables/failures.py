@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cache import tables
+from cache.tables import schema
 
 NAME = "failures.csv"
 COLUMNS = ("video", "error")
@@ -15,7 +15,7 @@ def write(folder: Path, failures: Mapping[str, str]) -> None:
     """Write the list, by video; none at all removes it."""
     path = folder / NAME
     if failures:
-        tables.write_csv(path, COLUMNS, sorted(failures.items()))
+        schema.write_csv(path, COLUMNS, sorted(failures.items()))
     else:
         path.unlink(missing_ok=True)
 
@@ -25,4 +25,4 @@ def read(folder: Path) -> dict[str, str]:
     path = folder / NAME
     if not path.is_file():
         return {}
-    return {cells["video"]: cells["error"] for _, cells in tables.read_csv(path, COLUMNS)}
+    return {cells["video"]: cells["error"] for _, cells in schema.read_csv(path, COLUMNS)}

@@ -9,13 +9,13 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
-from cache import tables
 from cache.errors import InputError
 from cache.files import check_video_ids
+from cache.tables import schema
 
 SOURCES = ("video", "images", "openface")
 
-SCHEMA = tables.schema(
+SCHEMA = schema.schema(
     video=pa.string(),
     subject=pa.string(),
     path=pa.string(),
@@ -64,7 +64,7 @@ def write(path: Path, videos: Sequence[Video]) -> None:
         InputError: a row or an id that `read` would refuse.
     """
     _check_ids(path, videos)
-    tables.write(path, SCHEMA, videos, _fault)
+    schema.write(path, SCHEMA, videos, _fault)
 
 
 def read(path: Path) -> list[Video]:
@@ -73,7 +73,7 @@ def read(path: Path) -> list[Video]:
     Raises:
         InputError: not this table, an impossible row, or two videos with one id (upper and lower case are one).
     """
-    found = tables.read(path, SCHEMA, Video, _fault)
+    found = schema.read(path, SCHEMA, Video, _fault)
     _check_ids(path, found)
     return found
 

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cache import tables
+from cache.tables import schema
 
 KINDS = ("macro", "micro")
 NO_APEX = -1
 NO_LABEL = -1
 
-SCHEMA = tables.schema(
+SCHEMA = schema.schema(
     video=pa.string(),
     subject=pa.string(),
     start=pa.int64(),
@@ -63,7 +63,7 @@ def write(path: Path, expressions: Sequence[Expression]) -> None:
     Raises:
         InputError: a row that `read` would refuse.
     """
-    tables.write(path, SCHEMA, expressions, _fault)
+    schema.write(path, SCHEMA, expressions, _fault)
 
 
 def read(path: Path) -> list[Expression]:
@@ -72,7 +72,7 @@ def read(path: Path) -> list[Expression]:
     Raises:
         InputError: not this table, or an impossible row.
     """
-    return tables.read(path, SCHEMA, Expression, _fault)
+    return schema.read(path, SCHEMA, Expression, _fault)
 
 
 def intervals(expressions: Iterable[Expression]) -> NDArray[np.int64]:

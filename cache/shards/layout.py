@@ -1,6 +1,6 @@
 """The layout of a shard (HDF5): the datasets and attributes of each kind, and how one is written.
 
-`docs/shard-format.md` states the format; `cache.untrusted` reads it.
+`docs/shard-format.md` states the format; `cache.shards.untrusted` reads it.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cache import tables
+from cache.tables import schema
 
 # What a detector that only spots calls everything.
 UNRECOGNISED = "expression"
 
-SCHEMA = tables.schema(
+SCHEMA = schema.schema(
     video=pa.string(),
     subject=pa.string(),
     start=pa.int64(),
@@ -52,7 +52,7 @@ def write(path: Path, detections: Sequence[Detection]) -> None:
     Raises:
         InputError: a row that `read` would refuse.
     """
-    tables.write(path, SCHEMA, detections, _fault)
+    schema.write(path, SCHEMA, detections, _fault)
 
 
 def read(path: Path) -> list[Detection]:
@@ -61,7 +61,7 @@ def read(path: Path) -> list[Detection]:
     Raises:
         InputError: not this table, or an impossible row.
     """
-    return tables.read(path, SCHEMA, Detection, _fault)
+    return schema.read(path, SCHEMA, Detection, _fault)
 
 
 def intervals(detections: Iterable[Detection]) -> NDArray[np.int64]:

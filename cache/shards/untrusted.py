@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from cache import files
 from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError, StaleShardError
-from cache.shards import COLUMN_DATASETS, COMMON_ATTRIBUTES, MAXIMUM_TEXT_BYTES, SHARD_FORMAT, Attribute, Layout
+from cache.shards.layout import COLUMN_DATASETS, COMMON_ATTRIBUTES, MAXIMUM_TEXT_BYTES, SHARD_FORMAT, Attribute, Layout
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # 38 hours of 512 features at 30 frames a second: a sparse file may declare, and seem to hold, any amount.

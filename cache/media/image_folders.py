@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import image_files
 from cache.columns import FrameColumns
 from cache.errors import InputError
+from cache.media import image_files
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cache import ferplus, label_tables
 from cache.errors import InputError
-from cache.image_files import SUFFIXES
-from cache.labelled_arrays import PARTS, TEST, VALIDATION, Entry, LabelledImages, load, put_aside
+from cache.labelled import ferplus
+from cache.labelled import labels as label_tables
+from cache.labelled.arrays import PARTS, TEST, VALIDATION, Entry, LabelledImages, load, put_aside
+from cache.media.image_files import SUFFIXES
 
 SPLITS = PARTS | {"valid": VALIDATION, "val": VALIDATION}
 RAFDB_CLASSES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")

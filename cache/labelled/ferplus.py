@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import label_tables
 from cache.errors import InputError
-from cache.image_sets import StoredImages
-from cache.labelled_arrays import TEST, TRAIN, VALIDATION, LabelledImages
+from cache.labelled import labels as label_tables
+from cache.labelled.arrays import TEST, TRAIN, VALIDATION, LabelledImages
+from cache.labelled.sets import StoredImages
 
 INDEX = "ferplus48_index.npz"
 PIXELS, VOTES = ("fer2013.csv", "icml_face_data.csv"), "fer2013new.csv"

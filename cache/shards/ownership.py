@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import failures, manifest
 from cache.errors import InputError, ShardError
-from cache.manifest import Manifest, ShardEntry
-from cache.shards import Layout
-from cache.untrusted import UntrustedShard
+from cache.shards import manifest
+from cache.shards.layout import Layout
+from cache.shards.manifest import Manifest, ShardEntry
+from cache.shards.untrusted import UntrustedShard
+from cache.tables import failures
 
 CORPUS = "corpus"  # in the manifest's facts of the run
 

@@ -13,12 +13,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cache import failures, files, manifest, ownership
+from cache import files
 from cache.errors import InputError, ShardError
-from cache.manifest import Manifest, ShardEntry
-from cache.ownership import CORPUS, ShardFolder
+from cache.shards import manifest, ownership
+from cache.shards.manifest import Manifest, ShardEntry
+from cache.shards.ownership import CORPUS, ShardFolder
+from cache.shards.untrusted import UntrustedShard
+from cache.tables import failures
 from cache.troubles import alone
-from cache.untrusted import UntrustedShard
 
 # In the manifest's facts of the run: the videos of the corpus that have no shard, and the entries of what lies in the
 # folder of earlier ones of these, so that it is known as ours for as long as it lies there.

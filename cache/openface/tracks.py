@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cache.columns import FrameColumns
 from cache.errors import InputError
-from cache.openface_rows import Rows
+from cache.openface.rows import Rows
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.errors import InputError
-from cache.tables import nearest
+from cache.tables.schema import nearest
 
 REQUIRED = ("frame", "timestamp", "confidence", "success")
 # 14 hours at 200 frames a second: a frame number beyond it is damage, and would be allocated.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.errors import InputError
-from cache.images import decode_image, measure
+from cache.media.images import decode_image, measure
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 # JPEG may leave a little noise in what was black.

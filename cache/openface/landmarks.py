@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import openface_rows, openface_tracks
 from cache.columns import FrameColumns
 from cache.errors import InputError
+from cache.openface import rows as openface_rows
+from cache.openface import tracks as openface_tracks
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import image_files, openface_rows, openface_tracks
 from cache.columns import FrameColumns
 from cache.errors import InputError
 from cache.files import sha256_of
-from cache.openface_tracks import Track
+from cache.media import image_files
+from cache.openface import rows as openface_rows
+from cache.openface import tracks as openface_tracks
+from cache.openface.tracks import Track
 
 SIZE = 224
 FLAGS = "-simalign -simsize 224 -nomask -format_aligned png"

@@ -1,0 +1,1 @@
+"""Labelled sets of face images, in the layouts in which they are published."""

@@ -1,0 +1,1 @@
+"""Tables in Parquet and CSV: videos, expressions, detections, the audit, failures."""
