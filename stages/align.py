@@ -17,8 +17,9 @@ from cache.shards.frames import Frame
 from cache.shards.ownership import ShardFolder
 from cache.tables import videos
 from cache.tables.videos import Video
-from stages import aligners, command, console, corpora, left_out, options, params, shard_folders
-from stages.aligners import Job, Prepared
+from stages.parts import aligners, left_out, shard_folders
+from stages.parts.aligners import Job, Prepared
+from stages.shell import command, console, corpora, options, params
 
 # Raised when the same source and parameters would give other frames on purpose, so shards are made again.
 ALIGN_VERSION = 1

@@ -12,7 +12,8 @@ from cache.shards.aligned import AlignParameters
 from pipeline.detectors.decoding import DetectParameters
 from pipeline.encoder.resnet import ExtractParameters
 from pipeline.scoring.figures import EvaluateParameters
-from stages import command, console, corpora, options, params, train_parameters
+from stages.parts import train_parameters
+from stages.shell import command, console, corpora, options, params
 
 KINDS = {
     "align": AlignParameters,

@@ -14,7 +14,7 @@ from cache.corpora import demo
 from cache.corpora.demo import Label
 from pipeline.synthetic import faces, performance
 from pipeline.synthetic.performance import Performance, PerformanceParameters
-from stages import command, console, params, workers
+from stages.shell import command, console, params, workers
 
 STILLS_OF_EACH = 4
 

@@ -19,7 +19,8 @@ from pipeline.detectors import decoding
 from pipeline.detectors.decoding import DetectParameters
 from pipeline.detectors.fedn.network import Detector, DetectorParameters
 from pipeline.windows.recordings import Recording
-from stages import command, console, corpora, devices, options, params, recordings
+from stages.parts import recordings
+from stages.shell import command, console, corpora, devices, options, params
 
 # What a detector's card says of it; `stages.train` writes it.
 FACTS = ("corpus", "fold", "classes", "emotions", "input_width", "encoder", "parameters")

@@ -24,7 +24,8 @@ from pipeline.scoring.matching import pool
 from pipeline.scoring.recognition import Figures
 from pipeline.scoring.results import VideoResult
 from pipeline.scoring.thresholds import SPOTTING_IOU
-from stages import command, console, corpora, left_out, options, params
+from stages.parts import left_out
+from stages.shell import command, console, corpora, options, params
 
 
 def main(

@@ -12,8 +12,9 @@ from cache.shards import features, frames, manifest, upkeep
 from cache.shards.manifest import Manifest
 from cache.shards.ownership import ShardFolder
 from pipeline.encoder.resnet import ExtractParameters
-from stages import command, console, corpora, devices, options, params, shard_folders
-from stages.feature_sources import Encoded, Imported, Source
+from stages.parts import shard_folders
+from stages.parts.feature_sources import Encoded, Imported, Source
+from stages.shell import command, console, corpora, devices, options, params
 
 
 def main(

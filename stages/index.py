@@ -16,7 +16,7 @@ from cache.tables import audit, expressions, failures, videos
 from cache.tables.audit import AuditRow
 from cache.tables.expressions import Expression
 from cache.tables.videos import Video
-from stages import command, console, corpora, options, params
+from stages.shell import command, console, corpora, options, params
 
 Tables = tuple[list[Video], list[Expression], list[AuditRow]]
 READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Tables]]] = {

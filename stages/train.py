@@ -23,22 +23,10 @@ from pipeline.training import memory as footprint
 from pipeline.training.fold import EpochLosses, FoldParameters, train_gathered
 from pipeline.training.folds import Fold, everyone, leave_one_subject_out
 from pipeline.windows.recordings import Corpus, on_device
-from stages import (
-    command,
-    console,
-    corpora,
-    devices,
-    memory,
-    options,
-    params,
-    recordings,
-    shared_corpus,
-    stored_detectors,
-    train_parameters,
-    workers,
-)
-from stages.recordings import Listing
-from stages.shared_corpus import SharedCorpus
+from stages.parts import recordings, shared_corpus, stored_detectors, train_parameters
+from stages.parts.recordings import Listing
+from stages.parts.shared_corpus import SharedCorpus
+from stages.shell import command, console, corpora, devices, memory, options, params, workers
 
 # Raised when the same parameters and data would give other weights on purpose, so kept detectors are made again.
 TRAINING_VERSION = 2

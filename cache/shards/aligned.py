@@ -22,7 +22,7 @@ class AlignParameters:
     """How faces are aligned, or taken over when they are.
 
     Attributes:
-        method: a name in `stages.aligners.METHODS`.
+        method: a name in `stages.parts.aligners.METHODS`.
         face: of several that were followed, `largest` or a number: OpenFace's face_id, or the tracks of `builtin` from
             0 in the order in which they begin.
         quality: of the JPEG that a decoded frame becomes, 1 to 100. Images that lie on disk are stored as they came.

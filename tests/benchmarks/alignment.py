@@ -23,8 +23,9 @@ from cache.media import video_files
 from cache.shards import frames
 from cache.shards.aligned import AlignParameters
 from cache.tables.videos import Video
-from stages import align, aligners
-from stages.aligners import Job
+from stages import align
+from stages.parts import aligners
+from stages.parts.aligners import Job
 
 ROUNDS, WIDTH, HEIGHT, IMAGES, RATE = 3, 640, 480, 2000, 30.0
 PARAMETERS = {"face": "largest", "quality": 95, "landmarks": None, "openface_folder": None, "openface_model": None}

@@ -26,7 +26,7 @@ from cache.shards import features, frames, layout
 from cache.shards.frames import Frame
 from pipeline.encoder import resnet
 from pipeline.encoder.resnet import Encoder, Preprocessing
-from stages.feature_sources import LAYER, encode
+from stages.parts.feature_sources import LAYER, encode
 
 BATCH, FRAMES_A_MINUTE, ROUNDS = 64, 1800, 5
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from stages import params
+from stages.shell import params
 
 
 def main(

@@ -39,7 +39,8 @@ from pipeline.scoring.results import VideoResult
 from pipeline.training.fold import PARTS, FoldParameters, train_fold
 from pipeline.training.folds import leave_groups_out
 from pipeline.windows.recordings import Recording
-from stages import corpora, params, recordings
+from stages.parts import recordings
+from stages.shell import corpora, params
 from stages.train import TRAINING_VERSION
 
 CORPUS = "demo"

@@ -20,7 +20,7 @@ from cache.corpora.casme2 import Facts
 from cache.errors import InputError
 from cache.tables import audit
 from cache.tables.audit import AuditRow
-from stages import params
+from stages.shell import params
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = "CAS(ME)^2code_final.xlsx"

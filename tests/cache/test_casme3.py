@@ -20,7 +20,8 @@ from cache.corpora.annotations import Expected, Labels
 from cache.corpora.casme3 import Facts
 from cache.errors import InputError
 from cache.tables import expressions as expression_table
-from stages import app, params
+from stages.commands import app
+from stages.shell import params
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = "cas(me)3_part_A_v2.xls"

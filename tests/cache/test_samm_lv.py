@@ -17,7 +17,7 @@ from cache.corpora import positions, samm_lv
 from cache.corpora.annotations import Expected
 from cache.corpora.samm_lv import COLUMNS, Facts
 from cache.errors import InputError
-from stages import params
+from stages.shell import params
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = "SAMM_LongVideos_V2_Release.xlsx"

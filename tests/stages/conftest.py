@@ -14,7 +14,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from stages import app
+from stages.commands import app
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 150

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cache.media.video_files import VideoFacts
-from stages.command import ExitCode
+from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]

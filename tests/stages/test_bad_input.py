@@ -17,7 +17,7 @@ from cache.shards import features, manifest
 from cache.shards.features import FeatureShard
 from cache.shards.manifest import Manifest
 from cache.weights import tensors as weights
-from stages.command import ExitCode
+from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]

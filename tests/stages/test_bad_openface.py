@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 from cache.shards import frames
-from stages.command import ExitCode
+from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]

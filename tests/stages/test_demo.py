@@ -8,8 +8,9 @@ import pytest
 
 from cache.files import sha256_of
 from cache.labelled import layouts as labelled_images
-from stages import demo, params
-from stages.params import ParameterError
+from stages import demo
+from stages.shell import params
+from stages.shell.params import ParameterError
 
 SECTION = """
 demo:

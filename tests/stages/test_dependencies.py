@@ -23,8 +23,8 @@ from cache.shards import features, manifest
 from cache.weights import tensors as weights
 from pipeline.encoder import resnet
 from pipeline.encoder.resnet import Preprocessing
-from stages import encoders
-from stages.command import ExitCode
+from stages.parts import encoders
+from stages.shell.command import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from cache.shards import features, manifest
-from stages.command import ExitCode
+from stages.shell.command import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., Any]

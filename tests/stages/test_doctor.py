@@ -10,7 +10,7 @@ import torch
 
 from cache.errors import InputError
 from cache.weights import face_networks
-from stages import doctor
+from stages.commands import doctor
 
 
 def test_the_facts_are_the_machines_own(capsys: pytest.CaptureFixture[str]) -> None:

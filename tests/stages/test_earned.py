@@ -17,7 +17,7 @@ from cache.errors import InputError
 from cache.media import video_files
 from cache.shards import manifest
 from cache.weights import face_networks
-from stages.command import ExitCode
+from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]

@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 import cv2
 import numpy as np
 
-from stages.command import ExitCode
+from stages.shell.command import ExitCode
 
 Begin = Callable[..., Path]
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cache.shards import features, manifest
-from stages.command import ExitCode
+from stages.shell.command import ExitCode
 from tests.stages.conftest import FRAMES, Told
 
 Run = Callable[..., Told]

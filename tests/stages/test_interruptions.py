@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from stages.command import INTERRUPTED, ExitCode
+from stages.shell.command import INTERRUPTED, ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 # A disk that holds on to a file, half on its way, once another is finished, and says so: the test may be late,

@@ -10,8 +10,8 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner
 
-from stages import labels
-from stages.command import ExitCode
+from stages.commands import labels
+from stages.shell.command import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 EMOTIONS = ["positive"] * 116 + ["surprise"] * 16 + ["negative"] * 105 + ["others"] * 63

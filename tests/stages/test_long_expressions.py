@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.training.fold import PARTS, FoldParameters
-from stages import params
+from stages.shell import params
 from tests.benchmarks.long_expressions import QUANTILES, lengths_of, record, taught_share
 
 ROOT = Path(__file__).resolve().parents[2]

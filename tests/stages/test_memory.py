@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import memory
+from stages.shell import memory
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 120

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stages.command import ExitCode
+from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
@@ -104,7 +104,7 @@ def test_the_check_before_dvc_looks_for_the_corpus_but_not_for_what_stages_make(
     assert facespan("check", "tiny", "--root", "data/demo/corpus").code == ExitCode.DONE
 
 
-@pytest.mark.parametrize("words", [("-m", "stages.app")])
+@pytest.mark.parametrize("words", [("-m", "stages.commands.app")])
 def test_the_app_as_a_module_is_the_command(words: tuple[str, ...]) -> None:
     def run(*more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([sys.executable, *words, *more], cwd=ROOT, capture_output=True, text=True, check=False)

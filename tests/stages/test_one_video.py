@@ -16,7 +16,7 @@ import pytest
 
 from cache.shards import manifest
 from pipeline.errors import DataError
-from stages.command import ExitCode
+from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
@@ -26,7 +26,7 @@ FEATURES = Path("data/features")
 BEFORE = {"align": "index", "extract": "align"}
 FOLDERS = {"align": FRAMES, "extract": FEATURES}
 # What a stage reads the frames of a video with.
-PLACES = {"align": "cache.media.video_files._retrieve", "extract": "stages.feature_sources._decoded"}
+PLACES = {"align": "cache.media.video_files._retrieve", "extract": "stages.parts.feature_sources._decoded"}
 NATIVE: dict[str, Callable[[], Exception]] = {
     "OSError": lambda: OSError(errno.EIO, os.strerror(errno.EIO)),
     "cv2.error": lambda: cv2.error("OpenCV(4.10.0) color.cpp:196: error: (-215:Assertion failed)\n!_src.empty()"),
@@ -74,7 +74,7 @@ def test_an_error_of_the_system_or_a_library_fails_one_video(
     found = failures(FOLDERS[name])
     assert list(found) == ["ben_1"]
     assert found["ben_1"].startswith(f"{kind}: ")
-    place = "cache/media/video_files.py:" if name == "align" else "stages/feature_sources.py:"
+    place = "cache/media/video_files.py:" if name == "align" else "stages/parts/feature_sources.py:"
     assert f" (at {place}" in found["ben_1"]
     assert f"{name}: ben_1 failed: {found['ben_1']}" in told.err
     assert "\n" not in found["ben_1"]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from stages import params
+from stages.shell import params
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cache.shards import manifest
-from stages.command import ExitCode
+from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]

@@ -12,8 +12,8 @@ import pytest
 
 from cache.shards import features
 from cache.weights import tensors
-from stages import memory
-from stages.command import ExitCode
+from stages.shell import memory
+from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from cache.weights import tensors as weights
 from pipeline.encoder import resnet
-from stages import app
+from stages.commands import app
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE = {f"module.backbone.{name}": value for name, value in resnet18(num_classes=7).state_dict().items()}

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from cache.shards import manifest
-from stages.command import ExitCode
+from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]

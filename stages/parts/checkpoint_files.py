@@ -10,7 +10,7 @@ from torch import Tensor
 from cache.errors import InputError
 from cache.weights import tensors as weights
 from pipeline.encoder.pretraining import Epoch, Progress
-from stages import console
+from stages.shell import console
 
 PROGRESS = ("network", "moments", "best")  # the tensors of a `Progress`
 # What torch raises for anything but tensors, numbers, texts and lists.

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cache.errors import InputError
-from stages import console, corpora, options
+from stages.shell import console, corpora, options
 
 
 def main(

@@ -16,7 +16,7 @@ import typer
 from cache.errors import InputError
 from cache.weights import face_networks
 from pipeline.encoder import resnet
-from stages import console, devices
+from stages.shell import console, devices
 
 PACKAGES = ("torch", "torchvision", "h5py", "numpy", "opencv-python-headless", "pyarrow", "safetensors", "dask", "dvc")
 OPENFACE = "FeatureExtraction"

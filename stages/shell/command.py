@@ -11,8 +11,8 @@ import typer
 
 from cache.errors import InputError, ShardError
 from pipeline.errors import DataError
-from stages import console
-from stages.params import ParameterError
+from stages.shell import console
+from stages.shell.params import ParameterError
 
 P = ParamSpec("P")
 INTERRUPTED = "interrupted; what is finished is kept, run the same command again to go on"

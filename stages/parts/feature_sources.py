@@ -20,7 +20,8 @@ from cache.shards.frames import Frames
 from pipeline.encoder import resnet, rows
 from pipeline.encoder.resnet import Encoder, ExtractParameters
 from pipeline.errors import DataError
-from stages import console, encoders
+from stages.parts import encoders
+from stages.shell import console
 
 LAYER = "avgpool"
 STORAGE = "float16"
@@ -58,7 +59,7 @@ class Encoded:
     layer = LAYER
 
     def __init__(self, parameters: ExtractParameters, folder: Path, device: torch.device, batch_size: int) -> None:
-        """Load the encoder that the parameters name; errors as in `stages.encoders.load`."""
+        """Load the encoder that the parameters name; errors as in `stages.parts.encoders.load`."""
         self.name, self.device, self.batch_size = parameters.weights, device, batch_size
         self.tensors, self.preprocessing, _ = encoders.load(
             self.name, folder, parameters.random_image_size, parameters.random_seed

@@ -12,8 +12,8 @@ from cache.errors import InputError
 from cache.shards.upkeep import Outcome, Plan
 from cache.tables import failures
 from pipeline.errors import DataError
-from stages import console
-from stages.command import ExitCode
+from stages.shell import console
+from stages.shell.command import ExitCode
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from stages.params import ParameterError
+from stages.shell.params import ParameterError
 
 
 def choose(name: str) -> torch.device:

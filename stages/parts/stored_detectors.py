@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.weights.detector_store import Store
-from stages import params
+from stages.shell import params
 
 BELOW_DVC = Path(".dvc/facespan/detectors")
 

@@ -38,7 +38,8 @@ from pipeline.encoder.pretraining import (
 )
 from pipeline.encoder.resnet import Preprocessing
 from pipeline.errors import DataError
-from stages import checkpoint_files, command, console, devices, encoders, options, params
+from stages.parts import checkpoint_files, encoders
+from stages.shell import command, console, devices, options, params
 
 app = typer.Typer(no_args_is_help=True, help="Train, import and measure encoders.")
 PARTS = (PretrainParameters, ImageAugmentParameters)

@@ -14,7 +14,7 @@ import typer
 from cache.corpora import casme2, casme3, samm_lv, table
 from cache.corpora.annotations import Annotation, Labels
 from cache.tables.audit import AuditRow
-from stages import command, console, corpora, options, params
+from stages.shell import command, console, corpora, options, params
 
 READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Labels]]] = {
     "casme2": (casme2.Facts, casme2.read_labels),

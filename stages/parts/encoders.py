@@ -17,7 +17,7 @@ from cache.weights import tensors as weights
 from pipeline.encoder import resnet
 from pipeline.encoder.resnet import Preprocessing
 from pipeline.errors import DataError
-from stages import params
+from stages.shell import params
 
 FOLDER = Path("configs/weights")
 RANDOM = "random"

@@ -12,7 +12,7 @@ from pipeline.detectors import flops
 from pipeline.detectors.decoding import DetectParameters
 from pipeline.encoder import resnet
 from pipeline.training.fold import PARTS
-from stages import console, options, params
+from stages.shell import console, options, params
 
 
 def main(

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from stages import console
+from stages.shell import console
 
 T = TypeVar("T")
 PARAMS = Path("configs/params.yaml")

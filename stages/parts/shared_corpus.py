@@ -11,9 +11,10 @@ import torch
 from cache import prefetch
 from cache.errors import InputError
 from pipeline.windows.recordings import Corpus, Stack, gather
-from stages import memory, recordings
-from stages.memory import SharedArray
-from stages.recordings import Listing
+from stages.parts import recordings
+from stages.parts.recordings import Listing
+from stages.shell import memory
+from stages.shell.memory import SharedArray
 
 VIDEOS_READ_AHEAD = 4
 

@@ -7,11 +7,17 @@ import sys
 
 import typer
 
-from stages import console
-from stages.command import INTERRUPTED, ExitCode, guarded
+from stages.shell import console
+from stages.shell.command import INTERRUPTED, ExitCode, guarded
 
-COMMANDS = ("demo", "check", "index", "align", "extract", "train", "detect", "evaluate", "scores", "flops", "doctor")
-GROUPS = ("labels", "store", "weights")
+# Where the `main` of each command and the `app` of each group of commands stand.
+STAGES = ("demo", "check", "index", "align", "extract", "train", "detect", "evaluate")
+COMMANDS = {name: f"stages.{name}" for name in STAGES} | {
+    "scores": "stages.commands.scores",
+    "flops": "stages.commands.flops",
+    "doctor": "stages.commands.doctor",
+}
+GROUPS = {"labels": "stages.commands.labels", "store": "stages.commands.store", "weights": "stages.commands.weights"}
 
 
 def main() -> None:
@@ -34,9 +40,9 @@ def build(arguments: list[str]) -> typer.Typer:
     app.callback()(_nothing)
     asked = arguments[0] if arguments else ""
     for name in (asked,) if asked in COMMANDS else COMMANDS if asked not in GROUPS else ():
-        app.command(name)(guarded(importlib.import_module(f"stages.{name}").main))
+        app.command(name)(guarded(importlib.import_module(COMMANDS[name]).main))
     for name in (asked,) if asked in GROUPS else GROUPS if asked not in COMMANDS else ():
-        app.add_typer(importlib.import_module(f"stages.{name}").app, name=name)
+        app.add_typer(importlib.import_module(GROUPS[name]).app, name=name)
     return app
 
 

@@ -33,7 +33,8 @@ from pipeline.alignment import similarity
 from pipeline.alignment import tracks as face_tracks
 from pipeline.alignment.networks import FaceNetworks
 from pipeline.alignment.tracks import FaceTrack
-from stages import console, earned
+from stages.parts import alignment_check
+from stages.shell import console
 
 WORKSPACE = ".openface"
 FRAMES_AHEAD = 8
@@ -98,7 +99,7 @@ def check(video: Video, parameters: AlignParameters) -> None:
 
 @contextmanager
 def _as_they_are(job: Job) -> Iterator[Prepared]:
-    guard = earned.prepare(job.parameters, _networks, lambda line: console.say(f"align: {line}"))
+    guard = alignment_check.prepare(job.parameters, _networks, lambda line: console.say(f"align: {line}"))
 
     def read(video: Video) -> AbstractContextManager[Alignment]:
         warnings = guard.check(job.root, video)
@@ -272,7 +273,7 @@ def _cut(raw: RawFrame, placement: NDArray[np.float64] | None, confidence: float
 
 
 METHODS: dict[str, Method] = {
-    "none": Method(("video", "images"), ("face", "quality"), _as_they_are, earned.ingredients),
+    "none": Method(("video", "images"), ("face", "quality"), _as_they_are, alignment_check.ingredients),
     "openface-output": Method(("openface",), ("face", "quality"), _from_openface_output),
     "openface-landmarks": Method(
         ("video", "images"), ("face", "quality"), _from_openface_landmarks, _ingredients_of_landmarks, _mean_shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cache.tables import failures
-from stages import console
+from stages.shell import console
 
 
 def say(stage: str, videos: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cache.errors import InputError
-from stages import params
+from stages.shell import params
 
 FOLDER = Path("configs/corpora")
 # The stages whose values a corpus may override. DVC follows each by its name and stops at one that a file leaves out.

@@ -12,8 +12,9 @@ import typer
 from cache.errors import InputError
 from cache.weights import detector_store, tensors
 from cache.weights.detector_store import Entry, Store
-from stages import console, options, params, stored_detectors
-from stages.command import guarded
+from stages.parts import stored_detectors
+from stages.shell import console, options, params
+from stages.shell.command import guarded
 
 app = typer.Typer(
     no_args_is_help=True,

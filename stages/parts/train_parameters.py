@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.training.fold import PARTS, FoldParameters
-from stages import params
+from stages.shell import params
 
 
 def read(path: Path, corpus: Path) -> FoldParameters:

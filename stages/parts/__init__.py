@@ -1,0 +1,1 @@
+"""What introduces `cache` to `pipeline`: sources of frames and features, recordings, encoders, detectors."""
