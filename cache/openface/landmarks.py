@@ -47,7 +47,7 @@ def find(folder: Path, video: str, stem: str) -> Path:
 
 
 def read(path: Path, face: int | None, frame_rate: float, frame_count: int) -> Landmarks:
-    """Return the landmarks of one face, checked against the video; arguments as for `openface_tracks.follow`.
+    """Return the landmarks of one face, checked against the video; arguments as for `tracks.follow`.
 
     Raises:
         InputError: the CSV is missing, damaged, without landmarks, or of another number of frames than the video.

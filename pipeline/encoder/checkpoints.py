@@ -38,7 +38,7 @@ def take(content: object) -> Taken:
     """Return the encoder in a checkpoint.
 
     Raises:
-        DataError: there is no ResNet in it, or it is not a ResNet18 or not finite (see `encoder.check`).
+        DataError: there is no ResNet in it, or it is not a ResNet18 or not finite (see `resnet.check`).
     """
     state, nest = _find(content, ())
     prefix = _prefix(state)

@@ -27,7 +27,7 @@ def candidates(stacked: Stack, length: int, stride: int, rates: Sequence[int], w
     Args:
         stacked: the videos.
         length, stride: in steps of a window.
-        rates: see `windows.slide_at_rates`.
+        rates: see `sliding.slide_at_rates`.
         whole_share: see `membership.belongs`.
     """
     slid = [sliding.slide_at_rates(count, length, stride, rates) for count in stacked.frame_counts.tolist()]

@@ -34,7 +34,7 @@ from pipeline.windows.membership import reach_of
 from pipeline.windows.recordings import Cuts, Recording, stack, truths_of
 from pipeline.windows.sampling import candidates, most_seen
 from tests.benchmarks.variants import result
-from tests.pipeline.synthetic import DETECT, fold_parameters
+from tests.pipeline.invented_features import DETECT, fold_parameters
 
 # Quantiles of the 3346 macro-expressions of CAS(ME)^3, in frames; below the first and above the last there is none.
 QUANTILES = (
@@ -88,7 +88,7 @@ def lengths_of(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 def record(seed: int, subjects: int = 16, videos: int = 2, expressions: int = 12) -> list[Recording]:
     """Return recordings whose expressions together have the quantiles, each at a random place of a random video.
 
-    As in `tests/pipeline/synthetic.py` an emotion moves a face along a direction, more or less strongly by person; an
+    As in `tests/pipeline/invented_features.py` an emotion moves a face along a direction, more or less strongly by person; an
     expression rises and falls within a quarter of its length, and within 40 frames.
     """
     random = np.random.default_rng(seed)

@@ -22,8 +22,8 @@ from pipeline.detectors.fedn.attention import SegmentAttention
 from pipeline.detectors.fedn.losses import detection_loss
 from pipeline.detectors.fedn.network import Detector
 from pipeline.detectors.fedn.targets import Targets
+from tests.pipeline.detectors.fedn.plain_attention import PlainSegmentAttention
 from tests.pipeline.networks import LOSS, PAPER
-from tests.pipeline.plain_attention import PlainSegmentAttention
 
 WINDOWS, INPUT_WIDTH, CLASSES, ROUNDS = 32, 512, 4, 8
 

@@ -28,7 +28,7 @@ from pipeline.windows.membership import reach_of
 from pipeline.windows.recordings import Cuts, Stack, cut, stack, truths_of
 from pipeline.windows.sampling import candidates, most_seen
 from tests.pipeline.fake_gpu import GPU, Watch, fake_gpu
-from tests.pipeline.synthetic import CLASS_COUNT, DETECT, fold_parameters, record
+from tests.pipeline.invented_features import CLASS_COUNT, DETECT, fold_parameters, record
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 WIDTH, WINDOWS, LENGTH = 8, 4, 128

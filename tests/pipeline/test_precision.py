@@ -14,7 +14,7 @@ from pipeline.encoder import resnet
 from pipeline.precision import exact_float32
 from pipeline.training.fold import train_fold
 from pipeline.training.folds import Fold
-from tests.pipeline.synthetic import CLASS_COUNT, DETECT, fold_parameters, record
+from tests.pipeline.invented_features import CLASS_COUNT, DETECT, fold_parameters, record
 
 CPU = torch.device("cpu")
 PREPROCESSING = resnet.Preprocessing(32, "grey", (0.5,) * 3, (0.25,) * 3)

@@ -65,7 +65,7 @@ class SegmentAttention(nn.Module):
     """A vector per segment: self-attention over its frames, then their sum weighted by a learned score.
 
     The result is the paper's (multi-head self-attention over the T frames, its mean repeated beside each frame, two
-    parallel linear layers, a weighted sum), reached with fewer operations; `tests/pipeline/plain_attention.py` spells
+    parallel linear layers, a weighted sum), reached with fewer operations; `plain_attention.py` of the tests spells
     the long way out. What is linear in a frame is done once per frame, though a frame stands in T / stride segments;
     means and sums over frames are taken before the linear layers they commute with. The mean over queries is taken of
     the attention's weights, before they meet the values.

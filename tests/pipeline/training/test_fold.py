@@ -19,7 +19,7 @@ from pipeline.training import folds
 from pipeline.training.fold import FoldParameters, Trained, fold_seed, train_fold
 from pipeline.training.folds import Fold
 from pipeline.windows.recordings import Recording
-from tests.pipeline.synthetic import CLASS_COUNT, DETECT, fold_parameters, record
+from tests.pipeline.invented_features import CLASS_COUNT, DETECT, fold_parameters, record
 
 CPU = torch.device("cpu")
 SMALL = record(seed=5, subjects=3, videos=1, frame_count=200, width=8, expressions=2)

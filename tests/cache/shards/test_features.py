@@ -19,7 +19,7 @@ from cache.errors import InputError, ShardError, StaleShardError
 from cache.shards import features, frames, manifest
 from cache.shards.frames import Frame
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def columns(frame_count: int = 3) -> FrameColumns:

@@ -16,7 +16,7 @@ from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 # Calls a stage as `python -m` does, with a function of the science that has a bug.
 WITH_A_BUG = """
 import sys

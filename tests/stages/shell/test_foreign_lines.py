@@ -15,7 +15,7 @@ import numpy as np
 from stages.shell.command import ExitCode
 
 Begin = Callable[..., Path]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 VIDEOS = Path("corpus/videos")
 ALIGN = ("--videos", "data/videos.parquet", "--output", "data/frames")
 

@@ -14,8 +14,8 @@ from torchvision.models import resnet18
 from pipeline.detectors import flops
 from pipeline.detectors.fedn.attention import SegmentAttention, SegmentMean
 from pipeline.detectors.fedn.network import Detector
+from tests.pipeline.detectors.fedn.plain_attention import PlainSegmentAttention, PlainSegmentMean
 from tests.pipeline.networks import PAPER
-from tests.pipeline.plain_attention import PlainSegmentAttention, PlainSegmentMean
 
 WINDOW = torch.zeros(1, 128, 512), torch.ones(1, 128, dtype=torch.bool)
 COUNTED = {"linear", "matmul", "einsum", "conv", "bmm", "addmm"}

@@ -23,7 +23,7 @@ from cache.tables import expressions as expression_table
 from stages.commands import app
 from stages.shell import params
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LABELS = "cas(me)3_part_A_v2.xls"
 EMOTIONS = "cas(me)3_part_A_MaE_label_JpgIndex_v2_emotion.xlsx"
 HEADINGS = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Expression type", "Objective class"]

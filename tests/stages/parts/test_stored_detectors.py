@@ -20,7 +20,7 @@ import yaml
 from cache.shards import features, manifest
 from stages.shell.command import ExitCode
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
 STORE = Path(".dvc/facespan/detectors")

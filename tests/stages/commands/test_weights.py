@@ -19,7 +19,7 @@ from cache.weights import tensors as weights
 from pipeline.encoder import resnet
 from stages.commands import app
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STATE = {f"module.backbone.{name}": value for name, value in resnet18(num_classes=7).state_dict().items()}
 
 

@@ -75,7 +75,7 @@ def test_the_same_input_gives_the_same_bytes_in_another_process_at_another_time(
     """
     other = shard.with_name("other.h5")
     command = [sys.executable, "-c", textwrap.dedent(program), __file__, str(other)]
-    subprocess.run(command, check=True, cwd=Path(__file__).resolve().parents[2])
+    subprocess.run(command, check=True, cwd=Path(__file__).resolve().parents[3])
     assert other.read_bytes() == shard.read_bytes()
 
 

@@ -19,7 +19,7 @@ from cache.corpora.samm_lv import COLUMNS, Facts
 from cache.errors import InputError
 from stages.shell import params
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LABELS = "SAMM_LongVideos_V2_Release.xlsx"
 
 

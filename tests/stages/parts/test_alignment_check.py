@@ -22,7 +22,7 @@ from stages.shell.command import ExitCode
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
 TINY = Path("configs/corpora/tiny.yaml")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 METHODS = "set align.method to builtin, openface or openface-landmarks"
 
 

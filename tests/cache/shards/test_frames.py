@@ -25,7 +25,7 @@ from cache.errors import InputError, ShardError, StaleShardError
 from cache.shards import frames, manifest
 from cache.shards.frames import Frame
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def image(seed: int, height: int = 8, width: int = 6) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from pipeline.detectors.fedn.attention import (
     masked_softmax,
 )
 from pipeline.detectors.fedn.segments import Segments
-from tests.pipeline.plain_attention import PlainSegmentAttention, PlainSegmentMean, copies
+from tests.pipeline.detectors.fedn.plain_attention import PlainSegmentAttention, PlainSegmentMean, copies
 
 SEGMENTS = Segments(window_frames=32, frames=8, stride=2)
 

@@ -22,7 +22,7 @@ from cache.tables import audit
 from cache.tables.audit import AuditRow
 from stages.shell import params
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LABELS = "CAS(ME)^2code_final.xlsx"
 FOLDERS = [15, 16, *range(19, 28), *range(29, 39), 40]
 NAMES = ["disgust1", "disgust2", "anger1", "anger2", "happy1", "happy2", "happy3", "happy4", "happy5"]

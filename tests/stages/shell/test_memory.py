@@ -14,7 +14,7 @@ import pytest
 
 from stages.shell import memory
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DEADLINE_SECONDS = 120
 # Each task adds its number where the others see it; the last one waits for ever when it is told to.
 SCRIPT = """

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from stages.commands import labels
 from stages.shell.command import ExitCode
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 EMOTIONS = ["positive"] * 116 + ["surprise"] * 16 + ["negative"] * 105 + ["others"] * 63
 FOLDERS = [15, 16, *range(19, 28), *range(29, 39), 40]
 

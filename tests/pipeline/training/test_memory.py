@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from pipeline.training.memory import training_bytes
+from tests.pipeline.invented_features import fold_parameters
 from tests.pipeline.networks import PAPER
-from tests.pipeline.synthetic import fold_parameters
 
 SMALL = fold_parameters(32)
 
