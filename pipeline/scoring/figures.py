@@ -122,7 +122,7 @@ def counts_by_subject(videos: Sequence[VideoResult], thresholds: Mapping[str, fl
 
 
 def guessing_figures(videos: Sequence[VideoResult], class_names: Sequence[str], repetitions: int, seed: int) -> Figures:
-    """Return the mean figures of random intervals (``random_baseline.py``) over the repetitions; no threshold cuts any off."""
+    """Return the mean figures of the random baseline over the repetitions; no threshold cuts any interval off."""
     generator = np.random.default_rng(seed)
     runs = [_guessed(guess(videos, generator), class_names) for _ in range(repetitions)]
     means: Figures = {"repetitions": repetitions}

@@ -88,8 +88,8 @@ def lengths_of(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 def record(seed: int, subjects: int = 16, videos: int = 2, expressions: int = 12) -> list[Recording]:
     """Return recordings whose expressions together have the quantiles, each at a random place of a random video.
 
-    As in `tests/pipeline/invented_features.py` an emotion moves a face along a direction, more or less strongly by person; an
-    expression rises and falls within a quarter of its length, and within 40 frames.
+    As in `tests/pipeline/invented_features.py` an emotion moves a face along a direction, more or less strongly by
+    person; an expression rises and falls within a quarter of its length, and within 40 frames.
     """
     random = np.random.default_rng(seed)
     directions = np.random.default_rng(0).normal(size=(CLASS_COUNT, WIDTH)) * (4 / WIDTH**0.5)

@@ -228,7 +228,7 @@ def test_a_killed_writer_leaves_nothing_that_opens_and_a_second_run_works(tmp_pa
     program = """
         import runpy, signal, sys
         from pathlib import Path
-        from cache import frames
+        from cache.shards import frames
         def records():
             yield from runpy.run_path(sys.argv[1])["some_frames"](3)
             print("writing", flush=True)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 # Calls a stage as `python -m` does, with a function of the science that has a bug.
 WITH_A_BUG = """
 import sys
-from stages import command, evaluate
+from stages import evaluate; from stages.shell import command
 
 def summarise(*_):
     raise {error}

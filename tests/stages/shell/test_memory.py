@@ -20,7 +20,7 @@ DEADLINE_SECONDS = 120
 SCRIPT = """
 import sys, time
 import numpy as np
-from stages import memory, workers
+from stages.shell import memory, workers
 
 def add(task, advance, shared):
     shared.array[task] += task
