@@ -1,4 +1,4 @@
-"""Half-open frame intervals and how much they share: every part that places or compares events measures with these."""
+"""Interval arithmetic: duration, intersection, IoU and clipping of half-open frame intervals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Booleans: TypeAlias = npt.NDArray[np.bool_]
 
 
 def check(intervals: npt.NDArray[Any], name: str) -> None:
-    """Refuse what is not a set of intervals that each last; none at all is ``(0, 2)``.
+    """Raise DataError unless these are intervals that each last; none at all is ``(0, 2)``.
 
     Raises:
         DataError: a bound is not finite, or an interval does not stop after it starts.

@@ -1,4 +1,4 @@
-"""Labelled images with their labels in memory: what every layout of a data set becomes."""
+"""Labelled images: images, label shares, splits and subjects, the same for every layout of a data set."""
 
 from __future__ import annotations
 

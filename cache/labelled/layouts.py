@@ -1,4 +1,4 @@
-"""Faces with emotions as data sets of images publish them: every layout becomes the same labels beside images."""
+"""Readers of published layouts of face images with emotions: folders, CSV, FER+, AffectNet, RAF-DB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens a shard that may come from anybody: each check stands before the step that would trust what it checks.
+"""Reader of untrusted shards (HDF5): each check stands before the step that would trust what it checks.
 
 HDF5 says only where the data lies. The bytes themselves are read from the file directly, so no filter plug-in is
 loaded, no other file is followed, and nothing outside the file can be returned.

@@ -1,4 +1,4 @@
-"""Finds faces in a frame and landmarks in a face, by MediaPipe's BlazeFace and face mesh.
+"""Face detection and landmarks: MediaPipe's BlazeFace and face mesh.
 
 Regions of interest are cut as MediaPipe cuts them: square, turned so that the eyes lie level, half as large again as
 the face.

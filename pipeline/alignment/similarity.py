@@ -1,4 +1,4 @@
-"""A face in a frame becomes an aligned face: turned, scaled and shifted as OpenFace's `-simalign` does it.
+"""Similarity alignment: a face turned, scaled and shifted as OpenFace's `-simalign` does it.
 
 Rotation and scale come from the points that expressions hardly move, the position from all 68. After
 OpenFace 2.2's `AlignFace`, with the centroid of the landmarks in place of its fitted translation.

@@ -1,4 +1,4 @@
-"""An encoder of our own: ResNet18 learns emotions from labelled faces, then loses its classifier."""
+"""Pretraining of the encoder: ResNet18 learns emotions from labelled faces, then loses its classifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One fold: the detector learns from the subjects of the fold and from nothing else."""
+"""Training loop of one fold: the detector learns from the subjects of the fold and from nothing else."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from pipeline.windows.sampling import Candidates, candidates, draw, most_seen
 
 @dataclass(frozen=True)
 class TrainParameters:
-    """How a fold is trained.
+    """Optimisation of a fold: epochs, steps, learning rate, weight decay and what steadies them.
 
     Attributes:
         seed: with the fold's name it decides all that is random in the fold.

@@ -1,4 +1,4 @@
-"""How fast the weights change in the course of training."""
+"""Learning-rate schedules: warm-up, then constant or cosine decay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoders: train one on labelled faces, take over one that exists, and measure what any of them is worth."""
+"""`facespan weights`: train an encoder on labelled faces, import an existing one, probe the features of any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Introduces the tables and feature shards of a corpus to the science: one `Recording` per video."""
+"""Loading of recordings: the tables and feature shards of a corpus -> one `Recording` per video."""
 
 from __future__ import annotations
 

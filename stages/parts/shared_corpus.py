@@ -1,4 +1,4 @@
-"""A corpus in memory once, for all processes that train on it: read from disk one time, never copied per fold."""
+"""Shared-memory corpus for all processes that train on it: read from disk once, never copied per fold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The facts of one corpus: `configs/corpora/<name>.yaml`."""
+"""Corpus files, `configs/corpora/<name>.yaml`: loaded and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One section of the parameters -> one frozen dataclass, strictly.
+"""Parameter files (YAML): one section -> one frozen dataclass, with strict types and no unknown keys.
 
 `configs/params.yaml` holds a section per stage. A corpus file may override single values
 (`overrides: {train: {epochs: 12}}`); each is said aloud, so nobody sweeps a number that is not in force.

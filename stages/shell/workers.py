@@ -1,4 +1,4 @@
-"""Tasks done several at once, in processes that end with whoever started them: no orphan writes after a SIGKILL."""
+"""Process pool for tasks, whose processes end with whoever started them: no orphan writes after a SIGKILL."""
 
 from __future__ import annotations
 
