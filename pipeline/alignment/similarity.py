@@ -50,11 +50,6 @@ def warp(frame: NDArray[np.uint8], placement: NDArray[np.float64], size: int = S
     return np.asarray(face, dtype=np.uint8)
 
 
-def move(points: Points, placement: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where ``(..., 2)`` points of the frame lie in the aligned face."""
-    return np.asarray(points @ placement[:, :2].T + placement[:, 2], dtype=np.float64)
-
-
 def _turn_and_scale(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the ``(2, 2)`` rotation times scale, without reflection, that fits centred points best (Kabsch)."""
     source, target = source - source.mean(axis=0), target - target.mean(axis=0)
