@@ -17,8 +17,8 @@ from pipeline.detectors.fedn.network import Detector, DetectorParameters
 from pipeline.detectors.fedn.targets import MatchParameters, match
 from pipeline.errors import DataError
 from pipeline.precision import exact_float32
+from pipeline.schedules import SCHEDULES, share_of_full_rate
 from pipeline.training.folds import Fold
-from pipeline.training.schedules import SCHEDULES, share_of_full_rate
 from pipeline.windows.augmentation import AugmentParameters, Noise, disturb, draw_noise, move
 from pipeline.windows.membership import MOST_STRETCH, reach_of
 from pipeline.windows.normalisation import NORMALISATIONS
