@@ -29,7 +29,7 @@ class ParameterError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class Origin:
     """Where the values of a section stand.
 
     Attributes:
@@ -65,15 +65,15 @@ def read(path: Path, section: str, kind: type[T], corpus: Path | None = None) ->
     Raises:
         ParameterError: an unknown, missing or ill-typed key, named together with what to write instead.
     """
-    return build(in_force(path, section, corpus), kind, place(path, section, corpus))
+    return build(in_force(path, section, corpus), kind, origin(path, section, corpus))
 
 
 def read_parts(path: Path, section: str, kinds: tuple[type[Any], ...], corpus: Path | None = None) -> tuple[Any, ...]:
     """Return one flat section split over several dataclasses, one per part of the code; errors as in `read`."""
-    return build_parts(in_force(path, section, corpus), kinds, place(path, section, corpus))
+    return build_parts(in_force(path, section, corpus), kinds, origin(path, section, corpus))
 
 
-def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: str | Place) -> tuple[Any, ...]:
+def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: str | Origin) -> tuple[Any, ...]:
     """Return one dataclass per kind, each of its own fields; a key that no kind has is refused."""
     refuse_unknown(values, [field.name for kind in kinds for field in dataclasses.fields(kind)], str(where))
     return tuple(build({k: v for k, v in values.items() if k in _names(kind)}, kind, where) for kind in kinds)
@@ -90,10 +90,10 @@ def in_force(path: Path, section: str, corpus: Path | None = None) -> dict[str, 
     return values | overrides
 
 
-def place(path: Path, section: str, corpus: Path | None) -> Place:
+def origin(path: Path, section: str, corpus: Path | None) -> Origin:
     """Return where the values of a section stand, those that a corpus overrides in its own file."""
     overridden = frozenset(_overrides(corpus, section)) if corpus else frozenset[str]()
-    return Place(f"{path}: {section}", f"{corpus}: overrides.{section}", overridden)
+    return Origin(f"{path}: {section}", f"{corpus}: overrides.{section}", overridden)
 
 
 def load_section(path: Path, section: str) -> dict[str, Any]:
@@ -116,10 +116,10 @@ def load(path: Path) -> dict[str, Any]:
     return _mapping(document, str(path))
 
 
-def build(values: Mapping[str, Any], kind: type[T], where: str | Place) -> T:
+def build(values: Mapping[str, Any], kind: type[T], where: str | Origin) -> T:
     """Return a dataclass made of exactly these values, each of exactly its field's type; errors as in `read`."""
     hints = typing.get_type_hints(kind)
-    told = where if isinstance(where, Place) else Place(where)
+    told = where if isinstance(where, Origin) else Origin(where)
     refuse_unknown(values, list(_names(kind)), told.section)
     missing = [f.name for f in dataclasses.fields(kind) if f.name not in values and _required(f)]  # type: ignore[arg-type]
     if missing:
