@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.detectors.fedn.losses import LossParameters, detection_loss
 from pipeline.detectors.fedn.network import Detector, DetectorParameters
-from pipeline.detectors.fedn.targets import MatchParameters, match
+from pipeline.detectors.fedn.targets import MatchParameters, assign
 from pipeline.errors import DataError
 from pipeline.precision import exact_float32
 from pipeline.schedules import SCHEDULES, share_of_full_rate
@@ -269,7 +269,7 @@ def _step(
     features, mask = cut(stacked, cuts, length)
     features = disturb(features, noise)
     reach = reach_of(cuts, length, parameters.detector.window_rates)
-    targets = match(*truths_of(stacked, cuts), reach, detector.anchors, length, parameters.match, most)
+    targets = assign(*truths_of(stacked, cuts), reach, detector.anchors, length, parameters.match, most)
     losses = detection_loss(detector(features, mask), targets, parameters.loss)
     optimiser.zero_grad()
     torch.autograd.backward(losses.total)

@@ -72,7 +72,7 @@ class Truths(NamedTuple):
     cut: Tensor
 
 
-def match(
+def assign(
     intervals: Tensor,
     emotions: Tensor,
     reach: Reach,
