@@ -1,4 +1,4 @@
-"""What DVC watches of a corpus is its folder: what lies elsewhere, or behind a link to a folder, changes unseen."""
+"""Paths that DVC does not watch: outside the corpus folder, or behind a link to a folder, files change unseen."""
 
 from __future__ import annotations
 

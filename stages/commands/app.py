@@ -11,8 +11,15 @@ from stages.shell import console
 from stages.shell.command import INTERRUPTED, ExitCode, guarded
 
 # Where the `main` of each command and the `app` of each group of commands stand.
-STAGES = ("demo", "check", "index", "align", "extract", "train", "detect", "evaluate")
-COMMANDS = {name: f"stages.{name}" for name in STAGES} | {
+COMMANDS = {
+    "demo": "stages.demo",
+    "check": "stages.check",
+    "index": "stages.index",
+    "align": "stages.align",
+    "extract": "stages.extract",
+    "train": "stages.train",
+    "detect": "stages.detect",
+    "evaluate": "stages.evaluate",
     "scores": "stages.commands.scores",
     "flops": "stages.commands.flops",
     "doctor": "stages.commands.doctor",
