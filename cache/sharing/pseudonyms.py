@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -106,14 +106,16 @@ def of_facts(held: Manifest) -> dict[str, Any]:
     return {name: held.run[name] for name in FACTS if name in held.run} | {ENCODER: told}
 
 
-def refuse_names(texts: Mapping[str, object], names: Iterable[str]) -> None:
+def refuse_names(texts: Iterable[tuple[str, object]], names: Iterable[str]) -> None:
     """Raise InputError when a text that is handed on as it is holds the name of a video or subject as a word.
 
     Args:
-        texts: from what it is to the text.
+        texts: what each is, and the text.
     """
-    forbidden = {name for name in names if not name.isdecimal()}  # a number means nothing where it is not a name
-    for told, text in texts.items():
-        for name in forbidden:
-            if re.search(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", str(text)):
-                raise InputError(f"{told} holds the name {name!r}, and would be handed on as it is. Name it otherwise.")
+    # A number means nothing where it is not a name; the longest first, so that a video is told before its subject.
+    forbidden = sorted({name for name in names if not name.isdecimal()}, key=len, reverse=True)
+    anywhere = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(map(re.escape, forbidden))})(?![A-Za-z0-9])")
+    for told, text in texts if forbidden else ():
+        found = anywhere.search(str(text))
+        if found:
+            raise InputError(f"{told} holds the name {found[1]!r}, and would be handed on as it is. Name it otherwise.")

@@ -63,7 +63,9 @@ def export(folder: Path, path: Path, names: Pseudonyms | None) -> Handed:
     chosen = _stated(folder, held, table)
     with _workspace(path.parent) as made:
         if names is not None:
-            pseudonyms.refuse_names(_texts(title, held), {*_names_of(table, labels)})
+            forbidden = {*_names_of(table, labels)}
+            pseudonyms.refuse_names(_texts(title, held), forbidden)
+            pseudonyms.refuse_names(_texts_of_shards(folder, chosen), forbidden)
             table, labels = pseudonyms.of_videos(names, table), pseudonyms.of_expressions(names, labels)
             chosen, folder = _renamed(folder, chosen, names, made), made
         run = {key: value for key, value in held.run.items() if key not in (manifest.MISSING, STALE)}
@@ -143,16 +145,22 @@ def _renamed(folder: Path, chosen: dict[str, ShardEntry], names: Pseudonyms, mad
         path = manifest.shard_path(made, names.video(video), len(chosen))
         features.write(path, shard.features, shard.columns, shard.key, shard.layer)
         renamed[names.video(video)] = manifest.describe(made, path, entry.frames, entry.key)
-        pseudonyms.refuse_names({f"the layer of {path.name}": shard.layer}, [video])
     if len(renamed) < len(chosen):
         raise InputError("two videos have one pseudonym by this key. Name another --key.")
     return renamed
 
 
-def _texts(title: Title, held: Manifest) -> dict[str, object]:
-    """Return what is handed on as it is."""
-    facts = {f"{name} of the manifest": value for name, value in pseudonyms.of_facts(held).items()}
-    return {"the corpus": title.corpus, "the encoder": title.encoder, **facts}
+def _texts(title: Title, held: Manifest) -> Iterator[tuple[str, object]]:
+    """Yield what is handed on as it is, and what it is."""
+    yield from (("the corpus", title.corpus), ("the encoder", title.encoder))
+    yield from ((f"{name} of the manifest", value) for name, value in pseudonyms.of_facts(held).items())
+
+
+def _texts_of_shards(folder: Path, chosen: dict[str, ShardEntry]) -> Iterator[tuple[str, object]]:
+    """Yield the attributes of shards, which are handed on as they are."""
+    for entry in chosen.values():
+        shard = features.read(folder / entry.file, entry.key, entry.sha256)
+        yield from ((f"the layer of {entry.file}", shard.layer), (f"the key of {entry.file}", shard.key))
 
 
 def _names_of(table: Sequence[Video], labels: Sequence[Expression]) -> Iterator[str]:
@@ -168,7 +176,7 @@ def _check(title: Title, staged: Path, path: Path, corpus: Path) -> Handed:
         counts = {video.video: video.frame_count for video in table}
         faults = integrity.verify(staged / FEATURES, Beside(counts), lambda _: None)
         told = [*map(str, faults), *_contradictions(title, held, table, labels)]
-    except InputError as problem:
+    except (InputError, ShardError) as problem:
         told = [str(problem)]
     if told:
         more = f" and {len(told) - MOST_SHOWN} more" if told[MOST_SHOWN:] else ""

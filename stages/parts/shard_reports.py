@@ -58,7 +58,7 @@ def of_verified(found: Facts) -> str:
     faults, against = found["faults"], " and ".join(found["beside"]) or "the manifest alone"
     lines = [f"{told(one['video']) or '-'}: {one['problem']}: {one['detail']}" for one in faults]
     named = len({one["video"] for one in faults})
-    verdict = f"{len(faults)} faults in {named} of" if faults else "sound:"
+    verdict = f"{len(faults)} {"fault" if len(faults) == 1 else "faults"} in {named} of" if faults else "sound:"
     lines.append(
         f"verify: {found['folder']}: {verdict} {found['videos']} videos, {found['frames']:,} frames, "
         f"{found['bytes'] / 1e6:,.1f} MB, beside {against}"

@@ -1,4 +1,4 @@
-"""Verification finds what is wrong with a folder of shards, names the video, and finds nothing wrong with a sound one."""
+"""Verification names every fault of a folder of shards by its video, and finds none in a sound one."""
 
 from __future__ import annotations
 

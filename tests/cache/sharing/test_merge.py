@@ -82,7 +82,7 @@ def test_a_field_of_the_key_that_differs_is_refused_by_name(first: Path, tmp_pat
 
 def test_another_corpus_is_refused_and_one_that_is_not_named(first: Path, tmp_path: Path) -> None:
     other = invented.write_corpus(tmp_path / "other", ["bartholomew-1"], corpus="casme2")
-    with pytest.raises(InputError, match="of the corpus demo, .* of the corpus casme2"):
+    with pytest.raises(InputError, match=r"of the corpus demo, .* of the corpus casme2"):
         merge.plan(first, other, None, None, nothing)
     held = manifest.read(other)
     manifest.write(other, replace(held, run={name: value for name, value in held.run.items() if name != "corpus"}))
@@ -95,7 +95,7 @@ def test_frames_aligned_in_another_way_are_refused(tmp_path: Path) -> None:
         invented.write_corpus(tmp_path / name)
         if source != "builtin":
             rewrite_frames(tmp_path / name / "frames", source)
-    with pytest.raises(InputError, match="frames by builtin, .* by openface"):
+    with pytest.raises(InputError, match=r"frames by builtin, .* by openface"):
         merge.plan(tmp_path / "a" / "frames", tmp_path / "b" / "frames", None, None, nothing)
 
 
@@ -141,7 +141,7 @@ def test_a_shard_that_changes_after_it_was_verified_is_not_taken(first: Path, se
 
 def test_somebodys_file_in_the_place_of_a_shard_stays(first: Path, second: Path) -> None:
     (first / "bartholomew-1.h5").write_bytes(b"somebody's")
-    with pytest.raises(InputError, match="does not name it. Move it away"):
+    with pytest.raises(InputError, match=r"does not name it\. Move it away"):
         join(first, second)
     assert (first / "bartholomew-1.h5").read_bytes() == b"somebody's"
 

@@ -44,7 +44,9 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compare(first, second).largest_difference == whole.largest_difference
 
 
-@pytest.mark.parametrize(("difference", "cosine", "within"), [(0.1, 0.99, True), (0.11, 0.99, False), (0.1, 0.98, False)])
+@pytest.mark.parametrize(
+    ("difference", "cosine", "within"), [(0.1, 0.99, True), (0.11, 0.99, False), (0.1, 0.98, False)]
+)
 def test_the_tolerance_is_a_share_of_the_largest_value_and_of_a_cosine(
     difference: float, cosine: float, within: bool
 ) -> None:
