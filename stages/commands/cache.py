@@ -18,6 +18,7 @@ from cache.sharing import inventory
 from cache.sharing.inventory import FEATURES
 from stages.parts import shard_places, shard_reports
 from stages.parts.shard_places import DATA
+from stages.parts.shard_reports import several
 from stages.shell import console, options
 from stages.shell.command import ExitCode, guarded
 
@@ -168,11 +169,12 @@ def merge(
     size = inventory.summarise(theirs).bytes
     with console.progress("verify", size, "bytes", quiet) as advance:
         planned = merging.plan(ours, theirs, output, prefer, advance)
-    told = f"{len(planned.copied)} shards, {planned.byte_count / 1e6:,.1f} MB, into {planned.destination}"
+    size, count = planned.byte_count, len(planned.copied)
+    told = f"{several(count, 'shard')}, {size / 1e6:,.1f} MB, into {planned.destination}"
     if dry_run:
         console.result(f"merge: would copy {told} ({len(planned.kept)} kept)")
         return
-    with console.progress("merge", planned.byte_count, "bytes", quiet) as advance:
+    with console.progress("merge", size, "bytes", quiet) as advance:
         merging.carry_out(planned, advance)
     console.result(f"merge: copied {told} ({len(planned.kept)} kept)")
     corpus = leftovers.corpus_of(planned.destination)
@@ -210,12 +212,14 @@ def gc(
         if corpus is None:
             console.say(f"gc: neither table nor frames say which videos belong to {folder}, so none is an orphan")
         if dry_run or not yes:
-            console.result(f"gc: {found.count} files, {found.byte_count / 1e6:,.1f} MB would go; remove them: --yes")
+            console.result(
+                f"gc: {several(found.count, 'file')}, {found.byte_count / 1e6:,.1f} MB would go; remove them: --yes"
+            )
             return
         cleared = leftovers.clear(folder, corpus)
         for path in cleared.left:
             console.say(f"gc: {path} is not what was stated, or somebody works on it, and was left")
-        console.result(f"gc: {len(cleared.removed)} files removed from {folder}")
+        console.result(f"gc: {several(len(cleared.removed), 'file')} removed from {folder}")
 
     _stop(_each(shard_places.find(what, data), clear))
 
@@ -292,7 +296,6 @@ def _stop(code: int) -> None:
 
 def _handed(handed: transfer.Handed) -> str:
     names = "under pseudonyms" if handed.title.pseudonyms else "under their names"
-    return (
-        f"{len(handed.shards)} videos {names}, {handed.frame_count:,} frames, {handed.expressions:,} expressions, "
-        f"features {handed.title.encoder} of {handed.title.corpus}"
-    )
+    counts = f"{handed.frame_count:,} frames, {several(handed.expressions, 'expression')}"
+    of = f"features {handed.title.encoder} of {handed.title.corpus}"
+    return f"{several(len(handed.shards), 'video')} {names}, {counts}, {of}"

@@ -58,9 +58,9 @@ def of_verified(found: Facts) -> str:
     faults, against = found["faults"], " and ".join(found["beside"]) or "the manifest alone"
     lines = [f"{told(one['video']) or '-'}: {one['problem']}: {one['detail']}" for one in faults]
     named = len({one["video"] for one in faults})
-    verdict = f"{len(faults)} {"fault" if len(faults) == 1 else "faults"} in {named} of" if faults else "sound:"
+    verdict = f"{several(len(faults), 'fault')} in {named} of" if faults else "sound:"
     lines.append(
-        f"verify: {found['folder']}: {verdict} {found['videos']} videos, {found['frames']:,} frames, "
+        f"verify: {found['folder']}: {verdict} {several(found['videos'], 'video')}, {found['frames']:,} frames, "
         f"{found['bytes'] / 1e6:,.1f} MB, beside {against}"
     )
     if faults:
@@ -83,10 +83,18 @@ def of_differences(found: Facts) -> str:
         lines.append(f"key: only one manifest states {', '.join(map(told, found['key_fields_of_one']))}")
     for side, name in (("A", "only_first"), ("B", "only_second")):
         if found[name]:
-            lines.append(f"only {side}: {len(found[name])} videos: {_some(found[name])}")
+            lines.append(f"only {side}: {several(len(found[name]), 'video')}: {_some(found[name])}")
     lines += [f"{video}: {one['reason']}; {_distance(one)}" for video, one in found["videos"].items()]
-    lines.append(f"diff: {found['same']} videos the same, {len(found['videos'])} different")
+    lines.append(
+        f"diff: {several(found['same'], 'video')} the same and {len(found['videos'])} different, by what the manifests "
+        "state; whether the files are that, verify tells"
+    )
     return "\n".join(lines)
+
+
+def several(count: int, noun: str) -> str:
+    """Return how many of what there are."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
