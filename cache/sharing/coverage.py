@@ -97,7 +97,7 @@ def measure(folder: Path, held: Manifest) -> tuple[dict[str, Coverage], dict[str
                 source = shard.attributes["source" if held.kind == frames.LAYOUT.kind else "layer"]
                 found[video] = _of(shard.load_columns(), entry.bytes, str(source))
         except (InputError, ShardError) as problem:
-            unread[video] = str(problem)
+            unread[video] = inventory.printable(str(problem))
     return found, unread
 
 

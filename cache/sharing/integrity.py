@@ -20,6 +20,7 @@ from cache.shards import features, frames, layout, manifest
 from cache.shards.features import FeatureShard
 from cache.shards.frames import Frames
 from cache.shards.manifest import KEY_FIELDS, Manifest, ShardEntry
+from cache.sharing.inventory import printable
 from cache.tables import videos
 
 COLUMNS = ("pts_seconds", "frame_label", "face_found", "face_confidence")
@@ -212,4 +213,4 @@ def _unstated(folder: Path, held: Manifest) -> Iterator[Fault]:
 
 def _without_remedy(problem: Exception) -> str:
     """Return what was found; what a damaged shard needs is told once, for all, by whoever prints it."""
-    return str(problem).partition(" Run: ")[0].removesuffix(".")
+    return printable(str(problem).partition(" Run: ")[0].removesuffix("."))

@@ -109,5 +109,9 @@ def encoder_name(held: Manifest) -> str:
 def told(value: object) -> str:
     """Return a value out of somebody's manifest as a text that a terminal can show; None is empty."""
     text = "" if value is None else str(value)
-    shown = "".join(character if character.isprintable() else "?" for character in text[:LONGEST_TEXT])
-    return shown + ("..." if len(text) > LONGEST_TEXT else "")
+    return printable(text[:LONGEST_TEXT]) + ("..." if len(text) > LONGEST_TEXT else "")
+
+
+def printable(text: str) -> str:
+    """Return a text without what would move a terminal's cursor, start a line or change its colours."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -180,7 +180,7 @@ def _check(title: Title, staged: Path, path: Path, corpus: Path) -> Handed:
         told = [str(problem)]
     if told:
         more = f" and {len(told) - MOST_SHOWN} more" if told[MOST_SHOWN:] else ""
-        shown = "; ".join(told[:MOST_SHOWN]).replace(f"{staged}{os.sep}", "")
+        shown = inventory.printable("; ".join(told[:MOST_SHOWN]).replace(f"{staged}{os.sep}", ""))
         raise ShardError(f"{path} is not of one piece: {shown}{more}. {archive.REMEDY}.")
     return Handed(title, corpus / FEATURES / title.encoder, dict(held.shards), len(labels))
 

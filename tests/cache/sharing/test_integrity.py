@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -140,6 +141,15 @@ def test_damaged_frames_are_the_frames_own_fault(folder: Path) -> None:
     (aligned / "anneliese-1.h5").write_bytes(b"short")
     assert faults(folder) == []
     assert faults(aligned) == [("anneliese-1", "damaged")]
+
+
+def test_what_a_stranger_calls_a_digest_cannot_move_the_cursor(folder: Path) -> None:
+    aligned = inventory.corpus_folder(folder) / "frames"
+    with h5py.File(aligned / "anneliese-1.h5", "r+") as file:
+        file.attrs.modify("digest", np.bytes_(b"\x1b[2J\nsound"))
+    invented.restate(aligned, "anneliese-1")
+    found = integrity.verify(aligned, integrity.Beside(), lambda _: None)
+    assert "expected ?[2J?sound" in found[0].detail
 
 
 def test_a_damaged_manifest_is_no_folder_to_verify(folder: Path) -> None:

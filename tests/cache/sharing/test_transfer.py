@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cache import files
@@ -234,6 +236,13 @@ def longer_video(home: Path, corpus: Path) -> None:
     videos.write(corpus / "videos.parquet", [replace(rows[0], frame_count=9), *rows[1:]])
 
 
+def escaping_path(home: Path, corpus: Path) -> None:
+    rows = videos.read(corpus / "videos.parquet")
+    table = {name: [getattr(row, name) for row in rows] for name in videos.SCHEMA.names}
+    table["path"] = ["../\x1b[2Jx", *table["path"][1:]]
+    pq.write_table(pa.Table.from_pydict(table, schema=videos.SCHEMA), corpus / "videos.parquet")
+
+
 def no_hdf5(home: Path, corpus: Path) -> None:
     (home / "anneliese-1.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + b"x" * 999)
     invented.restate(home, "anneliese-1")
@@ -248,6 +257,7 @@ FORGED = {
     "an expression of somebody else": strange_subject,
     "a longer video": longer_video,
     "no HDF5": no_hdf5,
+    "a path that leads out and moves the cursor": escaping_path,
     "no parquet": lambda home, corpus: (corpus / "videos.parquet").write_bytes(b"PAR1" + b"x" * 99),
     "no manifest": lambda home, corpus: None,
     "a video without features": lambda home, corpus: invented.write_tables(corpus, [*invented.PEOPLE, "constance-1"]),
