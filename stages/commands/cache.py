@@ -211,10 +211,12 @@ def gc(
                 console.result(f"{path}: {reason}")
         if corpus is None:
             console.say(f"gc: neither table nor frames say which videos belong to {folder}, so none is an orphan")
+        if not found.count:
+            console.result(f"gc: {folder} holds nothing to remove")
+            return
         if dry_run or not yes:
-            console.result(
-                f"gc: {several(found.count, 'file')}, {found.byte_count / 1e6:,.1f} MB would go; remove them: --yes"
-            )
+            size = f"{found.byte_count / 1e6:,.1f} MB"
+            console.result(f"gc: {several(found.count, 'file')}, {size} would go from {folder}; remove them: --yes")
             return
         cleared = leftovers.clear(folder, corpus)
         for path in cleared.left:
@@ -236,12 +238,15 @@ def export(
     key: Annotated[
         Path | None, typer.Option(help="The secret key of the pseudonyms, made when missing; FILE.key without it.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace FILE.")] = False,
 ) -> None:
     """Write features and the tables that training needs into one archive; no images."""
     from cache import files
     from cache.sharing import pseudonyms as naming
     from cache.sharing import transfer
 
+    if file.exists() and not force:
+        raise InputError(f"{file} is there already. Name another FILE, or replace it: --force")
     if key is not None and not pseudonyms:
         raise InputError("--key is of use with --pseudonyms only.")
     folder = shard_places.find_one(what, data, FEATURES)

@@ -235,10 +235,11 @@ def test_gc_says_what_would_go_and_removes_it_only_when_told_to(corpus: Path, fa
         told = facespan("cache", "gc", str(corpus), *words)
         assert told.code == ExitCode.DONE
         assert f"{corpus}/bartholomew-1.h5: of a video that the corpus has no more" in told.out
-        assert "gc: 1 file, 0.0 MB would go; remove them: --yes" in told.out
+        assert f"gc: 1 file, 0.0 MB would go from {corpus}; remove them: --yes" in told.out
         assert (corpus / "bartholomew-1.h5").exists()
-    assert "1 file removed" in facespan("cache", "gc", str(corpus), "--yes").out
+    assert f"1 file removed from {corpus}" in facespan("cache", "gc", str(corpus), "--yes").out
     assert not (corpus / "bartholomew-1.h5").exists()
+    assert facespan("cache", "gc", str(corpus), "--yes").out == f"gc: {corpus} holds nothing to remove\n"
     assert facespan("cache", "verify", str(corpus), "--quiet").code == ExitCode.DONE
 
 
@@ -269,7 +270,12 @@ def test_what_was_exported_under_pseudonyms_is_imported_and_trained_on_elsewhere
 def test_no_original_name_is_anywhere_in_an_archive_under_pseudonyms(corpus: Path, facespan: Run) -> None:
     assert facespan("cache", "export", "demo", "demo.tar").code == ExitCode.DONE
     assert b"anneliese" in Path("demo.tar").read_bytes()
-    assert facespan("cache", "export", "demo", "demo.tar", "--pseudonyms").code == ExitCode.DONE
+    words = ("cache", "export", "demo", "demo.tar", "--pseudonyms")
+    told = facespan(*words)
+    assert told.code == ExitCode.INPUT
+    assert "demo.tar is there already. Name another FILE, or replace it: --force" in told.err
+    assert not Path("demo.tar.key").exists()
+    assert facespan(*words, "--force").code == ExitCode.DONE
     assert Path("demo.tar.key").stat().st_mode & 0o777 == 0o600
     content = Path("demo.tar").read_bytes().lower()
     for name in (*invented.PEOPLE, *invented.PEOPLE.values(), Path("demo.tar.key").read_text().strip()):
