@@ -14,6 +14,8 @@ from cache.errors import InputError, ShardError
 from cache.shards import frames, layout, manifest, upkeep
 from cache.shards.aligned import AlignParameters
 from cache.shards.frames import Frame
+from cache.shards.layout import Attribute
+from cache.shards.manifest import KEY_FIELDS
 from cache.shards.ownership import ShardFolder
 from cache.tables import videos
 from cache.tables.videos import Video
@@ -60,7 +62,8 @@ def main(
             advance(written)
             return written
 
-        outcome = upkeep.keep_up(folder, planned, make, prepared.facts)
+        stated = {KEY_FIELDS: fields_of(parameters, common)}
+        outcome = upkeep.keep_up(folder, planned, make, {**prepared.facts, **stated})
     shard_folders.conclude("align", output, outcome)
 
 
@@ -100,11 +103,20 @@ def key_of(root: Path, video: Video, parameters: AlignParameters, common: Mappin
     Args:
         common: what all videos are made from besides, see `aligners.Method`.
     """
-    method = aligners.METHODS[parameters.method]
-    described = {name: str(getattr(parameters, name)) for name in ("method", *method.counting)}
-    numbers = {"first_label": video.first_label, "frame_step": video.frame_step, "version": ALIGN_VERSION}
-    ingredients = {**common, **method.ingredients(root, video, parameters)}
-    return layout.fingerprint({"source_digest": video.source_digest, **described, **ingredients, **numbers})
+    ingredients = aligners.METHODS[parameters.method].ingredients(root, video, parameters)
+    own: dict[str, Attribute] = {
+        "source_digest": video.source_digest,
+        "first_label": video.first_label,
+        "frame_step": video.frame_step,
+    }
+    return layout.fingerprint({**fields_of(parameters, common), **ingredients, **own})
+
+
+def fields_of(parameters: AlignParameters, common: Mapping[str, str]) -> dict[str, Attribute]:
+    """Return what the keys of all videos' frames have in common."""
+    counting = aligners.METHODS[parameters.method].counting
+    described = {name: str(getattr(parameters, name)) for name in ("method", *counting)}
+    return {**described, **common, "version": ALIGN_VERSION}
 
 
 def align(prepared: Prepared, video: Video, method: str, path: Path, key: str) -> int:
