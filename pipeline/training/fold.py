@@ -49,8 +49,8 @@ class TrainParameters:
         weight_decay: of Adam (added to the gradient).
         warm_up_epochs: the learning rate rises from 0 to its value over these; 0 starts with it.
         schedule: what follows the warm-up, a name in `SCHEDULES`.
-        gradient_limit: longer gradients (norm over all weights) are cut to this length; 0 leaves them.
-        averaging: the detector's weights are an exponential moving average over steps with this decay; 0 takes the
+        gradient_clip_norm: gradients whose norm over all weights is greater are scaled to it; 0 clips nothing.
+        ema_decay: the detector's weights are an exponential moving average over steps with this decay; 0 takes the
             last step's.
         window_stride: frames between the starts of two training windows.
         background_per_positive: windows without a whole expression for each one with it.
@@ -64,8 +64,8 @@ class TrainParameters:
     weight_decay: float
     warm_up_epochs: int
     schedule: Literal["constant", "cosine"]
-    gradient_limit: float
-    averaging: float
+    gradient_clip_norm: float
+    ema_decay: float
     window_stride: int
     background_per_positive: float
     normalisation: Literal["none", "video", "subject"]
@@ -75,11 +75,11 @@ class TrainParameters:
         for name in ("epochs", "batch_size", "learning_rate", "window_stride"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
-        for name in ("seed", "weight_decay", "warm_up_epochs", "gradient_limit", "background_per_positive"):
+        for name in ("seed", "weight_decay", "warm_up_epochs", "gradient_clip_norm", "background_per_positive"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 0")
-        if not 0 <= self.averaging < 1:
-            raise ValueError(f"averaging is {self.averaging}, expected 0 up to below 1")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay is {self.ema_decay}, expected 0 up to below 1")
         for name, choices in (("schedule", list(SCHEDULES)), ("normalisation", list(NORMALISATIONS))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(choices)}")
@@ -240,11 +240,11 @@ def _learn(
             optimiser.param_groups[0]["lr"] = settings.learning_rate * share
             noise = draw_noise(len(batch[0]), channels, parameters.augment, generators.noise)
             sums += _step(detector, stacked, Cuts(*batch), noise, most, parameters, optimiser)
-            _average(averaged, detector, settings.averaging if step else 0.0)
+            _average(averaged, detector, settings.ema_decay if step else 0.0)
             step += 1
         total, interval, classification = (sums / len(batches)).tolist()
         if not math.isfinite(total):
-            raise DataError(f"The loss is {total} in epoch {epoch}. Lower learning_rate or set gradient_limit")
+            raise DataError(f"The loss is {total} in epoch {epoch}. Lower learning_rate or set gradient_clip_norm")
         losses = EpochLosses(epoch, len(drawn.starts), total, interval, classification)
         progress(losses)
         yield losses
@@ -273,8 +273,8 @@ def _step(
     losses = detection_loss(detector(features, mask), targets, parameters.loss)
     optimiser.zero_grad()
     torch.autograd.backward(losses.total)
-    if parameters.train.gradient_limit:
-        torch.nn.utils.clip_grad_norm_(detector.parameters(), parameters.train.gradient_limit)
+    if parameters.train.gradient_clip_norm:
+        torch.nn.utils.clip_grad_norm_(detector.parameters(), parameters.train.gradient_clip_norm)
     optimiser.step()
     return torch.stack([losses.total, losses.interval, losses.classification]).detach()
 

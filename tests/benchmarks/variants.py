@@ -101,7 +101,7 @@ TABLES: dict[str, dict[str, dict[str, Any]]] = {
         "focal loss (0.25, 2)": AUGMENTED | {"focal_alpha": 0.25, "focal_gamma": 2.0},
         "1.5 background windows for each other": AUGMENTED | {"background_per_positive": 1.5},
         "normalised by subject": AUGMENTED | {"normalisation": "subject"},
-        "averaged weights (0.98)": AUGMENTED | {"averaging": 0.98},
+        "averaged weights (0.98)": AUGMENTED | {"ema_decay": 0.98},
     },
 }
 DETECT = "detect."

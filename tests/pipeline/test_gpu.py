@@ -33,7 +33,7 @@ from tests.pipeline.invented_features import CLASS_COUNT, DETECT, fold_parameter
 CPU, META = torch.device("cpu"), torch.device("meta")
 WIDTH, WINDOWS, LENGTH = 8, 4, 128
 RECORDINGS = record(seed=5, subjects=3, videos=1, frame_count=300, width=WIDTH, expressions=3)
-PARAMETERS = fold_parameters(8, epochs=2, warm_up_epochs=0, batch_size=WINDOWS, averaging=0.9, gradient_limit=1.0)
+PARAMETERS = fold_parameters(8, epochs=2, warm_up_epochs=0, batch_size=WINDOWS, ema_decay=0.9, gradient_clip_norm=1.0)
 STACKED = stack(RECORDINGS, "video", CPU)
 AMONG = candidates(STACKED, LENGTH, 32, (1,), 0.9)
 MOST = most_seen(STACKED, LENGTH)

@@ -98,7 +98,7 @@ def test_every_epoch_is_reported() -> None:
 
 
 def test_averaged_weights_lag_behind() -> None:
-    averaged = dataclasses.replace(QUICK, train=dataclasses.replace(QUICK.train, averaging=0.9))
+    averaged = dataclasses.replace(QUICK, train=dataclasses.replace(QUICK.train, ema_decay=0.9))
     assert as_bytes(train(SMALL, FOLD, averaged)) != as_bytes(train(SMALL))
 
 
@@ -163,7 +163,7 @@ def test_features_that_are_not_finite_are_refused_by_video() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"epochs": 0}, {"averaging": 1.0}, {"schedule": "linear"}, {"normalisation": "z"}, {"weight_decay": -1.0}],
+    [{"epochs": 0}, {"ema_decay": 1.0}, {"schedule": "linear"}, {"normalisation": "z"}, {"weight_decay": -1.0}],
 )
 def test_parameters_out_of_range_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
