@@ -15,9 +15,9 @@ from cache.errors import InputError, ShardError
 from cache.tables import detections
 from cache.tables.detections import Detection
 from cache.weights import tensors as weights
-from pipeline.detectors import decoding
+from pipeline.detectors import decoding, registry
+from pipeline.detectors.contract import Network
 from pipeline.detectors.decoding import DetectParameters
-from pipeline.detectors.fedn.network import Detector, DetectorParameters
 from pipeline.windows.recordings import Recording
 from stages.parts import recordings
 from stages.shell import command, console, corpora, devices, options, params
@@ -144,10 +144,12 @@ def search(held: Held, own: Sequence[Recording], parameters: DetectParameters, d
     return rows
 
 
-def build(tensors: dict[str, Any], card: dict[str, Any], path: Path) -> Detector:
+def build(tensors: dict[str, Any], card: dict[str, Any], path: Path) -> Network:
     """Return the detector a file describes; InputError when its tensors are those of another variant."""
-    described = params.build(_as_lists(card["parameters"]["detector"]), DetectorParameters, str(path))
-    detector = Detector(described, card["input_width"], len(card["classes"]))
+    name = card.get("network", "fedn")
+    parts = registry.parts_of(name)
+    own = {part: params.build(_as_lists(card["parameters"][part]), kind, str(path)) for part, kind in parts.items()}
+    detector = registry.build(name, registry.NETWORKS[name].kind(**own), card["input_width"], len(card["classes"]))
     expected = {name: tuple(value.shape) for name, value in detector.state_dict().items()}
     found = {name: value.shape for name, value in tensors.items()}
     differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))

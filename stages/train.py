@@ -19,9 +19,10 @@ from cache.tables import detections, schema
 from cache.weights import detector_store
 from cache.weights import tensors as weights
 from cache.weights.detector_store import Store
+from pipeline.detectors import registry
 from pipeline.training import memory as footprint
-from pipeline.training.fold import EpochLosses, FoldParameters, train_gathered
-from pipeline.training.folds import Fold, everyone, leave_one_subject_out
+from pipeline.training.fold import FoldParameters, columns, train_gathered
+from pipeline.training.folds import Fold, everyone, leave_one_subject_out, nobody
 from pipeline.windows.recordings import Corpus, on_device
 from stages.parts import recordings, shared_corpus, stored_detectors, train_parameters
 from stages.parts.recordings import Listing
@@ -78,30 +79,33 @@ def main(
     wanted = [job for job in missing if force or not refill(job)]
     run(wanted, listing, devices.choose(device), processes, quiet)
     remove_others(output, corpus, jobs)
-    write_curves(losses, jobs)
+    write_curves(losses, jobs, parameters.network)
     refilled = f", {len(missing) - len(wanted)} from the store" if len(missing) > len(wanted) else ""
+    subjects = {video.subject for video in listing.videos}
     console.result(
         f"train: {len(jobs)} detectors ({len(wanted)} new, {len(jobs) - len(missing)} kept{refilled}), "
-        f"{len(jobs) - 1} subjects, {sum(map(len, listing.expressions.values()))} expressions, "
+        f"{len(subjects)} subjects, {sum(map(len, listing.expressions.values()))} expressions, "
         f"{len(listing.videos)} videos"
     )
 
 
 def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path, store: Store | None) -> list[Job]:
-    """Return one job per fold, each with the card its detector will carry."""
+    """Return one job per fold, each with the card its detector will carry; one for all where nothing is learned."""
     classes = listing.sources.classes
     subjects = [video.subject for video in listing.videos]
     digests = {video.video: recordings.digest_of(video, listing) for video in listing.videos}
     encoder = recordings.encoder_of(listing.sources.features)
     jobs = []
-    for fold in [*leave_one_subject_out(subjects), everyone(subjects)]:
+    learns = registry.NETWORKS[parameters.network].learns
+    for fold in [*leave_one_subject_out(subjects), everyone(subjects)] if learns else [nobody()]:
         card: dict[str, Any] = {
             "corpus": corpus,
             "fold": dataclasses.asdict(fold),
             "classes": list(classes),
             "emotions": emotions_told(parameters, classes),
             "encoder": encoder,
-            "parameters": dataclasses.asdict(parameters),
+            "network": parameters.network,
+            "parameters": described(parameters),
         }
         card["key"] = key_of(card, [digests[v.video] for v in listing.videos if v.subject in fold.train_subjects])
         jobs.append(Job(fold, parameters, len(classes), output / f"{fold.name}.safetensors", card, store))
@@ -110,7 +114,14 @@ def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path
 
 def emotions_told(parameters: FoldParameters, classes: Sequence[str]) -> list[str]:
     """Return the names a detector gives to what it finds: one for all when it only spots."""
-    return [detections.UNRECOGNISED] if parameters.detector.classification == "spotting" else list(classes)
+    return list(classes) if parameters.own.recognises else [detections.UNRECOGNISED]
+
+
+def described(parameters: FoldParameters) -> dict[str, Any]:
+    """Return the parameters as plain values: the network's own parts by name, and those of all networks."""
+    common = {"augment": parameters.augment, "train": parameters.train}
+    own = {field.name: getattr(parameters.own, field.name) for field in dataclasses.fields(parameters.own)}  # type: ignore[arg-type]
+    return {name: dataclasses.asdict(part) for name, part in (own | common).items()}
 
 
 def key_of(card: dict[str, Any], trained_on: Sequence[str]) -> str:
@@ -190,7 +201,9 @@ def count_processes(asked: int, jobs: Sequence[Job], shared: SharedCorpus) -> in
     """Return how many folds to train at once; where none is asked for, no more than the memory left has room for."""
     count = workers.count(asked, len(jobs))
     width = shared.arrays[0].array.shape[1]
-    each, left = footprint.training_bytes(jobs[0].parameters, width, jobs[0].class_count), memory.available_bytes()
+    longest = int(shared.open().stacked.frame_counts.max())
+    each = footprint.training_bytes(jobs[0].parameters, width, jobs[0].class_count, longest)
+    left = memory.available_bytes()
     fitting = max(1, left // each)
     if fitting >= count:
         return count
@@ -216,7 +229,7 @@ def train(job: Job, corpus: Corpus, advance: Callable[[int], None]) -> None:
     """Train one fold where the corpus lies, and write its detector."""
     trained = train_gathered(corpus, job.fold, job.parameters, job.class_count, lambda _: advance(1))
     tensors = {name: value.numpy() for name, value in trained.state.items()}
-    learned = {"input_width": corpus.stacked.features.shape[1], "curve": [row._asdict() for row in trained.curve]}
+    learned = {"input_width": corpus.stacked.features.shape[1], "curve": [row.row() for row in trained.curve]}
     weights.write(job.path, tensors, job.card | learned)
     keep(job)
 
@@ -252,14 +265,14 @@ def remove_others(output: Path, corpus: str, jobs: Sequence[Job]) -> None:
             path.unlink()
 
 
-def write_curves(path: Path, jobs: Sequence[Job]) -> None:
+def write_curves(path: Path, jobs: Sequence[Job], network: str) -> None:
     """Write the mean losses of every fold and epoch as CSV, read back from the detectors' cards."""
     rows = [
-        [job.fold.name, *(row[name] for name in EpochLosses._fields)]
+        [job.fold.name, *(row[name] for name in columns(network))]
         for job in jobs
         for row in weights.read_card(job.path)["curve"]
     ]
-    schema.write_csv(path, ("fold", *EpochLosses._fields), rows)
+    schema.write_csv(path, ("fold", *columns(network)), rows)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.detectors import registry
 from pipeline.detectors.decoding import Detections, detect
-from pipeline.detectors.fedn.network import Detector
 from pipeline.intervals import pairwise_iou
 from pipeline.training import fold as training
 from pipeline.training import folds
@@ -50,7 +50,7 @@ def test_expressions_of_a_person_never_seen_are_found() -> None:
     fold = folds.leave_one_subject_out(recording.subject for recording in recordings)[0]
     parameters = fold_parameters()
     trained = train_fold(recordings, fold, parameters, CLASS_COUNT, CPU)
-    detector = Detector(parameters.detector, 64, CLASS_COUNT)
+    detector = registry.build(parameters.network, parameters.own, 64, CLASS_COUNT)
     detector.load_state_dict(trained.state)
     unseen = [recording for recording in recordings if recording.subject in fold.held_out]
     found = detect(detector, unseen, parameters.train.normalisation, DETECT, CPU)
@@ -94,7 +94,8 @@ def test_every_epoch_is_reported() -> None:
     trained = train_fold(SMALL, FOLD, QUICK, CLASS_COUNT, CPU, progress=seen.append)
     assert seen == trained.curve
     assert [losses.epoch for losses in seen] == [1, 2]
-    assert all(math.isfinite(value) for losses in seen for value in losses)
+    assert [tuple(losses.row()) for losses in seen] == [training.columns("fedn")] * 2
+    assert all(math.isfinite(value) for losses in seen for value in losses.row().values())
 
 
 def test_averaged_weights_lag_behind() -> None:
@@ -108,7 +109,7 @@ def test_averages_take_the_first_step_s_weights_and_then_follow_them() -> None:
     averaged = [torch.tensor([[float("1e30")]])]
     for weight, decay in ((3.0, 0.0), (5.0, 0.75), (1.5, 0.75)):
         torch.nn.init.constant_(layer.weight, weight)
-        training._average(averaged, layer, decay)  # type: ignore[arg-type]
+        training._average(averaged, layer, decay)
         found.append(averaged[0].item())
     assert found == [3.0, 3.5, 3.0]
 
