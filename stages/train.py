@@ -8,16 +8,17 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
 
 from cache import files
-from cache.errors import InputError
+from cache.errors import InputError, ShardError
 from cache.tables import detections, schema
-from cache.weights import detector_store
+from cache.weights import detector_card, detector_store
 from cache.weights import tensors as weights
+from cache.weights.detector_card import DetectorCard
 from cache.weights.detector_store import Store
 from pipeline.detectors import registry
 from pipeline.training import memory as footprint
@@ -41,7 +42,7 @@ class Job:
     parameters: FoldParameters
     class_count: int
     path: Path
-    card: dict[str, Any]
+    card: DetectorCard
     store: Store | None
 
 
@@ -98,53 +99,51 @@ def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path
     jobs = []
     learns = registry.NETWORKS[parameters.network].learns
     for fold in [*leave_one_subject_out(subjects), everyone(subjects)] if learns else [nobody()]:
-        card: dict[str, Any] = {
-            "corpus": corpus,
-            "fold": dataclasses.asdict(fold),
-            "classes": list(classes),
-            "emotions": emotions_told(parameters, classes),
-            "encoder": encoder,
-            "network": parameters.network,
-            "parameters": described(parameters),
-        }
-        card["key"] = key_of(card, [digests[v.video] for v in listing.videos if v.subject in fold.train_subjects])
+        card = DetectorCard(
+            corpus=corpus,
+            fold=fold.name,
+            train_subjects=fold.train_subjects,
+            held_out=fold.held_out,
+            classes=tuple(classes),
+            emotions=emotions_told(parameters, classes),
+            encoder=encoder,
+            network=parameters.network,
+            parameters=train_parameters.described(parameters),
+        )
+        key = key_of(card, [digests[v.video] for v in listing.videos if v.subject in fold.train_subjects])
+        card = dataclasses.replace(card, key=key)
         jobs.append(Job(fold, parameters, len(classes), output / f"{fold.name}.safetensors", card, store))
     return jobs
 
 
-def emotions_told(parameters: FoldParameters, classes: Sequence[str]) -> list[str]:
+def emotions_told(parameters: FoldParameters, classes: Sequence[str]) -> tuple[str, ...]:
     """Return the names a detector gives to what it finds: one for all when it only spots."""
-    return list(classes) if parameters.own.recognises else [detections.UNRECOGNISED]
+    return tuple(classes) if parameters.own.recognises else (detections.UNRECOGNISED,)
 
 
-def described(parameters: FoldParameters) -> dict[str, Any]:
-    """Return the parameters as plain values: the network's own parts by name, and those of all networks."""
-    common = {"augment": parameters.augment, "train": parameters.train}
-    own = {field.name: getattr(parameters.own, field.name) for field in dataclasses.fields(parameters.own)}  # type: ignore[arg-type]
-    return {name: dataclasses.asdict(part) for name, part in (own | common).items()}
-
-
-def key_of(card: dict[str, Any], trained_on: Sequence[str]) -> str:
+def key_of(card: DetectorCard, trained_on: Sequence[str]) -> str:
     """Return a hash over all that decides the weights but the machine and the versions of libraries.
 
     The digests of videos are part of it, none of the held-out subject's.
     """
-    parts = [TRAINING_VERSION, card, sorted(trained_on)]
+    parts = [TRAINING_VERSION, card.described(), sorted(trained_on)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def is_current(job: Job) -> bool:
-    """Return whether a whole detector with this key lies there; a broken or older one is made again."""
+    """Return whether a whole detector of this job lies there; a broken or older one is made again."""
     try:
-        _, card = weights.read(job.path)
-    except InputError:
+        card = detector_card.read(job.path)
+        weights.read_tensors(job.path)
+    except (InputError, ShardError):
         return False
-    return bool(card.get("key") == job.card["key"])
+    named = all(row.keys() >= set(columns(job.parameters.network)) for row in card.curve)
+    return named and card.key == job.card.key and card.described() == job.card.described()
 
 
 def is_stored(job: Job) -> bool:
     """Return whether the store has a detector of this key, if there is a store."""
-    return job.store is not None and detector_store.holds(job.store, job.card["key"])
+    return job.store is not None and detector_store.holds(job.store, job.card.key)
 
 
 def refill(job: Job) -> bool:
@@ -152,7 +151,7 @@ def refill(job: Job) -> bool:
     if job.store is None:
         return False
     try:
-        return detector_store.fetch(job.store, job.card["key"], job.path) and is_current(job)
+        return detector_store.fetch(job.store, job.card.key, job.path) and is_current(job)
     except InputError as error:
         console.say(f"train: {error} {job.path} is trained again")
         return False
@@ -163,7 +162,7 @@ def keep(job: Job) -> None:
     if job.store is None:
         return
     try:
-        detector_store.keep(job.store, job.card["key"], job.path)
+        detector_store.keep(job.store, job.card.key, job.path)
     except InputError as error:
         console.say(f"train: {error} {job.path} is whole, but a return to it will train it again")
 
@@ -229,8 +228,8 @@ def train(job: Job, corpus: Corpus, advance: Callable[[int], None]) -> None:
     """Train one fold where the corpus lies, and write its detector."""
     trained = train_gathered(corpus, job.fold, job.parameters, job.class_count, lambda _: advance(1))
     tensors = {name: value.numpy() for name, value in trained.state.items()}
-    learned = {"input_width": corpus.stacked.features.shape[1], "curve": [row.row() for row in trained.curve]}
-    weights.write(job.path, tensors, job.card | learned)
+    width, curve = corpus.stacked.features.shape[1], tuple(row.row() for row in trained.curve)
+    detector_card.write(job.path, tensors, dataclasses.replace(job.card, input_width=width, curve=curve))
     keep(job)
 
 
@@ -270,7 +269,7 @@ def write_curves(path: Path, jobs: Sequence[Job], network: str) -> None:
     rows = [
         [job.fold.name, *(row[name] for name in columns(network))]
         for job in jobs
-        for row in weights.read_card(job.path)["curve"]
+        for row in detector_card.read(job.path).curve
     ]
     schema.write_csv(path, ("fold", *columns(network)), rows)
 

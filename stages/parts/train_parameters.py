@@ -68,6 +68,13 @@ def build(values: Mapping[str, Any], where: str | Place) -> FoldParameters:
         raise ParameterError(f"{place.about(str(error))}: {error}") from error
 
 
+def described(parameters: FoldParameters) -> dict[str, dict[str, Any]]:
+    """Return parameters as a card holds them: the network's own parts by name, and those of all networks."""
+    own = {name: getattr(parameters.own, name) for name in registry.parts_of(parameters.network)}
+    parts = {**own, "augment": parameters.augment, "train": parameters.train}
+    return {name: dataclasses.asdict(part) for name, part in parts.items()}
+
+
 def _keys(name: str) -> set[str]:
     """Return the keys that matter to a network."""
     return {field.name for kind in (*registry.parts_of(name).values(), *COMMON) for field in dataclasses.fields(kind)}
