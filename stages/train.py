@@ -185,7 +185,8 @@ def run(jobs: Sequence[Job], listing: Listing, device: torch.device, processes: 
         console.say(
             f"train: {listing.frame_count:,} frames of {len(listing.videos)} videos are in memory, {read:,.0f} MB"
         )
-    epochs = sum(job.parameters.train.epochs for job in jobs)
+    learns = registry.NETWORKS[jobs[0].parameters.network].learns
+    epochs = sum(job.parameters.train.epochs for job in jobs) if learns else 0
     with console.progress("train", epochs, "epochs", quiet) as advance:
         if device.type == "cuda":
             corpus = on_device(shared.open(), device)
