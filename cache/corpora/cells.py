@@ -38,7 +38,7 @@ class Line:
 
     def refuse(self, column: str, expected: str, remedy: str = "", like: str = "") -> None:
         """Note that a cell is not as expected; alike in other rows of the column, it is said once."""
-        where = workbooks.place(self.sheet, self.number, self.columns.index(column) + 1)
+        where = workbooks.place(self.sheet.path, self.sheet.name, self.number, self.columns.index(column) + 1)
         order = f"The columns are, in this order: {', '.join(self.columns)}."
         alike = f"{self.sheet.path} {self.sheet.name} {column} {expected} {like}"
         self.problems.add(f"{where} ({column})", self.cell(column), expected, remedy or order, alike)
@@ -100,7 +100,7 @@ def check_header(sheet: Sheet, columns: Sequence[str], row: int, problems: Probl
         found = cells[place] if place < len(cells) else None
         if _spelling(found) != _spelling(name):
             problems.add(
-                workbooks.place(sheet, row, place + 1),
+                workbooks.place(sheet.path, sheet.name, row, place + 1),
                 found,
                 f"the heading '{name}'",
                 f"Put the columns in this order: {', '.join(columns)}; or take the corpus' own workbook.",
