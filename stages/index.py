@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cache import files
-from cache.corpora import casme2, casme3, samm_lv, table, watched
+from cache.corpora import casme2, casme3, samm_lv, table
 from cache.errors import InputError
 from cache.tables import audit, expressions, failures, videos
 from cache.tables.audit import AuditRow
@@ -46,7 +46,7 @@ def main(
     facts_kind, read = READERS[described.reader]
     facts = params.build(described.facts, facts_kind, f"{corpora.path_of(corpus)}: facts")
     for name in sorted(PATHS & described.facts.keys()):
-        watched.check_inside(root, described.facts[name], f"{corpora.path_of(corpus)}: facts.{name}")
+        corpora.check_inside(root, described.facts[name], f"{corpora.path_of(corpus)}: facts.{name}")
     found_videos, found_expressions, rows = read(root, facts)
     check_classes(found_expressions, described.classes, corpora.path_of(corpus))
     folder = output or Path("data") / corpus
@@ -54,7 +54,7 @@ def main(
     videos.write(folder / "videos.parquet", found_videos)
     expressions.write(folder / "expressions.parquet", found_expressions)
     audit.write(folder / "audit.csv", rows)
-    for link in watched.linked_folders(root, [root / video.path for video in found_videos]):
+    for link in corpora.linked_folders(root, [root / video.path for video in found_videos]):
         console.say(f"index: {link} is a link to a folder, which DVC does not follow: it will not see a change there")
     for rule, count in collections.Counter(row.rule for row in rows).most_common():
         console.say(f"index: {count} x {rule}, see {folder / 'audit.csv'}")

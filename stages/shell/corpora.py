@@ -1,7 +1,9 @@
-"""The facts of one corpus: `configs/corpora/<name>.yaml`."""
+"""The facts of one corpus, `configs/corpora/<name>.yaml`, and its folder as DVC sees it."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,14 +60,32 @@ def check_root(root: Path) -> None:
         )
 
 
-def overrides_of(path: Path) -> dict[str, dict[str, Any]]:
-    """Return what a corpus file overrides, by section; an empty section overrides nothing."""
-    stated = _mapping(params.load(path).get("overrides"), f"{path}: overrides")
-    return {section: _mapping(values, f"{path}: overrides.{section}") for section, values in stated.items()}
+def check_inside(root: Path, relative: str, told: str) -> None:
+    """Raise InputError when a path leaves the corpus folder by its words; a link inside to a file is followed by DVC.
+
+    Args:
+        relative: the path as it was given, relative to the corpus folder.
+        told: where it was given, `facts.labels` for instance.
+    """
+    if not Path(os.path.normpath(root / relative)).is_relative_to(os.path.normpath(root)):
+        raise InputError(
+            f"{told} is {relative}, which lies outside the corpus folder {root}: DVC would not see it change. "
+            "Copy it into that folder, or put a link to the file there."
+        )
+
+
+def linked_folders(root: Path, paths: Iterable[Path]) -> list[Path]:
+    """Return the links to folders, through which DVC does not look, that any of these paths in a corpus leads through.
+
+    Args:
+        root: the corpus folder; links above it do not count.
+    """
+    parts = {part for path in paths for part in (path, *path.parents) if part != root and part.is_relative_to(root)}
+    return sorted(part for part in parts if part.is_symlink() and part.is_dir())
 
 
 def _check_sections(path: Path) -> None:
-    stated = overrides_of(path)
+    stated = params.overrides_of(path)
     params.refuse_unknown(stated, list(SECTIONS), f"{path}: overrides")
     missing = [section for section in SECTIONS if section not in stated]
     if missing:
@@ -75,9 +95,3 @@ def _check_sections(path: Path) -> None:
             f"{path}: overrides lacks {', '.join(missing)}. DVC follows each section by its name, so a file states all "
             f"of them, an empty one where nothing is overridden. Write{also}:\n{block}"
         )
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if value is not None and not isinstance(value, dict):
-        raise params.ParameterError(f"{where}: expected `key: value` lines or {{}}, found {value!r}")
-    return value or {}
