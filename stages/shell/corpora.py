@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from cache.errors import InputError
 from stages.shell import params
@@ -14,6 +14,17 @@ from stages.shell import params
 FOLDER = Path("configs/corpora")
 # The stages whose values a corpus may override. DVC follows each by its name and stops at one that a file leaves out.
 SECTIONS = ("align", "extract", "train", "detect", "evaluate")
+
+
+class TakesFacts(Protocol):
+    """What reads a corpus; `cache.corpora.readers` has them, which the stages that read none do not depend on."""
+
+    @property
+    def facts(self) -> type[Any]:
+        """The dataclass of what its corpus file says."""
+
+
+AnyReader = TypeVar("AnyReader", bound=TakesFacts)
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,19 @@ def load(name: str) -> Corpus:
     """Return the facts of a corpus, strictly read; errors as in `path_of`."""
     path = path_of(name)
     return params.build(params.load(path), Corpus, str(path))
+
+
+def reader_of(name: str, readers: Mapping[str, AnyReader]) -> tuple[AnyReader, Any]:
+    """Return the reader that a corpus file names, and its facts as the reader takes them.
+
+    Raises:
+        ParameterError: no such reader, facts it does not take, or as in `path_of`.
+    """
+    described, path = load(name), path_of(name)
+    if described.reader not in readers:
+        raise params.ParameterError(f"{path}: reader {described.reader!r} is none of {', '.join(readers)}")
+    reader = readers[described.reader]
+    return reader, params.build(described.facts, reader.facts, f"{path}: facts")
 
 
 def check_root(root: Path) -> None:

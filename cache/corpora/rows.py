@@ -1,51 +1,99 @@
-"""One row of a label sheet, cell by cell: each value of its type, or a problem that names the cell."""
+"""Rows of a label file with named cells, each value of its type; and all that is wrong with a corpus, said together."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
 
 from cache.corpora import workbooks
-from cache.corpora.annotations import KINDS, NO_APEX, CorpusFacts, Kind, Number
-from cache.corpora.problems import Problems
-from cache.corpora.workbooks import Cell, Row, Sheet
+from cache.corpora.annotations import CorpusFacts, Kind, Number
+from cache.corpora.workbooks import Cell, Sheet
+from cache.errors import InputError
+from cache.tables import schema
 from cache.tables.audit import AuditRow
+from cache.tables.expressions import KINDS, NO_APEX
 
+# Repairing one fault a run takes days; a wrong column makes every row wrong, and the first faults show it.
+MOST_PROBLEMS = 20
 _KIND = re.compile(r"(macro|micro)(-expression)?( - \d(/\d)?)?", re.IGNORECASE)
 BLANK = ("", "none", "n/a", "nan", "/", "\\", "-")
 
 
+class Problems:
+    """A list of faults; the same fault in many rows is said once, with how often."""
+
+    def __init__(self, corpus: str) -> None:
+        self._corpus = corpus
+        self._texts: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._texts)
+
+    def add(self, where: str, found: object, expected: str, remedy: str, like: str = "") -> None:
+        """Note one fault.
+
+        Args:
+            where: file, sheet, row and column, or the folder.
+            like: faults with the same text here are alike: only the first is written out.
+        """
+        said = "nothing" if found is None else found if isinstance(found, Said) else repr(found)
+        self.tell(f"{where}: found {said}, expected {expected}. {remedy}", like)
+
+    def tell(self, text: str, like: str = "") -> None:
+        """Note one fault in words that say all of it already."""
+        self._texts.setdefault(like or text, text)
+        self._counts[like or text] = self._counts.get(like or text, 0) + 1
+
+    def stop(self) -> None:
+        """Raise InputError when there is any fault, with the first `MOST_PROBLEMS` of them."""
+        if not self._texts:
+            return
+        lines = [f"  {text}{_more(self._counts[key])}" for key, text in list(self._texts.items())[:MOST_PROBLEMS]]
+        left = len(self._texts) - MOST_PROBLEMS
+        if left > 0:
+            lines.append(f"  and {left} more; correct these first.")
+        total = sum(self._counts.values())
+        raise InputError("\n".join([f"{self._corpus}: {total} problem{'s' * (total > 1)}", *lines]))
+
+
+class Said(str):
+    """A finding in words, to be printed without quotation marks."""
+
+
 @dataclass(frozen=True)
 class Line:
-    """One row of a sheet whose columns have names; a cell that is not as it must be is noted, and None returned.
+    """One row of a label file; a cell that is not as it must be is noted, and None returned.
 
     Attributes:
+        sheet: the name of the sheet; empty in a CSV.
         number: from 1, as a spreadsheet shows it.
+        cells: by the names of their columns, in the order that a sheet has them in; None where one is empty.
     """
 
-    sheet: Sheet
+    file: Path
+    sheet: str
     number: int
-    cells: Row
-    columns: tuple[str, ...]
+    cells: Mapping[str, Cell]
     problems: Problems
-
-    def cell(self, column: str) -> Cell:
-        """Return what stands in a column; None when the row ends before it."""
-        place = self.columns.index(column)
-        return self.cells[place] if place < len(self.cells) else None
 
     def refuse(self, column: str, expected: str, remedy: str = "", like: str = "") -> None:
         """Note that a cell is not as expected; alike in other rows of the column, it is said once."""
-        where = workbooks.place(self.sheet.path, self.sheet.name, self.number, self.columns.index(column) + 1)
-        order = f"The columns are, in this order: {', '.join(self.columns)}."
-        alike = f"{self.sheet.path} {self.sheet.name} {column} {expected} {like}"
-        self.problems.add(f"{where} ({column})", self.cell(column), expected, remedy or order, alike)
+        if self.sheet:
+            where = workbooks.place(self.file, self.sheet, self.number, list(self.cells).index(column) + 1)
+            remedy = remedy or f"The columns are, in this order: {', '.join(self.cells)}."
+        else:
+            where = f"{self.file.name}, row {self.number}"
+        alike = f"{self.file} {self.sheet} {column} {expected} {like}"
+        self.problems.add(f"{where} ({column})", self.cells[column], expected, remedy or "Correct it.", alike)
 
     def text(self, column: str) -> str | None:
         """Return the cell as a text that is not empty; a number is written as people write it."""
-        value = self.cell(column)
+        value = self.cells[column]
         if value is None or isinstance(value, bool):
             self.refuse(column, "a text")
             return None
@@ -53,13 +101,13 @@ class Line:
 
     def word(self, column: str) -> str | None:
         """Return the cell as a word; None without a problem when it is blank or holds a mark for nothing."""
-        value = self.cell(column)
+        value = self.cells[column]
         text = "" if value is None else str(value).strip()
         return None if text.casefold() in BLANK else text
 
     def frame(self, column: str, least: int = 0) -> Number | None:
         """Return the cell as a frame number, perhaps with a fraction; from `least`."""
-        value = _number(self.cell(column))
+        value = _number(self.cells[column])
         if value is None or value < least:
             self.refuse(column, f"a frame number from {least}" if least < 1 else "a frame number")
             return None
@@ -71,7 +119,7 @@ class Line:
 
     def whole(self, column: str) -> int | None:
         """Return the cell as a whole number from 1."""
-        value = _number(self.cell(column))
+        value = _number(self.cells[column])
         if value is None or value != int(value) or value < 1:
             self.refuse(column, "a whole number from 1")
             return None
@@ -86,11 +134,18 @@ class Line:
         return "macro" if found.group(1).lower() == "macro" else "micro"
 
 
-def lines(sheet: Sheet, columns: Sequence[str], first: int, problems: Problems) -> Iterator[Line]:
-    """Yield the rows of a sheet that are not empty, from row number `first`."""
+def of_sheet(sheet: Sheet, columns: Sequence[str], first: int, problems: Problems) -> Iterator[Line]:
+    """Yield the rows of a sheet that are not empty, from row number `first`, without what is right of the columns."""
     for number, cells in enumerate(sheet.rows, start=1):
         if number >= first and any(cell is not None for cell in cells):
-            yield Line(sheet, number, cells, tuple(columns), problems)
+            named = dict(zip_longest(columns, cells[: len(columns)]))
+            yield Line(sheet.path, sheet.name, number, named, problems)
+
+
+def of_csv(path: Path, required: Sequence[str], optional: Sequence[str], problems: Problems) -> Iterator[Line]:
+    """Yield the rows of a CSV with these columns in any order, its cells as texts; errors as in `schema.read_csv`."""
+    for number, cells in schema.read_csv(path, required, optional):
+        yield Line(path, "", number, {name: cell or None for name, cell in cells.items()}, problems)
 
 
 def check_header(sheet: Sheet, columns: Sequence[str], row: int, problems: Problems) -> None:
@@ -113,11 +168,11 @@ def emotion(line: Line, column: str, facts: CorpusFacts, about: tuple[str, str],
     Args:
         about: video and subject, for the audit.
     """
-    sheet = f"sheet '{line.sheet.name}'"
+    sheet = f"sheet '{line.sheet}': " if line.sheet else ""
     word = line.word(column)
     if word is None:
-        before = str(line.cell(column) or "")
-        audit.append(AuditRow("no_emotion", *about, line.number, column, before, "", f"{sheet}: dropped"))
+        before = str(line.cells[column] or "")
+        audit.append(AuditRow("no_emotion", *about, line.number, column, before, "", f"{sheet}dropped"))
         return None
     classes = facts.classes
     known = word if word in classes else {key.casefold(): key for key in classes}.get(word.casefold())
@@ -127,11 +182,10 @@ def emotion(line: Line, column: str, facts: CorpusFacts, about: tuple[str, str],
         return None
     emotion = classes[known]
     if emotion is None:
-        audit.append(
-            AuditRow("emotion_dropped", *about, line.number, column, word, "", f"{sheet}: null in the class map")
-        )
+        note = f"{sheet}null in the class map"
+        audit.append(AuditRow("emotion_dropped", *about, line.number, column, word, "", note))
     elif emotion != word:
-        note = f"{sheet}: class map {facts.class_map}"
+        note = f"{sheet}class map {facts.class_map}"
         audit.append(AuditRow("emotion_mapped", *about, line.number, column, word, emotion, note))
     return emotion
 
@@ -146,3 +200,7 @@ def _number(cell: Cell) -> Number | None:
     if cell is None or isinstance(cell, bool | str) or not math.isfinite(cell):
         return None
     return cell
+
+
+def _more(count: int) -> str:
+    return f" ({count - 1} more like this.)" if count > 1 else ""
