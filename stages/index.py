@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cache import files
-from cache.corpora import casme2, casme3, samm_lv, table, watched
+from cache.corpora import readers
 from cache.errors import InputError
 from cache.tables import audit, expressions, failures, videos
 from cache.tables.audit import AuditRow
 from cache.tables.expressions import Expression
-from cache.tables.videos import Video
-from stages.shell import command, console, corpora, options, params
-
-Tables = tuple[list[Video], list[Expression], list[AuditRow]]
-READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Tables]]] = {
-    "casme2": (casme2.Facts, casme2.read),
-    "casme3": (casme3.Facts, casme3.read),
-    "samm_lv": (samm_lv.Facts, samm_lv.read),
-    "table": (table.TableFacts, table.read),
-}
-
-# Facts that name files and folders, relative to the corpus folder or to the label file.
-PATHS = {"labels", "macro_emotions", "frames", "folder"}
+from stages.shell import command, console, corpora, options
 
 
 def main(
@@ -41,20 +29,17 @@ def main(
     """
     described = corpora.load(corpus)
     corpora.check_root(root)
-    if described.reader not in READERS:
-        raise params.ParameterError(f"reader {described.reader!r} is none of {', '.join(READERS)}")
-    facts_kind, read = READERS[described.reader]
-    facts = params.build(described.facts, facts_kind, f"{corpora.path_of(corpus)}: facts")
-    for name in sorted(PATHS & described.facts.keys()):
-        watched.check_inside(root, described.facts[name], f"{corpora.path_of(corpus)}: facts.{name}")
-    found_videos, found_expressions, rows = read(root, facts)
+    reader, facts = corpora.reader_of(corpus, readers.READERS)
+    for name in reader.paths:
+        corpora.check_inside(root, described.facts[name], f"{corpora.path_of(corpus)}: facts.{name}")
+    found_videos, found_expressions, rows = readers.read(reader, root, facts)
     check_classes(found_expressions, described.classes, corpora.path_of(corpus))
     folder = output or Path("data") / corpus
     files.sweep_temporaries(folder)
     videos.write(folder / "videos.parquet", found_videos)
     expressions.write(folder / "expressions.parquet", found_expressions)
     audit.write(folder / "audit.csv", rows)
-    for link in watched.linked_folders(root, [root / video.path for video in found_videos]):
+    for link in corpora.linked_folders(root, [root / video.path for video in found_videos]):
         console.say(f"index: {link} is a link to a folder, which DVC does not follow: it will not see a change there")
     for rule, count in collections.Counter(row.rule for row in rows).most_common():
         console.say(f"index: {count} x {rule}, see {folder / 'audit.csv'}")
