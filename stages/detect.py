@@ -12,8 +12,8 @@ import typer
 
 from cache import files
 from cache.errors import InputError, ShardError
-from cache.tables import detections
-from cache.tables.detections import Detection
+from cache.tables import intervals
+from cache.tables.intervals import Detection
 from cache.weights import tensors as weights
 from pipeline.detectors import decoding
 from pipeline.detectors.decoding import DetectParameters
@@ -72,7 +72,7 @@ def main(
             advance(len(own))
     rows.sort(key=lambda row: (row.video, row.start, row.stop, row.emotion))
     files.sweep_temporaries(output.parent)
-    detections.write(output, rows)
+    intervals.write(output, Detection, rows)
     empty = [recording.video for recording in found if not recording.face_found.any()]
     if empty:
         console.say(f"detect: no face in any frame of {', '.join(empty)}: nothing can be detected there")

@@ -13,9 +13,8 @@ import typer
 
 from cache import files
 from cache.errors import InputError
-from cache.tables import detections, expressions, schema, videos
-from cache.tables.detections import Detection
-from cache.tables.expressions import Expression
+from cache.tables import intervals, schema, videos
+from cache.tables.intervals import Detection, Expression
 from cache.tables.videos import Video
 from cache.weights import tensors
 from pipeline.scoring.average_precision import spotting_curve
@@ -41,10 +40,10 @@ def main(
 ) -> None:
     """Score the detections; each subject's threshold is chosen on the other subjects."""
     parameters = params.read(params_path, "evaluate", EvaluateParameters, corpora.path_of(corpus))
-    found = detections.read(detections_path)
+    found = intervals.read(detections_path, Detection)
     classes = names_in(corpora.load(corpus).classes, found)
     left_out.say("evaluate", videos_path)
-    results = pair(videos.read(videos_path), expressions.read(expressions_path), found, classes)
+    results = pair(videos.read(videos_path), intervals.read(expressions_path, Expression), found, classes)
     figures = {"encoder": encoder_of(detectors), **summarise(results, classes, parameters)}
     for folder in (metrics.parent, figures_path.parent, plots):
         files.sweep_temporaries(folder)
@@ -70,8 +69,8 @@ def encoder_of(detectors: Path) -> Figures:
 
 def names_in(classes: Sequence[str], found: Sequence[Detection]) -> tuple[str, ...]:
     """Return the corpus' classes, and after them the name that a detector which only spots gives to everything."""
-    only_spotted = any(row.emotion == detections.UNRECOGNISED for row in found)
-    return (*classes, detections.UNRECOGNISED) if only_spotted else tuple(classes)
+    only_spotted = any(row.emotion == intervals.UNRECOGNISED for row in found)
+    return (*classes, intervals.UNRECOGNISED) if only_spotted else tuple(classes)
 
 
 def pair(
@@ -111,9 +110,9 @@ def _result(
         video=video.video,
         subject=video.subject,
         frame_count=video.frame_count,
-        truth_intervals=expressions.intervals(known),
+        truth_intervals=intervals.of(known),
         truth_classes=np.array([index[row.emotion] for row in known], dtype=np.int64),
-        intervals=detections.intervals(found),
+        intervals=intervals.of(found),
         classes=np.array([index[row.emotion] for row in found], dtype=np.int64),
         confidence=np.array([row.confidence for row in found], dtype=np.float32),
     )

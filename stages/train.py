@@ -15,7 +15,7 @@ import typer
 
 from cache import files
 from cache.errors import InputError
-from cache.tables import detections, schema
+from cache.tables import intervals, schema
 from cache.weights import detector_store
 from cache.weights import tensors as weights
 from cache.weights.detector_store import Store
@@ -110,7 +110,7 @@ def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path
 
 def emotions_told(parameters: FoldParameters, classes: Sequence[str]) -> list[str]:
     """Return the names a detector gives to what it finds: one for all when it only spots."""
-    return [detections.UNRECOGNISED] if parameters.detector.classification == "spotting" else list(classes)
+    return [intervals.UNRECOGNISED] if parameters.detector.classification == "spotting" else list(classes)
 
 
 def key_of(card: dict[str, Any], trained_on: Sequence[str]) -> str:

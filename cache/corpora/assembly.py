@@ -13,7 +13,7 @@ from cache.corpora.problems import Said
 from cache.errors import InputError
 from cache.tables import audit
 from cache.tables.audit import EXPRESSION_OF_FAILED, OF_FAILED, AuditRow
-from cache.tables.expressions import Expression
+from cache.tables.intervals import Expression
 from cache.tables.videos import Video
 
 Tables = tuple[list[Video], list[Expression], list[AuditRow]]

@@ -12,7 +12,7 @@ from cache.corpora.annotations import Annotation, note
 from cache.corpora.footage import Desk, Footage
 from cache.corpora.problems import Said
 from cache.tables.audit import AuditRow
-from cache.tables.expressions import NO_APEX, Expression
+from cache.tables.intervals import NO_APEX, Expression
 from cache.tables.videos import Video
 
 

@@ -22,7 +22,7 @@ from cache.errors import InputError
 from cache.files import check_video_id
 from cache.tables import schema
 from cache.tables.audit import EXPRESSION_OF_FAILED, OF_FAILED, VIDEO_FAILED, AuditRow
-from cache.tables.expressions import NO_APEX, Expression
+from cache.tables.intervals import NO_APEX, Expression
 from cache.tables.videos import Video
 from cache.troubles import alone
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cache.corpora.annotations import Kind
 from cache.errors import InputError
 from cache.files import check_video_id
-from cache.tables.expressions import KINDS
+from cache.tables.intervals import KINDS
 from cache.tables.schema import nearest
 
 REQUIRED = ("subject", "video", "onset", "offset", "emotion")

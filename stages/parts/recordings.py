@@ -14,8 +14,8 @@ import numpy as np
 from cache.errors import InputError, ShardError
 from cache.shards import features, manifest
 from cache.shards.manifest import ShardEntry
-from cache.tables import expressions, videos
-from cache.tables.expressions import Expression
+from cache.tables import intervals, videos
+from cache.tables.intervals import Expression
 from cache.tables.videos import Video
 from pipeline.windows.recordings import Recording
 
@@ -60,7 +60,7 @@ def look(sources: Sources) -> Listing:
     """
     table = videos.read(sources.videos)
     held = manifest.read(sources.features).shards
-    known = expressions.read(sources.expressions) if sources.expressions else []
+    known = intervals.read(sources.expressions, Expression) if sources.expressions else []
     check(known, table, sources)
     for video in table:
         if video.video not in held:
@@ -140,7 +140,7 @@ def _recording(video: Video, listing: Listing) -> Recording:
         subject=video.subject,
         features=shard.features,
         face_found=shard.columns.face_found,
-        intervals=expressions.intervals(own),
+        intervals=intervals.of(own),
         emotions=np.array([listing.sources.classes.index(row.emotion) for row in own], dtype=np.int64),
     )
 
