@@ -45,8 +45,7 @@ def main(
     with console.progress("extract", sum(held[name].frames for name in planned.missing), "frames", quiet) as advance:
 
         def make(name: str, path: Path) -> int:
-            opening = frames.open(frames_path / held[name].file, sha256=held[name].sha256)
-            with shard_folders.refusals(), opening as opened:
+            with shard_folders.refusals(), frames.open_stated(frames_path, held[name]) as opened:
                 found = source.features(name, opened, advance)
                 found[~opened.columns.face_found] = 0
                 features.write(path, found, opened.columns, planned.keys[name], source.layer)
@@ -85,16 +84,18 @@ def videos_of(aligned: Manifest, folder: Path) -> list[str]:
 
 
 def key_of(source: Source, name: str, folder: Path, aligned: Manifest) -> str:
-    """Return the fingerprint of the features of one frame shard.
+    """Return the fingerprint of the features of one frame shard; where the manifest states no digest, it is read.
 
     Raises:
         InputError: the video has none.
-        ShardError: it is damaged.
+        ShardError: it had to be read, and is damaged.
     """
     if name not in aligned.shards:
         raise InputError(f"{folder} has no frames of it: align failed there, or did not finish. Run: facespan align")
     entry = aligned.shards[name]
-    with frames.open(folder / entry.file, sha256=entry.sha256) as opened:
+    if entry.digest is not None:
+        return source.key(name, entry.digest)
+    with frames.open_stated(folder, entry) as opened:
         return source.key(name, opened.digest)
 
 

@@ -22,7 +22,31 @@ from cache.shards.layout import COLUMN_DATASETS, Attribute, Content, Layout
 from cache.shards.manifest import ShardEntry, is_whole
 from cache.shards.untrusted import UntrustedShard
 
-__all__ = ["Frame", "Frames", "decode_image", "encode_image", "image_size", "is_current", "join", "open", "write"]
+__all__ = [
+    "Frame",
+    "Frames",
+    "decode_image",
+    "encode_image",
+    "image_size",
+    "is_current",
+    "join",
+    "open",
+    "open_stated",
+    "write",
+]
+
+__all__ = [
+    "Frame",
+    "Frames",
+    "decode_image",
+    "encode_image",
+    "image_size",
+    "is_current",
+    "join",
+    "open",
+    "open_stated",
+    "write",
+]
 
 LAYOUT = Layout(
     kind="frames",
@@ -107,6 +131,15 @@ def open(path: Path, *, key: str | None = None, sha256: str | None = None, verif
     except BaseException:
         frames.close()
         raise
+    return frames
+
+
+def open_stated(folder: Path, entry: ShardEntry) -> Frames:
+    """Return the frames that a folder's manifest states, when file and frames are those; errors as for `open`."""
+    frames = open(folder / entry.file, sha256=entry.sha256)
+    if entry.digest not in (None, frames.digest):
+        frames.close()
+        raise frames.refuse(f"frames of digest {frames.digest}", f"{entry.digest}, as the manifest says")
     return frames
 
 
@@ -204,6 +237,10 @@ class Frames:
             )
         if verify and self._compute_digest() != self.digest:
             raise self._shard.refuse("images or columns that are not those of its digest", self.digest)
+
+    def refuse(self, found: str, expected: str) -> ShardError:
+        """Return the error that says what is wrong with these frames, to be raised."""
+        return self._shard.refuse(found, expected)
 
     def _compute_digest(self) -> str:
         digest, end = hashlib.sha256(), int(self._offsets[-1])

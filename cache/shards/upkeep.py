@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from cache.troubles import alone
 # folder of earlier ones of these, so that it is known as ours for as long as it lies there.
 MISSING = "missing"
 STALE = "stale"
+# The attribute that a kind of shard may have.
+DIGEST = "digest"
 
 Make = Callable[[str, Path], int]
 # What changes whenever a file is replaced: None without a file, () where it cannot be told.
@@ -168,7 +170,8 @@ class _Bringer:
     def _make(self, video: str, path: Path) -> None:
         ownership.check_place(self.folder, path, self.known.get(video))
         frames = self.make(video, path)
-        entry = manifest.describe(self.folder.path, path, frames, self.planned.keys[video])
+        digest = _digest_of(self.folder, path)
+        entry = manifest.describe(self.folder.path, path, frames, self.planned.keys[video], digest)
         manifest.add(self.folder.path, video, entry)
 
 
@@ -220,6 +223,9 @@ def _settle(
             path = manifest.shard_path(folder.path, video, len(planned.videos))
             if not _is_current(folder, path, planned.keys.get(video, ""), held[video]):
                 del held[video]
+        for video in [video for video in outcome.kept if video in held and held[video].digest is None]:
+            # Of a manifest made before digests were stated.
+            held[video] = replace(held[video], digest=_digest_of(folder, folder.path / held[video].file))
         gone = {v: entry for v, entry in known.items() if v not in videos and held.get(v, entry) == entry}
         orphans = gone if remove else {}
         moved = [entry for v, entry in known.items() if remove and v in held and held[v].file != entry.file]
@@ -242,7 +248,7 @@ def _write(
         facts[MISSING] = missing
     left = {v: entry for v, entry in known.items() if v not in entries and os.path.lexists(folder.path / entry.file)}
     if left:
-        facts[STALE] = {video: asdict(entry) for video, entry in left.items()}
+        facts[STALE] = {video: manifest.state(entry) for video, entry in left.items()}
     manifest.write(folder.path, Manifest(folder.layout.kind, entries, facts))
 
 
@@ -261,6 +267,14 @@ def _identity(folder: ShardFolder, path: Path, key: str, entry: ShardEntry | Non
     if (entry is None or entry.key != key) and _has_key(folder, path, key):
         return ()  # another process may be about to state it
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _digest_of(folder: ShardFolder, path: Path) -> str | None:
+    """Return the digest that a shard states of what it holds; None of a kind that states none."""
+    if DIGEST not in folder.layout.attributes:
+        return None
+    with UntrustedShard(path, folder.layout, None) as shard:
+        return str(shard.attributes[DIGEST])
 
 
 def _has_key(folder: ShardFolder, path: Path, key: str) -> bool:
