@@ -18,7 +18,7 @@ from cache.shards.ownership import ShardFolder
 from cache.tables import videos
 from cache.tables.videos import Video
 from stages.parts import aligners, left_out, shard_folders
-from stages.parts.aligners import Job, Prepared
+from stages.parts.aligners import AlignJob, Prepared
 from stages.shell import command, console, corpora, options, params
 
 # Raised when the same source and parameters would give other frames on purpose, so shards are made again.
@@ -48,7 +48,7 @@ def main(
     if dry_run:
         shard_folders.foretell("align", output, planned)
         return
-    job = Job(root, parameters, [table[name] for name in planned.missing], output / aligners.WORKSPACE)
+    job = AlignJob(root, parameters, [table[name] for name in planned.missing], output / aligners.WORKSPACE)
     with (
         prepare(job, output) as prepared,
         console.progress("align", sum(table[name].frame_count for name in planned.missing), "frames", quiet) as advance,
@@ -65,7 +65,7 @@ def main(
 
 
 @contextmanager
-def prepare(job: Job, output: Path) -> Iterator[Prepared]:
+def prepare(job: AlignJob, output: Path) -> Iterator[Prepared]:
     """Make the method ready; when nothing is missing it is not asked for, and the facts stay as they were."""
     if not job.videos and (output / manifest.NAME).is_file():
         yield Prepared(read_nothing, manifest.read(output).run)

@@ -13,7 +13,7 @@ from cache.shards.manifest import Manifest
 from cache.shards.ownership import ShardFolder
 from pipeline.encoder.resnet import ExtractParameters
 from stages.parts import shard_folders
-from stages.parts.feature_sources import Encoded, Imported, Source
+from stages.parts.feature_sources import Encoded, FeatureSource, Imported
 from stages.shell import command, console, corpora, devices, options, params
 
 
@@ -65,7 +65,7 @@ def refuse_others_folder(weights: str, usual: str, output: Path, corpus: str) ->
         )
 
 
-def choose(parameters: ExtractParameters, encoders: Path, device: str, batch_size: int) -> Source:
+def choose(parameters: ExtractParameters, encoders: Path, device: str, batch_size: int) -> FeatureSource:
     """Return where features come from: the encoder that the parameters name, or the folder they import."""
     if parameters.imported is not None:
         return Imported(parameters.weights, Path(parameters.imported), encoders, parameters)
@@ -83,7 +83,7 @@ def videos_of(aligned: Manifest, folder: Path) -> list[str]:
     return sorted({*aligned.shards, *missing})
 
 
-def key_of(source: Source, name: str, folder: Path, aligned: Manifest) -> str:
+def key_of(source: FeatureSource, name: str, folder: Path, aligned: Manifest) -> str:
     """Return the fingerprint of the features of one frame shard; where the manifest states no digest, it is read.
 
     Raises:

@@ -41,7 +41,7 @@ FRAMES_AHEAD = 8
 
 
 @dataclass(frozen=True)
-class Job:
+class AlignJob:
     """What is to be aligned: the videos whose shards are missing, and a folder to work in, which may go at any time."""
 
     root: Path
@@ -82,7 +82,7 @@ class Method:
 
     sources: tuple[str, ...]
     counting: tuple[str, ...]
-    prepare: Callable[[Job], AbstractContextManager[Prepared]]
+    prepare: Callable[[AlignJob], AbstractContextManager[Prepared]]
     ingredients: Callable[[Path, Video, AlignParameters], Mapping[str, str]] = _no_more
     common: Callable[[AlignParameters, Mapping[str, Any]], Mapping[str, str]] = _no_more
 
@@ -98,7 +98,7 @@ def check(video: Video, parameters: AlignParameters) -> None:
 
 
 @contextmanager
-def _as_they_are(job: Job) -> Iterator[Prepared]:
+def _as_they_are(job: AlignJob) -> Iterator[Prepared]:
     guard = alignment_check.prepare(job.parameters, _networks, lambda line: console.say(f"align: {line}"))
 
     def read(video: Video) -> AbstractContextManager[Alignment]:
@@ -110,12 +110,12 @@ def _as_they_are(job: Job) -> Iterator[Prepared]:
 
 
 @contextmanager
-def _from_openface_output(job: Job) -> Iterator[Prepared]:
+def _from_openface_output(job: AlignJob) -> Iterator[Prepared]:
     yield Prepared(lambda video: nullcontext(aligned.of_openface(job.root, video, job.parameters)), {})
 
 
 @contextmanager
-def _by_openface(job: Job) -> Iterator[Prepared]:
+def _by_openface(job: AlignJob) -> Iterator[Prepared]:
     parameters = job.parameters
     path = openface_model.find_command(parameters.openface_folder)
     command = Command(path, parameters.openface_format, parameters.openface_model)
@@ -143,7 +143,7 @@ def _openface(parameters: AlignParameters, known: Mapping[str, Any]) -> dict[str
     return {"openface": openface_model.digest_of(path, parameters.openface_model)}
 
 
-def _source(job: Job) -> Callable[[str, Path], Path]:
+def _source(job: AlignJob) -> Callable[[str, Path], Path]:
     """Return what OpenFace is to run over, by video and a folder of its own: the file, or links to the images."""
     by_name = {video.video: video for video in job.videos}
 
@@ -159,7 +159,7 @@ def _source(job: Job) -> Callable[[str, Path], Path]:
 
 
 @contextmanager
-def _from_openface_landmarks(job: Job) -> Iterator[Prepared]:
+def _from_openface_landmarks(job: AlignJob) -> Iterator[Prepared]:
     _landmark_folder(job.root, job.parameters)
     path = openface_model.find_mean_shape(job.parameters.openface_folder)
     mean_shape = openface_model.read_mean_shape(path)
@@ -213,7 +213,7 @@ def _landmark_folder(root: Path, parameters: AlignParameters) -> Path:
 
 
 @contextmanager
-def _built_in(job: Job) -> Iterator[Prepared]:
+def _built_in(job: AlignJob) -> Iterator[Prepared]:
     networks = _networks()
 
     def read(video: Video) -> AbstractContextManager[Alignment]:

@@ -35,7 +35,7 @@ Advance = Callable[[int], None]
 Features = npt.NDArray[np.float16]
 
 
-class Source(Protocol):
+class FeatureSource(Protocol):
     """What the stage asks of either."""
 
     layer: str
