@@ -11,6 +11,7 @@ from cache.errors import InputError
 from cache.shards import features, frames, manifest, upkeep
 from cache.shards.manifest import Manifest
 from cache.shards.ownership import ShardFolder
+from cache.shards.upkeep import Made
 from pipeline.encoder.resnet import ExtractParameters
 from stages.parts import shard_folders
 from stages.parts.feature_sources import Encoded, FeatureSource, Imported
@@ -44,12 +45,12 @@ def main(
     source.begin()
     with console.progress("extract", sum(held[name].frames for name in planned.missing), "frames", quiet) as advance:
 
-        def make(name: str, path: Path) -> int:
+        def make(name: str, path: Path) -> Made:
             with shard_folders.refusals(), frames.open_stated(frames_path, held[name]) as opened:
                 found = source.features(name, opened, advance)
                 found[~opened.columns.face_found] = 0
                 features.write(path, found, opened.columns, planned.keys[name], source.layer)
-                return len(opened)
+                return Made(len(opened))
 
         outcome = upkeep.keep_up(folder, planned, make, source.facts())
     shard_folders.conclude("extract", output, outcome)

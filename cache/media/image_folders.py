@@ -78,10 +78,9 @@ def read_folder(folder: Path) -> ImageFolder:
     )
 
 
-def list_files(folder: Path) -> tuple[Path, ...]:
-    """Return the numbered images of a folder in order, without opening one; errors as for `read_folder`."""
-    by_label = _by_label(folder, _split(folder)[0])
-    return tuple(by_label[label] for label in sorted(by_label))
+def list_files(folder: Path) -> dict[int, Path]:
+    """Return the images of a folder by number, in order, without opening one; errors as for `read_folder`."""
+    return dict(sorted(_by_label(folder, _split(folder)[0]).items()))
 
 
 def _split(folder: Path) -> tuple[list[Path], list[str]]:
