@@ -1,4 +1,4 @@
-"""The ways to aligned faces, by name; introduces landmarks, from wherever they come, to the alignment."""
+"""Alignment methods by name: what each reads, what belongs to its key, and how it is made ready."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -95,6 +96,26 @@ def test_a_video_is_decoded_once(begin: Begin, stage: Run, decoded: Counter[str]
     decoded.clear()
     assert stage("align").code == 0
     assert decoded == dict.fromkeys(("ann_1", "ben_1", "cem_1"), 150)
+
+
+@pytest.mark.usefixtures("networks")
+def test_an_image_is_decoded_once(begin: Begin, stage: Run, decoded: Counter[str]) -> None:
+    here = begin()
+    shutil.rmtree(here / "corpus/videos")
+    (here / "corpus/videos/v").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(60, 200, (12, 48, 48, 3)).astype(np.uint8)
+    for number, image in enumerate(noise, start=1):
+        cv2.imwrite(str(here / f"corpus/videos/v/img{number}.png"), image)
+    (here / "corpus/expressions.csv").write_text("subject,video,onset,offset,emotion\nv,v,,,\n", encoding="utf-8")
+    choose_builtin()
+    described = yaml.safe_load(TINY.read_text(encoding="utf-8"))
+    described["facts"] |= {"source": "images", "first_frame": 1, "frame_rate": 30.0}
+    TINY.write_text(yaml.safe_dump(described), encoding="utf-8")
+    assert stage("index").code == 0
+    decoded.clear()
+    told = stage("align")
+    assert told.code == 0, told.err
+    assert decoded == {"images": 12}
 
 
 @pytest.mark.usefixtures("networks")
