@@ -11,9 +11,10 @@ from cache.errors import InputError
 from cache.shards import features, frames, manifest, upkeep
 from cache.shards.manifest import Manifest
 from cache.shards.ownership import ShardFolder
+from cache.shards.upkeep import Made
 from pipeline.encoder.resnet import ExtractParameters
 from stages.parts import shard_folders
-from stages.parts.feature_sources import Encoded, Imported, Source
+from stages.parts.feature_sources import Encoded, FeatureSource, Imported
 from stages.shell import command, console, corpora, devices, options, params
 
 
@@ -44,13 +45,12 @@ def main(
     source.begin()
     with console.progress("extract", sum(held[name].frames for name in planned.missing), "frames", quiet) as advance:
 
-        def make(name: str, path: Path) -> int:
-            opening = frames.open(frames_path / held[name].file, sha256=held[name].sha256)
-            with shard_folders.refusals(), opening as opened:
+        def make(name: str, path: Path) -> Made:
+            with shard_folders.refusals(), frames.open_stated(frames_path, held[name]) as opened:
                 found = source.features(name, opened, advance)
                 found[~opened.columns.face_found] = 0
                 features.write(path, found, opened.columns, planned.keys[name], source.layer)
-                return len(opened)
+                return Made(len(opened))
 
         outcome = upkeep.keep_up(folder, planned, make, source.facts())
     shard_folders.conclude("extract", output, outcome)
@@ -66,7 +66,7 @@ def refuse_others_folder(weights: str, usual: str, output: Path, corpus: str) ->
         )
 
 
-def choose(parameters: ExtractParameters, encoders: Path, device: str, batch_size: int) -> Source:
+def choose(parameters: ExtractParameters, encoders: Path, device: str, batch_size: int) -> FeatureSource:
     """Return where features come from: the encoder that the parameters name, or the folder they import."""
     if parameters.imported is not None:
         return Imported(parameters.weights, Path(parameters.imported), encoders, parameters)
@@ -82,17 +82,19 @@ def videos_of(aligned: Manifest, folder: Path) -> list[str]:
     return sorted({*aligned.shards, *manifest.missing(aligned)})
 
 
-def key_of(source: Source, name: str, folder: Path, aligned: Manifest) -> str:
-    """Return the fingerprint of the features of one frame shard.
+def key_of(source: FeatureSource, name: str, folder: Path, aligned: Manifest) -> str:
+    """Return the fingerprint of the features of one frame shard; where the manifest states no digest, it is read.
 
     Raises:
         InputError: the video has none.
-        ShardError: it is damaged.
+        ShardError: it had to be read, and is damaged.
     """
     if name not in aligned.shards:
         raise InputError(f"{folder} has no frames of it: align failed there, or did not finish. Run: facespan align")
     entry = aligned.shards[name]
-    with frames.open(folder / entry.file, sha256=entry.sha256) as opened:
+    if entry.digest is not None:
+        return source.key(name, entry.digest)
+    with frames.open_stated(folder, entry) as opened:
         return source.key(name, opened.digest)
 
 

@@ -12,9 +12,9 @@ import typer
 from cache import files
 from cache.corpora import readers
 from cache.errors import InputError
-from cache.tables import audit, expressions, failures, videos
+from cache.tables import audit, failures, intervals, videos
 from cache.tables.audit import AuditRow
-from cache.tables.expressions import Expression
+from cache.tables.intervals import Expression
 from stages.shell import command, console, corpora, options
 
 
@@ -37,7 +37,7 @@ def main(
     folder = output or Path("data") / corpus
     files.sweep_temporaries(folder)
     videos.write(folder / "videos.parquet", found_videos)
-    expressions.write(folder / "expressions.parquet", found_expressions)
+    intervals.write(folder / "expressions.parquet", Expression, found_expressions)
     audit.write(folder / "audit.csv", rows)
     for link in corpora.linked_folders(root, [root / video.path for video in found_videos]):
         console.say(f"index: {link} is a link to a folder, which DVC does not follow: it will not see a change there")
