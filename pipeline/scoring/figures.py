@@ -90,7 +90,7 @@ def evaluate(videos: Sequence[VideoResult], thresholds: Mapping[str, float], cla
     figures["spotting"] |= _spotting_averages(pooled)
     figures["detection"] |= _detection_averages(pooled, class_names)
     kept_videos = keep_confident(videos, thresholds)
-    figures["protocols"] = {name: count(kept_videos).figures() for name, count in PROTOCOLS.items()}
+    figures["protocols"] = {name: protocol.count(kept_videos).figures() for name, protocol in PROTOCOLS.items()}
     figures["per_subject"] = {
         subject: {"threshold": thresholds[subject], **counts.figures()}
         for subject, counts in counts_by_subject(videos, thresholds).items()

@@ -106,7 +106,7 @@ def test_our_protocol_is_the_one_that_spotting_reports() -> None:
     figures = evaluate(CORPUS, THRESHOLDS, NAMES)
     assert figures["protocols"]["one_to_one"].items() <= figures["spotting"].items()
     assert set(figures["protocols"]) == {
-        "one_to_one", "megc_2020", "softnet_mean_me_tst", "lgsnet", "auw_gcn", "spotformer",
+        "one_to_one", "megc_2020", "softnet_mean_me_tst", "lgsnet", "auw_gcn", "auw_gcn_2025", "spotformer",
     }  # fmt: skip
 
 
