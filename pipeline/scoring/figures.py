@@ -7,7 +7,7 @@ enters the average precisions, and what has seen the answers is named oracle.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from pipeline.scoring.counts import Counts
 from pipeline.scoring.matching import Pool, match, pool
 from pipeline.scoring.protocols import PROTOCOLS
 from pipeline.scoring.random_baseline import guess
-from pipeline.scoring.recognition import Figures, confusion_matrix, recognition_figures
+from pipeline.scoring.recognition import Figures, confusion_matrix, outcomes, recognition_figures
 from pipeline.scoring.results import VideoResult, keep_confident, threshold_of
 from pipeline.scoring.statistics import bootstrap_f1
 from pipeline.scoring.thresholds import SPOTTING_IOU, choose_thresholds, oracle_threshold
@@ -76,7 +76,7 @@ def summarise(videos: Sequence[VideoResult], class_names: Sequence[str], paramet
 def evaluate(videos: Sequence[VideoResult], thresholds: Mapping[str, float], class_names: Sequence[str]) -> Figures:
     """Return all figures that follow from the detections and a threshold for every subject, ready for JSON.
 
-    Keys: ``spotting`` {tp, n, m, precision, recall, f1, map, ap}, ``recognition`` {accuracy, uf1, macro_f1, ...},
+    Keys: ``spotting`` {tp, n, m, precision, recall, f1, map, ap}, ``recognition`` {accuracy, uf1, uar, outcomes, ...},
     ``detection`` {tp, n, m, precision, recall, f1, map, ap, ap_by_class}, ``protocols`` (spotting as others count it),
     ``per_subject`` and ``oracle``. ``ap`` is by IoU in percent; ``map`` is its mean over 50, 55, ..., 95, and takes
     every detection, whatever the thresholds. Whatever there is nothing of is 0.
@@ -109,6 +109,32 @@ def headline(figures: Figures) -> Figures:
         "guessing": {"f1": figures["guessing"]["spotting"]["f1"]},
         "oracle": {"f1": figures["oracle"]["spotting"]["f1"]},
     }
+
+
+def score(videos: Sequence[VideoResult], names: Iterable[str], class_names: Sequence[str] | None) -> Figures:
+    """Return the figures of detections that stand as they are: every one counts, whatever its confidence.
+
+    Args:
+        videos: the corpus; with subjects or without, for no threshold is chosen.
+        names: of the protocols to count under.
+        class_names: None where emotions are not known: then nothing is said of recognition and detection.
+
+    Keys: ``protocols``, ``spotting`` {tp, n, m, precision, recall, f1, map, ap}, ``recognition`` and ``detection`` as
+    in ``evaluate``; recognition judges what our own protocol matched, whichever the counts are made by.
+
+    Raises:
+        DataError: there are no videos, or a class has no name.
+    """
+    pooled = pool(videos)
+    named = ("",) if class_names is None else class_names
+    _check_class_names(pooled, named)
+    figures = _figures_of(pooled, np.ones(len(pooled.confidence), np.bool_), named)
+    figures["spotting"] |= _spotting_averages(pooled)
+    if class_names is None:
+        del figures["recognition"], figures["detection"]
+    else:
+        figures["detection"] |= _detection_averages(pooled, class_names)
+    return {"protocols": {name: PROTOCOLS[name].count(videos).figures() for name in names}, **figures}
 
 
 def counts_by_subject(videos: Sequence[VideoResult], thresholds: Mapping[str, float]) -> dict[str, Counts]:
@@ -151,14 +177,17 @@ def _reaching(pooled: Pool, thresholds: Mapping[str, float]) -> Booleans:
 def _figures_of(pooled: Pool, kept: Booleans, class_names: Sequence[str]) -> Figures:
     """Return counts and recognition of the kept detections; whoever is kept matches as if all were there."""
     found, found_in_class = match(pooled, SPOTTING_IOU), match(pooled, SPOTTING_IOU, same_class=True)
-    spotted = kept & (found >= 0)
-    confusion = confusion_matrix(
-        pooled.truth_classes[found[spotted]], pooled.classes[spotted], class_count=len(class_names)
-    )
+    spotted, count = kept & (found >= 0), len(class_names)
+    confusion = confusion_matrix(pooled.truth_classes[found[spotted]], pooled.classes[spotted], class_count=count)
+    missed = np.bincount(pooled.truth_classes, minlength=count) - confusion.sum(axis=1)
+    false = np.bincount(pooled.classes[kept & ~spotted], minlength=count)
     sizes = int(kept.sum()), len(pooled.truth_classes)
     return {
         "spotting": Counts(int(spotted.sum()), *sizes).figures(),
-        "recognition": recognition_figures(confusion, class_names),
+        "recognition": {
+            **recognition_figures(confusion, class_names),
+            "outcomes": outcomes(confusion, missed, false, class_names),
+        },
         "detection": Counts(int((kept & (found_in_class >= 0)).sum()), *sizes).figures(),
     }
 

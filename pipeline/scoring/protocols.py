@@ -145,7 +145,7 @@ PROTOCOLS: dict[str, Protocol] = {
     ),
     "lgsnet": Protocol(
         count=lgsnet,
-        source="LSSNet and LGSNet",
+        source="LGSNet",
         overlap=_INCLUSIVE,
         comparison=_AT_LEAST,
         pairing="a truth is found by the detection that overlaps it most, and a detection may find several truths; a "

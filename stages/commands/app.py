@@ -14,6 +14,7 @@ from stages.shell.command import INTERRUPTED, ExitCode, guarded
 STAGES = ("demo", "check", "index", "align", "extract", "train", "detect", "evaluate")
 COMMANDS = {name: f"stages.{name}" for name in STAGES} | {
     "scores": "stages.commands.scores",
+    "score": "stages.commands.score",
     "flops": "stages.commands.flops",
     "doctor": "stages.commands.doctor",
 }
