@@ -117,7 +117,8 @@ def score(videos: Sequence[VideoResult], names: Iterable[str], class_names: Sequ
     Args:
         videos: the corpus; with subjects or without, for no threshold is chosen.
         names: of the protocols to count under.
-        class_names: None where emotions are not known: then nothing is said of recognition and detection.
+        class_names: None where emotions are not known, and all classes 0: nothing is said of recognition and detection
+            then.
 
     Keys: ``protocols``, ``spotting`` {tp, n, m, precision, recall, f1, map, ap}, ``recognition`` and ``detection`` as
     in ``evaluate``; recognition judges what our own protocol matched, whichever the counts are made by.

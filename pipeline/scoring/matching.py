@@ -98,7 +98,8 @@ def match(pooled: Pool, iou_threshold: float, same_class: bool = False) -> Integ
         allowed &= pooled.classes[pooled.pair_detection] == pooled.truth_classes[pooled.pair_truth]
     asker, asked = pooled.pair_detection[allowed], pooled.pair_truth[allowed]
     count = len(pooled.confidence)
-    cursor, end = np.searchsorted(asker, np.arange(count)), np.searchsorted(asker, np.arange(count), side="right")
+    end = np.cumsum(np.bincount(asker, minlength=count))
+    cursor = end - np.bincount(asker, minlength=count)
     while True:
         asking = np.flatnonzero(cursor < end)
         favourite = asked[cursor[asking]]

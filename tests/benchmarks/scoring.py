@@ -50,7 +50,7 @@ def write(folder: Path, detections: int, videos: int, truths_per_video: int = 3)
     found = pa.table(
         {"video": names.take(pa.array(video[near])), "onset": found_onset,
          "offset": found_onset + np.maximum(length[near] + random.integers(-15, 15, detections), 1),
-         "confidence": random.random(detections).round(6),
+         "confidence": random.random(detections),
          "emotion": pa.array(EMOTIONS).take(pa.array(emotion[near]))}
     ).take(pa.array(order))  # fmt: skip
     pyarrow.csv.write_csv(found, folder / "detections.csv")
