@@ -162,6 +162,7 @@ def _read(path: Path, frames: tuple[str, str], optional: Sequence[str], confiden
     read = _Columns(present, numbers)
     for batch in streams.batches(path, columns):
         read.add(batch)
+    streams.release()
     texts = {name: read.coded(name) for name in present}
     first, last = (read.number(name) for name in frames)
     last += frames == INCLUSIVE
@@ -175,34 +176,51 @@ def _read(path: Path, frames: tuple[str, str], optional: Sequence[str], confiden
 
 
 class _Columns:
-    """What was read of each column so far, a part a batch."""
+    """What was read of each column so far. An array grows in place, so that at no time there are two of one column."""
 
     def __init__(self, texts: Sequence[str], numbers: Sequence[str]) -> None:
         """Start without rows."""
+        self.count = 0
         self.names: dict[str, dict[str, int]] = {name: {} for name in texts}
-        self.parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*texts, *numbers)}
+        self.arrays: dict[str, NDArray[Any]] = {
+            name: np.empty(0, np.float64 if name == "confidence" else np.int32) for name in (*texts, *numbers)
+        }
 
     def add(self, batch: Any) -> None:
         """Take the rows of a record batch."""
-        for name, known in self.names.items():
-            told, codes = streams.texts(batch.column(name))
-            numbered = [-1 if text is None else known.setdefault(text, len(known)) for text in told]
-            self.parts[name].append(np.array(numbered, np.int32)[codes])
-        for name in self.parts.keys() - self.names.keys():
-            values = batch.column(name).to_numpy(zero_copy_only=False)  # NaN where empty
-            self.parts[name].append(values if name == "confidence" else _compact(values))
+        for name in self.arrays:
+            column = batch.column(name)
+            if name in self.names:
+                self._put(name, self._codes(name, column))
+            else:
+                values = column.to_numpy(zero_copy_only=False)  # NaN where empty
+                self._put(name, values if name == "confidence" else _compact(values))
+        self.count += len(batch)
 
     def coded(self, name: str) -> Coded:
-        """Return a column of texts, and forget its parts."""
-        return Coded(tuple(self.names[name]), self._whole(name, np.int32))
+        """Return a column of texts."""
+        return Coded(tuple(self.names[name]), self.number(name))
 
     def number(self, name: str) -> NDArray[Any]:
-        """Return a column of numbers, and forget its parts."""
-        return self._whole(name, np.float64 if name == "confidence" else np.int32)
+        """Return a column of numbers, and forget it."""
+        array = self.arrays.pop(name)
+        array.resize(self.count, refcheck=False)
+        return array
 
-    def _whole(self, name: str, of_none: type) -> NDArray[Any]:
-        parts = self.parts.pop(name)
-        return np.concatenate(parts) if parts else np.empty(0, of_none)
+    def _codes(self, name: str, column: Any) -> NDArray[np.int32]:
+        told, indices = streams.texts(column)
+        known = self.names[name]
+        codes = [-1 if text is None else known.setdefault(text, len(known)) for text in told]
+        numbered: NDArray[np.int32] = np.array(codes, np.int32)[indices]
+        return numbered
+
+    def _put(self, name: str, values: NDArray[Any]) -> None:
+        array, stop = self.arrays[name], self.count + len(values)
+        if np.result_type(array, values) != array.dtype:
+            array = self.arrays[name] = array.astype(np.float64)  # the first frame that is not whole
+        if stop > len(array):
+            array.resize(max(stop, len(array) * 3 // 2), refcheck=False)
+        array[self.count : stop] = values
 
 
 def _compact(values: NDArray[np.float64]) -> NDArray[Any]:

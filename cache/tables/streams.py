@@ -68,6 +68,11 @@ def batches(path: Path, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBa
         raise InputError(_broken_cell(path, columns) or f"{path} cannot be read ({error}). Save it again.") from error
 
 
+def release() -> None:
+    """Give back what reading took: the library keeps it for the next file, and here it counts."""
+    pa.default_memory_pool().release_unused()
+
+
 def row_number(path: Path, index: int) -> int:
     """Return the number that a spreadsheet shows for a row, or in parquet its number from 1; `index` counts from 0."""
     if not _is_csv(path):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.intervals import Floats
-from pipeline.scoring.results import Integers, VideoResult
+from pipeline.scoring.results import VideoResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,9 @@ def by_video(
                 subject=subject,
                 frame_count=count,
                 truth_intervals=_intervals(truth_rows, known),
-                truth_classes=_indices(truth_rows.classes[known]),
+                truth_classes=truth_rows.classes[known],
                 intervals=_intervals(found_rows, told),
-                classes=_indices(found_rows.classes[told]),
+                classes=found_rows.classes[told],
                 confidence=confidence,
             )
         )
@@ -73,7 +73,3 @@ def _sorted_by_video(rows: Columns) -> Columns:
 
 def _intervals(rows: Columns, part: slice) -> npt.NDArray[Any]:
     return np.stack([rows.start[part], rows.stop[part]], axis=1)
-
-
-def _indices(classes: npt.NDArray[Any]) -> Integers:
-    return classes.astype(np.int64)

@@ -7,7 +7,7 @@ enters the average precisions, and what has seen the answers is named oracle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from pipeline.scoring.matching import Pool, match, pool
 from pipeline.scoring.protocols import PROTOCOLS
 from pipeline.scoring.random_baseline import guess
 from pipeline.scoring.recognition import Figures, confusion_matrix, outcomes, recognition_figures
-from pipeline.scoring.results import VideoResult, keep_confident, threshold_of
+from pipeline.scoring.results import Integers, VideoResult, keep_confident, threshold_of
 from pipeline.scoring.statistics import bootstrap_f1
 from pipeline.scoring.thresholds import SPOTTING_IOU, choose_thresholds, oracle_threshold
 
@@ -85,7 +85,7 @@ def evaluate(videos: Sequence[VideoResult], thresholds: Mapping[str, float], cla
         DataError: there are no videos, a subject has no threshold, or a class has no name.
     """
     pooled = pool(videos)
-    _check_class_names(pooled, class_names)
+    check_class_names(pooled, class_names)
     figures = _figures_of(pooled, _reaching(pooled, thresholds), class_names)
     figures["spotting"] |= _spotting_averages(pooled)
     figures["detection"] |= _detection_averages(pooled, class_names)
@@ -109,33 +109,6 @@ def headline(figures: Figures) -> Figures:
         "guessing": {"f1": figures["guessing"]["spotting"]["f1"]},
         "oracle": {"f1": figures["oracle"]["spotting"]["f1"]},
     }
-
-
-def score(videos: Sequence[VideoResult], names: Iterable[str], class_names: Sequence[str] | None) -> Figures:
-    """Return the figures of detections that stand as they are: every one counts, whatever its confidence.
-
-    Args:
-        videos: the corpus; with subjects or without, for no threshold is chosen.
-        names: of the protocols to count under.
-        class_names: None where emotions are not known, and all classes 0: nothing is said of recognition and detection
-            then.
-
-    Keys: ``protocols``, ``spotting`` {tp, n, m, precision, recall, f1, map, ap}, ``recognition`` and ``detection`` as
-    in ``evaluate``; recognition judges what our own protocol matched, whichever the counts are made by.
-
-    Raises:
-        DataError: there are no videos, or a class has no name.
-    """
-    pooled = pool(videos)
-    named = ("",) if class_names is None else class_names
-    _check_class_names(pooled, named)
-    figures = _figures_of(pooled, np.ones(len(pooled.confidence), np.bool_), named)
-    figures["spotting"] |= _spotting_averages(pooled)
-    if class_names is None:
-        del figures["recognition"], figures["detection"]
-    else:
-        figures["detection"] |= _detection_averages(pooled, class_names)
-    return {"protocols": {name: PROTOCOLS[name].count(videos).figures() for name in names}, **figures}
 
 
 def counts_by_subject(videos: Sequence[VideoResult], thresholds: Mapping[str, float]) -> dict[str, Counts]:
@@ -194,22 +167,26 @@ def _figures_of(pooled: Pool, kept: Booleans, class_names: Sequence[str]) -> Fig
 
 
 def _spotting_averages(pooled: Pool) -> Figures:
-    precisions = spotting_precisions(pooled)
-    return {"map": float(precisions.mean()), "ap": _by_iou(precisions)}
+    return averages(spotting_precisions(pooled))
 
 
 def _detection_averages(pooled: Pool, class_names: Sequence[str]) -> Figures:
-    """Return average precisions as means over the classes that have truths, and those of each such class."""
-    precisions = detection_precisions(pooled, len(class_names))  # (10, K)
-    present = np.flatnonzero(np.bincount(pooled.truth_classes, minlength=len(class_names)))
+    truth_counts = np.bincount(pooled.truth_classes, minlength=len(class_names))
+    return averages_by_class(detection_precisions(pooled, len(class_names)), truth_counts, class_names)
+
+
+def averages(precisions: Floats) -> Figures:
+    """Return ``(10,)`` average precisions by IoU, and their mean, ready for JSON."""
+    return {"map": float(precisions.mean()), "ap": _by_iou(precisions)}
+
+
+def averages_by_class(precisions: Floats, truth_counts: Integers, class_names: Sequence[str]) -> Figures:
+    """Return ``(10, K)`` average precisions as means over the classes that have truths, and of each such class."""
+    present = np.flatnonzero(truth_counts)
     over_classes = precisions[:, present].mean(axis=1) if len(present) else np.zeros(len(precisions))
     return {
-        "map": float(over_classes.mean()),
-        "ap": _by_iou(over_classes),
-        "ap_by_class": {
-            class_names[index]: {"map": float(precisions[:, index].mean()), "ap": _by_iou(precisions[:, index])}
-            for index in present.tolist()
-        },
+        **averages(over_classes),
+        "ap_by_class": {class_names[index]: averages(precisions[:, index]) for index in present.tolist()},
     }
 
 
@@ -217,7 +194,8 @@ def _by_iou(precisions: Floats) -> dict[str, float]:
     return {f"iou{percent}": float(value) for percent, value in zip(IOU_PERCENT, precisions, strict=True)}
 
 
-def _check_class_names(pooled: Pool, class_names: Sequence[str]) -> None:
+def check_class_names(pooled: Pool, class_names: Sequence[str]) -> None:
+    """Refuse names that repeat one, or that are fewer than the classes."""
     used = np.concatenate([pooled.truth_classes, pooled.classes])
     if len(set(class_names)) != len(class_names):
         raise DataError(f"class_names repeat a name: {list(class_names)}")

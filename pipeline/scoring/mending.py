@@ -37,24 +37,24 @@ def gains(
         detection_map}.
     """
     kept = keep_confident(videos, thresholds)
-    errors = (*KINDS[1:], MISSED)
+    diagnosed = [
+        [(result, outcomes_of(result, (faces or {}).get(result.video))) for result in results]
+        for results in (kept, videos)
+    ]
     told = {"now": _scores(kept, videos, class_count)}
-    for kind in errors:
-        mended_kept, mended_all = (
-            [mended(result, kind, (faces or {}).get(result.video)) for result in results] for results in (kept, videos)
-        )
-        told[kind] = _scores(mended_kept, mended_all, class_count)
+    for kind in (*KINDS[1:], MISSED):
+        chosen, everything = ([mended(*pair, kind) for pair in pairs] for pairs in diagnosed)
+        told[kind] = _scores(chosen, everything, class_count)
     return told
 
 
-def mended(result: VideoResult, kind: str, face_found: Booleans | None = None) -> VideoResult:
+def mended(result: VideoResult, told: Outcomes, kind: str) -> VideoResult:
     """Return the video as it would be without errors of one kind.
 
     A wrong emotion becomes that of the truth, a wrong place the truth's interval: of several on one truth the most
     confident, and none where the truth is found already; the rest is left out, as are doubles, background and what was
     detected without a face. Misses are taken out of the truths.
     """
-    told = outcomes_of(result, face_found)
     if kind == MISSED:
         return replace(
             result,

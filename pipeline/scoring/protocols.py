@@ -21,7 +21,7 @@ import numpy as np
 from pipeline import intervals as frame_intervals
 from pipeline.intervals import Floats, Intervals
 from pipeline.scoring.counts import Counts
-from pipeline.scoring.matching import match, pool
+from pipeline.scoring.matching import match, pools
 from pipeline.scoring.results import VideoResult
 
 LEAST_OVERLAP = 0.5
@@ -54,8 +54,8 @@ class Protocol:
 
 def one_to_one(videos: Sequence[VideoResult]) -> Counts:
     """Count as this project does: in the order of confidence, each detection takes its best free truth."""
-    found = match(pool(videos), LEAST_OVERLAP)
-    return Counts(int((found >= 0).sum()), *_sizes(videos))
+    found = sum(int((match(pooled, LEAST_OVERLAP) >= 0).sum()) for pooled in pools(videos))
+    return Counts(found, *_sizes(videos))
 
 
 def megc_2020(videos: Sequence[VideoResult]) -> Counts:

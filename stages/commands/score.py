@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from cache.tables.expressions import KINDS
-from pipeline.scoring.figures import score
 from pipeline.scoring.protocols import PROTOCOLS
+from pipeline.scoring.scores import score
 from stages.parts import scored_corpus
 from stages.parts.scored_corpus import Files
 from stages.shell import console, params

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +129,7 @@ def _columns(
     rows: Events, videos: tuple[str, ...], classes: tuple[str, ...] | None, kept: NDArray[np.bool_] | None
 ) -> Columns:
     video = _indices(rows.texts["video"], videos)
-    told = np.zeros(len(rows), np.int32) if classes is None else _indices(rows.texts["emotion"], classes)
+    told = np.zeros(len(rows), np.int16) if classes is None else _indices(rows.texts["emotion"], classes)
     columns = Columns(video, rows.start, rows.stop, told, rows.confidence)
     if kept is None:
         return columns
@@ -136,10 +137,13 @@ def _columns(
     return Columns(video[kept], rows.start[kept], rows.stop[kept], told[kept], confidence)
 
 
-def _indices(coded: Coded, names: Iterable[str]) -> NDArray[np.int32]:
+def _indices(coded: Coded, names: Sequence[str]) -> NDArray[Any]:
     """Return the position of each row's text among the names, ``(N,)``, -1 where it is none of them."""
     position = {name: index for index, name in enumerate(names)}
-    return np.array([position.get(name, -1) for name in (*coded.names, "")], np.int32)[coded.codes]
+    # There may be millions of rows.
+    smallest = np.int16 if len(names) <= np.iinfo(np.int16).max else np.int32
+    indices: NDArray[Any] = np.array([position.get(name, -1) for name in (*coded.names, "")], smallest)[coded.codes]
+    return indices
 
 
 def _lengths(count: int, kept: Iterable[Columns]) -> list[int]:

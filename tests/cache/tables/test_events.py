@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,7 +13,6 @@ from cache.errors import InputError
 from cache.tables import declared, events
 from cache.tables.events import HALF_OPEN, INCLUSIVE
 
-ROOT = Path(__file__).resolve().parents[3]
 FOUND = "video,onset,offset,confidence,emotion\n"
 
 
@@ -165,39 +161,3 @@ def test_a_declaration_that_makes_no_sense_is_named(tmp_path: Path, rows: str, t
     with pytest.raises(InputError) as caught:
         declared.read(written(tmp_path, "video,first_frame,frame_count\n" + rows))
     assert told in str(caught.value)
-
-
-READ = """
-import resource, sys
-from pathlib import Path
-import numpy
-from cache.tables import events
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-events.read_detections(Path(sys.argv[1]), events.INCLUSIVE)
-before = peak()
-read = events.read_detections(Path(sys.argv[2]), events.INCLUSIVE)
-print(len(read), peak() - before)
-"""
-
-
-def test_a_large_file_takes_less_memory_than_its_size(tmp_path: Path) -> None:
-    # A small one is read first: what the libraries themselves take is there already.
-    rows = 1_500_000
-    number = np.arange(rows)
-    columns = {
-        "video": pa.array([f"subject_{n:03d}_video_{n:02d}" for n in range(100)]).take(pa.array(number // 15_000)),
-        "onset": pa.array(number % 15_000),
-        "offset": pa.array(number % 15_000 + 30),
-        "confidence": pa.array((number % 9973) / 9973),
-        "emotion": pa.array(["happiness", "anger", "others"]).take(pa.array(number % 3)),
-    }
-    table = pa.table(columns)
-    pa.csv.write_csv(table.slice(0, 50_000), tmp_path / "small.csv")
-    pa.csv.write_csv(table, tmp_path / "large.csv")
-    told = subprocess.run(
-        [sys.executable, "-c", READ, str(tmp_path / "small.csv"), str(tmp_path / "large.csv")],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    count, grown = map(int, told.stdout.split())
-    assert count == rows
-    assert grown < (tmp_path / "large.csv").stat().st_size

@@ -18,10 +18,8 @@ from pipeline.scoring.figures import (
     evaluate,
     guessing_figures,
     headline,
-    score,
     summarise,
 )
-from pipeline.scoring.protocols import PROTOCOLS
 from pipeline.scoring.results import VideoResult
 
 NAMES = ["positive", "negative", "others"]
@@ -110,16 +108,6 @@ def test_our_protocol_is_the_one_that_spotting_reports() -> None:
     assert set(figures["protocols"]) == {
         "one_to_one", "megc_2020", "softnet_mean_me_tst", "lgsnet", "auw_gcn", "auw_gcn_2025", "spotformer",
     }  # fmt: skip
-
-
-def test_what_stands_as_it_is_scores_as_at_a_threshold_of_zero() -> None:
-    scored, evaluated = score(CORPUS, PROTOCOLS, NAMES), evaluate(CORPUS, dict.fromkeys("abc", 0.0), NAMES)
-    assert scored == {part: evaluated[part] for part in ("protocols", "spotting", "recognition", "detection")}
-
-
-def test_without_emotions_nothing_is_said_of_them() -> None:
-    videos = [video("a", [(0, 20, 0)], [(0, 20, 0, 0.5)])]
-    assert score(videos, ["lgsnet"], None).keys() == {"protocols", "spotting"}
 
 
 def test_outcomes_add_up_to_the_truths_and_to_what_was_kept() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.scoring.diagnosis import KINDS
+from pipeline.scoring.diagnosis import KINDS, outcomes_of
 from pipeline.scoring.mending import MISSED, gains, mended
 from pipeline.scoring.results import VideoResult
 
@@ -83,18 +83,18 @@ def test_f1_is_of_what_reaches_the_threshold_and_precision_of_everything() -> No
 
 def test_of_several_in_a_wrong_place_one_is_mended_and_the_others_go() -> None:
     result = video([(0, 100, 0)], [(60, 160, 0, 0.5), (70, 170, 0, 0.9)])
-    only = mended(result, "wrong_place")
+    only = mended(result, outcomes_of(result), "wrong_place")
     assert only.intervals.tolist() == [[0, 100]]
     assert only.confidence.tolist() == [0.9]
 
 
 def test_a_wrong_emotion_on_a_truth_that_is_found_goes() -> None:
     result = video([(0, 100, 0)], [(0, 100, 0, 0.5), (0, 100, 1, 0.9)])
-    assert mended(result, "wrong_emotion").confidence.tolist() == [0.5]
+    assert mended(result, outcomes_of(result), "wrong_emotion").confidence.tolist() == [0.5]
 
 
 def test_without_errors_nothing_changes() -> None:
     right = video([(0, 100, 0)], [(0, 100, 0, 0.5)])
     for kind in (*KINDS[1:], MISSED):
-        assert mended(right, kind).intervals.tolist() == [[0, 100]]
+        assert mended(right, outcomes_of(right), kind).intervals.tolist() == [[0, 100]]
     assert all(value == 1.0 for row in gains([right], {"s": 0.5}, 1).values() for value in row.values())

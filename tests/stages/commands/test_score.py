@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import csv
 
 from pipeline.scoring.protocols import PROTOCOLS
 from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
+ROOT = Path(__file__).resolve().parents[3]
 
 EXPRESSIONS = """video,onset,offset,emotion,subject,kind
 a,1,8,happy,s1,macro
@@ -199,5 +206,49 @@ def test_our_own_tables_work_as_they_are(begin: Begin, facespan: Run) -> None:
     scored = json.loads(told.out)
     # Average precision asks no threshold, so `evaluate` and `score` have to agree.
     for part in ("spotting", "detection"):
-        assert scored[part]["ap"] == evaluated[part]["ap"]
+        assert scored[part]["ap"] == pytest.approx(evaluated[part]["ap"])
     assert scored["notes"] == []
+
+
+# Types the command and says the most memory that it took.
+AND_ITS_PEAK = """
+import resource, sys
+from stages.commands import app
+try:
+    app.main()
+finally:
+    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, file=sys.stderr)
+"""
+
+
+def test_a_large_file_takes_no_more_memory_than_its_size(tmp_path: Path) -> None:
+    count, videos = 1_500_000, 300
+    number = np.arange(count)
+    found = pa.table(
+        {
+            "video": pa.array([f"subject_{n:03d}_video" for n in range(videos)]).take(pa.array(number % videos)),
+            "onset": number // videos * 3,
+            "offset": number // videos * 3 + 30,
+            "confidence": (number % 99_991) / 99_991,
+            "emotion": pa.array(["happy", "sad"]).take(pa.array(number % 2)),
+        }
+    )
+    csv.write_csv(found, tmp_path / "large.csv")
+    csv.write_csv(found.slice(0, 1000), tmp_path / "small.csv")
+    known = "".join(f"subject_{n:03d}_video,30,60,{('happy', 'sad')[n % 2]}\n" for n in range(videos))
+    (tmp_path / "known.csv").write_text("video,onset,offset,emotion\n" + known, encoding="utf-8")
+
+    def peak(name: str) -> int:
+        words = ["score", "--detections", name, "--expressions", "known.csv", "--all-protocols"]
+        ended = subprocess.run(
+            [sys.executable, "-c", AND_ITS_PEAK, *words],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "spotformer" in ended.stdout
+        return int(ended.stderr.split("peak ")[1])
+
+    assert peak("large.csv") - peak("small.csv") <= (tmp_path / "large.csv").stat().st_size
