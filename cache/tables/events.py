@@ -44,7 +44,6 @@ class Events:
         texts: video, and emotion and kind where the file has them, ``(N,)`` each.
         confidence: ``(N,)`` from 0 to 1; None for expressions.
         row: index in the file of each event, ``(N,)``; None where no row was left out before.
-        declared: videos that a row without frames declares.
     """
 
     path: Path
@@ -54,7 +53,6 @@ class Events:
     texts: Mapping[str, Coded]
     confidence: NDArray[np.float64] | None
     row: NDArray[np.int64] | None
-    declared: tuple[str, ...]
 
     def __len__(self) -> int:
         """Return N."""
@@ -167,7 +165,7 @@ def _read(path: Path, frames: tuple[str, str], optional: Sequence[str], confiden
     first, last = (read.number(name) for name in frames)
     last += frames == INCLUSIVE
     confidence = read.number("confidence") if confident else None
-    events = Events(path, frames, first, last, texts, confidence, row=None, declared=())
+    events = Events(path, frames, first, last, texts, confidence, row=None)
     if not confident:
         events = _without_declarations(events)
     refuse(events, _faults(events))
@@ -232,12 +230,10 @@ def _compact(values: NDArray[np.float64]) -> NDArray[Any]:
 
 
 def _without_declarations(events: Events) -> Events:
-    """Return the expressions without the rows that declare a video to have none."""
+    """Return the expressions without the rows that declare a video to have none; its name stays among the names."""
     if events.start.dtype == np.int32:
         return events
     blank = np.isnan(events.start) & np.isnan(events.stop)
-    coded = events.texts["video"]
-    declared = tuple(coded.names[code] for code in np.unique(coded.codes[blank & (coded.codes >= 0)]))
     kept = np.flatnonzero(~blank)
     return Events(
         events.path,
@@ -247,7 +243,6 @@ def _without_declarations(events: Events) -> Events:
         {name: Coded(column.names, column.codes[kept]) for name, column in events.texts.items()},
         None,
         kept,
-        declared,
     )
 
 

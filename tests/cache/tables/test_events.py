@@ -64,7 +64,6 @@ def test_fractions_of_frames_are_kept(tmp_path: Path) -> None:
 def test_a_row_without_frames_declares_a_video(tmp_path: Path) -> None:
     read = events.read_expressions(written(tmp_path, "video,onset,offset,emotion\na,3,7,joy\nb,,,\n"), INCLUSIVE)
     assert read.texts["video"].names == ("a", "b")
-    assert read.declared == ("b",)
     assert read.start.tolist() == [3]
 
 
