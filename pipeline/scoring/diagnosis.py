@@ -133,7 +133,8 @@ def misses(
 
 def are_cut(intervals: Intervals, windows: Intervals) -> Booleans:
     """Return which of ``(M, 2)`` intervals no window holds whole, ``(M,)``."""
-    whole: Booleans = np.any(frame_intervals.pairwise_coverage(intervals, windows) >= 1, axis=1)
+    inside = frame_intervals.pairwise_intersection(intervals, windows)  # (M, W)
+    whole: Booleans = np.any(inside == frame_intervals.durations(intervals)[:, None], axis=1)
     return ~whole
 
 
