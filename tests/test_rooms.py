@@ -23,7 +23,7 @@ ALLOWED_IN = {"pipeline/alignment/networks.py": {"ai_edge_litert"}}
 NEVER = {"pipeline": {"os", "pathlib", "pickle"}, "cache": {"pickle"}, "stages": {"pickle"}}
 # Of each room, its floors: each may import those before it, and the files that stand in the room itself.
 FLOORS = {
-    "pipeline": ("alignment", "encoder", "windows", "detectors", "training", "scoring", "synthetic"),
+    "pipeline": ("alignment", "encoder", "windows", "detectors", "training", "scoring", "diagnosis", "synthetic"),
     "cache": ("tables", "media", "openface", "shards", "sharing", "corpora", "weights", "labelled"),
     "stages": ("shell", "parts", "aligning", "sharing", "commands"),
 }

@@ -62,6 +62,22 @@ def average_precision(confidence: Floats, correct: Booleans, truth_count: int) -
     return float(np.sum(np.diff(curve.recall, prepend=0.0) * best_from_here))
 
 
+def average_precision_of_found(ordered: Floats, found: Floats, truth_count: int) -> float:
+    """Return ``average_precision`` from the confidences alone; the last digit may differ, as sums go.
+
+    Where nothing is found recall stays and precision falls, so no such step is ever the best.
+
+    Args:
+        ordered: ``(N,)`` the confidence of every detection, from low to high.
+        found: ``(F,)`` of those that found a truth, in any order.
+    """
+    values, counts = np.unique(found, return_counts=True)
+    tp = np.cumsum(counts[::-1]).astype(np.float64)
+    precision = tp / (len(ordered) - np.searchsorted(ordered, values[::-1]))
+    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(np.diff(tp / max(truth_count, 1), prepend=0.0) * best_from_here))
+
+
 def spotting_curve(pooled: Pool, iou_threshold: float) -> PrecisionRecall:
     """Return the precision and recall of spotting over all thresholds, classes ignored."""
     correct = match(pooled, iou_threshold) >= 0

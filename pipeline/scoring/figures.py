@@ -19,8 +19,8 @@ from pipeline.scoring.counts import Counts
 from pipeline.scoring.matching import Pool, match, pool
 from pipeline.scoring.protocols import PROTOCOLS
 from pipeline.scoring.random_baseline import guess
-from pipeline.scoring.recognition import Figures, confusion_matrix, recognition_figures
-from pipeline.scoring.results import VideoResult, keep_confident, threshold_of
+from pipeline.scoring.recognition import Figures, confusion_matrix, outcomes, recognition_figures
+from pipeline.scoring.results import Integers, VideoResult, keep_confident, threshold_of
 from pipeline.scoring.statistics import bootstrap_f1
 from pipeline.scoring.thresholds import SPOTTING_IOU, choose_thresholds, oracle_threshold
 
@@ -76,7 +76,7 @@ def summarise(videos: Sequence[VideoResult], class_names: Sequence[str], paramet
 def evaluate(videos: Sequence[VideoResult], thresholds: Mapping[str, float], class_names: Sequence[str]) -> Figures:
     """Return all figures that follow from the detections and a threshold for every subject, ready for JSON.
 
-    Keys: ``spotting`` {tp, n, m, precision, recall, f1, map, ap}, ``recognition`` {accuracy, uf1, macro_f1, ...},
+    Keys: ``spotting`` {tp, n, m, precision, recall, f1, map, ap}, ``recognition`` {accuracy, uf1, uar, outcomes, ...},
     ``detection`` {tp, n, m, precision, recall, f1, map, ap, ap_by_class}, ``protocols`` (spotting as others count it),
     ``per_subject`` and ``oracle``. ``ap`` is by IoU in percent; ``map`` is its mean over 50, 55, ..., 95, and takes
     every detection, whatever the thresholds. Whatever there is nothing of is 0.
@@ -85,12 +85,12 @@ def evaluate(videos: Sequence[VideoResult], thresholds: Mapping[str, float], cla
         DataError: there are no videos, a subject has no threshold, or a class has no name.
     """
     pooled = pool(videos)
-    _check_class_names(pooled, class_names)
+    check_class_names(pooled, class_names)
     figures = _figures_of(pooled, _reaching(pooled, thresholds), class_names)
     figures["spotting"] |= _spotting_averages(pooled)
     figures["detection"] |= _detection_averages(pooled, class_names)
     kept_videos = keep_confident(videos, thresholds)
-    figures["protocols"] = {name: count(kept_videos).figures() for name, count in PROTOCOLS.items()}
+    figures["protocols"] = {name: protocol.count(kept_videos).figures() for name, protocol in PROTOCOLS.items()}
     figures["per_subject"] = {
         subject: {"threshold": thresholds[subject], **counts.figures()}
         for subject, counts in counts_by_subject(videos, thresholds).items()
@@ -151,35 +151,42 @@ def _reaching(pooled: Pool, thresholds: Mapping[str, float]) -> Booleans:
 def _figures_of(pooled: Pool, kept: Booleans, class_names: Sequence[str]) -> Figures:
     """Return counts and recognition of the kept detections; whoever is kept matches as if all were there."""
     found, found_in_class = match(pooled, SPOTTING_IOU), match(pooled, SPOTTING_IOU, same_class=True)
-    spotted = kept & (found >= 0)
-    confusion = confusion_matrix(
-        pooled.truth_classes[found[spotted]], pooled.classes[spotted], class_count=len(class_names)
-    )
+    spotted, count = kept & (found >= 0), len(class_names)
+    confusion = confusion_matrix(pooled.truth_classes[found[spotted]], pooled.classes[spotted], class_count=count)
+    missed = np.bincount(pooled.truth_classes, minlength=count) - confusion.sum(axis=1)
+    false = np.bincount(pooled.classes[kept & ~spotted], minlength=count)
     sizes = int(kept.sum()), len(pooled.truth_classes)
     return {
         "spotting": Counts(int(spotted.sum()), *sizes).figures(),
-        "recognition": recognition_figures(confusion, class_names),
+        "recognition": {
+            **recognition_figures(confusion, class_names),
+            "outcomes": outcomes(confusion, missed, false, class_names),
+        },
         "detection": Counts(int((kept & (found_in_class >= 0)).sum()), *sizes).figures(),
     }
 
 
 def _spotting_averages(pooled: Pool) -> Figures:
-    precisions = spotting_precisions(pooled)
-    return {"map": float(precisions.mean()), "ap": _by_iou(precisions)}
+    return averages(spotting_precisions(pooled))
 
 
 def _detection_averages(pooled: Pool, class_names: Sequence[str]) -> Figures:
-    """Return average precisions as means over the classes that have truths, and those of each such class."""
-    precisions = detection_precisions(pooled, len(class_names))  # (10, K)
-    present = np.flatnonzero(np.bincount(pooled.truth_classes, minlength=len(class_names)))
+    truth_counts = np.bincount(pooled.truth_classes, minlength=len(class_names))
+    return averages_by_class(detection_precisions(pooled, len(class_names)), truth_counts, class_names)
+
+
+def averages(precisions: Floats) -> Figures:
+    """Return ``(10,)`` average precisions by IoU, and their mean, ready for JSON."""
+    return {"map": float(precisions.mean()), "ap": _by_iou(precisions)}
+
+
+def averages_by_class(precisions: Floats, truth_counts: Integers, class_names: Sequence[str]) -> Figures:
+    """Return ``(10, K)`` average precisions as means over the classes that have truths, and of each such class."""
+    present = np.flatnonzero(truth_counts)
     over_classes = precisions[:, present].mean(axis=1) if len(present) else np.zeros(len(precisions))
     return {
-        "map": float(over_classes.mean()),
-        "ap": _by_iou(over_classes),
-        "ap_by_class": {
-            class_names[index]: {"map": float(precisions[:, index].mean()), "ap": _by_iou(precisions[:, index])}
-            for index in present.tolist()
-        },
+        **averages(over_classes),
+        "ap_by_class": {class_names[index]: averages(precisions[:, index]) for index in present.tolist()},
     }
 
 
@@ -187,7 +194,8 @@ def _by_iou(precisions: Floats) -> dict[str, float]:
     return {f"iou{percent}": float(value) for percent, value in zip(IOU_PERCENT, precisions, strict=True)}
 
 
-def _check_class_names(pooled: Pool, class_names: Sequence[str]) -> None:
+def check_class_names(pooled: Pool, class_names: Sequence[str]) -> None:
+    """Refuse names that repeat one, or that are fewer than the classes."""
     used = np.concatenate([pooled.truth_classes, pooled.classes])
     if len(set(class_names)) != len(class_names):
         raise DataError(f"class_names repeat a name: {list(class_names)}")

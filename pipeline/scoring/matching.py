@@ -13,7 +13,7 @@ Where truths overlap (18 pairs in CAS(ME)^2) the maximum may be larger. How the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -25,6 +25,7 @@ from pipeline.intervals import Floats, Intervals
 from pipeline.scoring.results import Integers, VideoResult
 
 LOOSEST_IOU = 0.5
+DETECTIONS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,25 @@ def pool(videos: Sequence[VideoResult]) -> Pool:
     )
 
 
+def pools(videos: Sequence[VideoResult]) -> Iterator[Pool]:
+    """Return the corpus in pools of a few videos, for what is counted video by video: a pool is five times its videos.
+
+    Raises:
+        DataError: there are no videos, or two have the same id.
+    """
+    _check_videos(sorted(videos, key=lambda result: result.video))
+    some: list[VideoResult] = []
+    count = 0
+    for result in videos:
+        some.append(result)
+        count += len(result.intervals)
+        if count >= DETECTIONS_AT_ONCE:
+            yield pool(some)
+            some, count = [], 0
+    if some:
+        yield pool(some)
+
+
 def match(pooled: Pool, iou_threshold: float, same_class: bool = False) -> Integers:
     """Return the truth that each detection found, ``(N,)`` indices, -1 where it found none.
 
@@ -98,7 +118,8 @@ def match(pooled: Pool, iou_threshold: float, same_class: bool = False) -> Integ
         allowed &= pooled.classes[pooled.pair_detection] == pooled.truth_classes[pooled.pair_truth]
     asker, asked = pooled.pair_detection[allowed], pooled.pair_truth[allowed]
     count = len(pooled.confidence)
-    cursor, end = np.searchsorted(asker, np.arange(count)), np.searchsorted(asker, np.arange(count), side="right")
+    end = np.cumsum(np.bincount(asker, minlength=count))
+    cursor = end - np.bincount(asker, minlength=count)
     while True:
         asking = np.flatnonzero(cursor < end)
         favourite = asked[cursor[asking]]

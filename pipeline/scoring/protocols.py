@@ -1,44 +1,61 @@
 """Spotting protocols: counts as other papers' code makes them, to stand beside theirs; ours is ``one_to_one``.
 
-Every protocol sums tp, n and m over the corpus. They differ in the overlap that matches and in who may match whom:
-
-- ``megc_2020``: a truth is found by any detection and one detection may find several truths, so tp grows where truths
-  overlap; an event of one frame (offset <= onset) overlaps nothing, not even itself, so such events lose.
-- ``softnet_mean_me_tst``: a detection tries only its best truth, so tp shrinks where truths overlap.
-- ``lgsnet``: a truth is found by any detection and one detection may find several, so tp grows where truths overlap.
-- ``auw_gcn``: lengths leave out the last frame and overlap must exceed 0.5, so short events lose; every detection that
-  fits a truth counts, once each, so two on one truth count two, and recall and F1 can exceed 1.
-- ``spotformer``: lengths leave out the last frame, so short events lose; truth by truth in time takes its best free
-  detection, so where truths overlap tp goes either way.
+Every protocol sums tp, n and m over the corpus. They differ in the overlap that matches and in who may match whom; each
+``Protocol`` says how, and what its published program does besides that a table of intervals cannot hold. Where truths
+overlap each other, tp of ``megc_2020`` and ``lgsnet`` grows, of ``softnet_mean_me_tst`` shrinks, and of ``spotformer``
+goes either way; several detections on one truth count several times under ``auw_gcn``, so its recall and F1 can
+exceed 1.
 
 For 8-frame events, 20 % of jittered detections change sides between inclusive at least and exclusive above 0.5; at 60
 frames 2.5 %. Our half-open ``[start, stop)`` is ``[onset, offset] = [start, stop - 1]``, converted in one place below.
 SpotFormer shifts its truths by one frame on CAS(ME)^2 because the label file counts from 1; ours count from 0 already.
-The published programs also count macro and micro apart; give only the videos' expressions of one kind for that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline import intervals as frame_intervals
 from pipeline.intervals import Floats, Intervals
 from pipeline.scoring.counts import Counts
-from pipeline.scoring.matching import match, pool
+from pipeline.scoring.matching import match, pools
 from pipeline.scoring.results import VideoResult
 
 LEAST_OVERLAP = 0.5
 
-Protocol = Callable[[Sequence[VideoResult]], Counts]
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to count: the function, and in prose what a reader of its figures has to know.
+
+    Attributes:
+        count: returns tp, n and m of a whole corpus.
+        source: whose program counts like this.
+        overlap: how the IoU of two events is measured.
+        comparison: from which IoU on they match.
+        pairing: who may match whom, and how often.
+        rounding: what becomes of bounds that are no whole frames.
+        videos: which videos count.
+        averaging: how the figures of subjects, videos and kinds of expression become one.
+    """
+
+    count: Callable[[Sequence[VideoResult]], Counts]
+    source: str
+    overlap: str
+    comparison: str
+    pairing: str
+    rounding: str
+    videos: str
+    averaging: str
 
 
 def one_to_one(videos: Sequence[VideoResult]) -> Counts:
     """Count as this project does: in the order of confidence, each detection takes its best free truth."""
-    found = match(pool(videos), LEAST_OVERLAP)
-    return Counts(int((found >= 0).sum()), *_sizes(videos))
+    found = sum(int((match(pooled, LEAST_OVERLAP) >= 0).sum()) for pooled in pools(videos))
+    return Counts(found, *_sizes(videos))
 
 
 def megc_2020(videos: Sequence[VideoResult]) -> Counts:
@@ -60,8 +77,12 @@ def softnet_mean_me_tst(videos: Sequence[VideoResult]) -> Counts:
 
 
 def lgsnet(videos: Sequence[VideoResult]) -> Counts:
-    """Count the truths whose best detection fits; a detection may serve several truths."""
-    return Counts(sum(_found_truths(_iou(r.intervals, r.truth_intervals)) for r in videos), *_sizes(videos))
+    """Count the truths whose best detection fits; a detection may serve several truths.
+
+    Bounds are cut to whole frames. A truth of one frame stays in m but is never found: the program adds a hit to the
+    macro-expressions (longer than 15 frames from onset to offset) or to the micro-expressions (above 0), and no other.
+    """
+    return Counts(sum(_found_lasting(_in_whole_frames(r)) for r in videos), *_sizes(videos))
 
 
 def auw_gcn(videos: Sequence[VideoResult]) -> Counts:
@@ -69,18 +90,103 @@ def auw_gcn(videos: Sequence[VideoResult]) -> Counts:
     return Counts(sum(_fitting_detections(_exclusive_iou(r)) for r in videos), *_sizes(videos))
 
 
+def auw_gcn_2025(videos: Sequence[VideoResult]) -> Counts:
+    """Count the detections that are the best of a truth that they fit, measured as in ``auw_gcn``.
+
+    Of detections that fit a truth equally well the most confident is its best, as in the program's sorted tables.
+    """
+    return Counts(sum(_best_detections(_exclusive_iou(_by_confidence(r))) for r in videos), *_sizes(videos))
+
+
 def spotformer(videos: Sequence[VideoResult]) -> Counts:
     """Count the truths that, one after the other in time, find a free detection, with lengths of offset - onset."""
     return Counts(sum(_served_truths(_exclusive_iou(_in_time(r))) for r in videos), *_sizes(videos))
 
 
+_INCLUSIVE = "inclusive: an event lasts offset - onset + 1 frames"
+_EXCLUSIVE = "exclusive: an event lasts offset - onset frames, so one of a single frame matches nothing"
+_AT_LEAST, _ABOVE = "IoU >= 0.5", "IoU > 0.5"
+_AS_GIVEN = "none; the program knows whole frames only"
+_EVERY_VIDEO = "every declared video; a detection in one without expressions is false"
+_SUMS = "tp, n and m are summed over the corpus (micro average)"
+_APART = f"{_SUMS}; published for macro- and micro-expressions apart, each with detections of its own kind, and summed"
+
 PROTOCOLS: dict[str, Protocol] = {
-    "one_to_one": one_to_one,
-    "megc_2020": megc_2020,
-    "softnet_mean_me_tst": softnet_mean_me_tst,
-    "lgsnet": lgsnet,
-    "auw_gcn": auw_gcn,
-    "spotformer": spotformer,
+    "one_to_one": Protocol(
+        count=one_to_one,
+        source="facespan",
+        overlap=_INCLUSIVE,
+        comparison=_AT_LEAST,
+        pairing="one to one: in the order of confidence, a detection takes the free truth that it overlaps most",
+        rounding="none; fractions of frames are measured as they are",
+        videos=_EVERY_VIDEO,
+        averaging=f"{_SUMS}; macro- and micro-expressions together",
+    ),
+    "megc_2020": Protocol(
+        count=megc_2020,
+        source="baseline program of the Micro-Expression Grand Challenge 2020",
+        overlap="inclusive, with at least one frame in common; an event with offset <= onset has IoU 0",
+        comparison=_AT_LEAST,
+        pairing="every pair: a truth is found by any detection, and a detection may find several truths",
+        rounding=_AS_GIVEN,
+        videos=_EVERY_VIDEO,
+        averaging=_APART,
+    ),
+    "softnet_mean_me_tst": Protocol(
+        count=softnet_mean_me_tst,
+        source="SOFTNet, MEAN and ME-TST",
+        overlap=_INCLUSIVE,
+        comparison=_AT_LEAST,
+        pairing="a detection tries only the truth that it overlaps most; if that is taken, the detection is false",
+        rounding=_AS_GIVEN,
+        videos="every declared video; the programs know only videos with expressions, and count a detection of frame 0 "
+        "in each where they detect nothing: give them only such videos and add that row to repeat their n",
+        averaging=_APART,
+    ),
+    "lgsnet": Protocol(
+        count=lgsnet,
+        source="LGSNet",
+        overlap=_INCLUSIVE,
+        comparison=_AT_LEAST,
+        pairing="a truth is found by the detection that overlaps it most, and a detection may find several truths; a "
+        "truth of one frame is never found",
+        rounding="onset and offset are cut to whole frames; the program also cuts confidences to 3 decimals and keeps "
+        "those above the threshold, at most 14 a video: do so before",
+        videos=_EVERY_VIDEO,
+        averaging=f"{_SUMS}; matched together, then a truth is macro above 15 frames from onset to offset, and so is a "
+        "detection",
+    ),
+    "auw_gcn": Protocol(
+        count=auw_gcn,
+        source="AUW-GCN as published in 2023, until 2025",
+        overlap=_EXCLUSIVE,
+        comparison=_ABOVE,
+        pairing="every detection that fits any truth counts once: two on one truth are two, one on two truths is one",
+        rounding=_AS_GIVEN,
+        videos=_EVERY_VIDEO,
+        averaging=_APART,
+    ),
+    "auw_gcn_2025": Protocol(
+        count=auw_gcn_2025,
+        source="AUW-GCN since 2025",
+        overlap=_EXCLUSIVE,
+        comparison=_ABOVE,
+        pairing="a truth chooses the detection that overlaps it most; the chosen count, once each however many truths "
+        "chose them",
+        rounding=_AS_GIVEN,
+        videos=_EVERY_VIDEO,
+        averaging=_APART,
+    ),
+    "spotformer": Protocol(
+        count=spotformer,
+        source="SpotFormer",
+        overlap=_EXCLUSIVE,
+        comparison=_AT_LEAST,
+        pairing="one to one: truth by truth in time takes its best free detection",
+        rounding=_AS_GIVEN,
+        videos=_EVERY_VIDEO,
+        averaging=_APART,
+    ),
 }
 
 
@@ -113,12 +219,39 @@ def _in_time(result: VideoResult) -> VideoResult:
     return replace(result, truth_intervals=truths[truth_order], intervals=found[order])
 
 
+def _by_confidence(result: VideoResult) -> VideoResult:
+    """Return the video with its detections from the most confident to the least, then in time; classes stay."""
+    order = np.lexsort((result.intervals[:, 1], result.intervals[:, 0], -result.confidence))
+    return replace(result, intervals=result.intervals[order])
+
+
+def _in_whole_frames(result: VideoResult) -> VideoResult:
+    """Return the video with onset and offset cut to whole frames."""
+    last_frame_off = np.array([0, 1])
+    found, truths = (np.trunc(rows - last_frame_off) for rows in (result.intervals, result.truth_intervals))
+    # What is shorter than a frame would end before it starts.
+    found, truths = (np.maximum(bounds, bounds[:, :1]) + last_frame_off for bounds in (found, truths))
+    return replace(result, intervals=found, truth_intervals=truths)
+
+
+def _found_lasting(result: VideoResult) -> int:
+    lasting = frame_intervals.durations(result.truth_intervals) > 1
+    return _found_truths(_iou(result.intervals, result.truth_intervals[lasting]))
+
+
 def _found_truths(overlap: Floats) -> int:
     return int((overlap >= LEAST_OVERLAP).any(axis=0).sum())
 
 
 def _fitting_detections(overlap: Floats) -> int:
     return int((overlap > LEAST_OVERLAP).any(axis=1).sum())
+
+
+def _best_detections(overlap: Floats) -> int:
+    """Return how many detections are the best of a truth that they fit; of equal overlaps the first row is best."""
+    if not overlap.size:
+        return 0
+    return len(np.unique(overlap.argmax(axis=0)[overlap.max(axis=0) > LEAST_OVERLAP]))
 
 
 def _claimed_truths(overlap: Floats) -> int:

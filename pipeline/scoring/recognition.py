@@ -29,6 +29,8 @@ def recognition_figures(confusion: Integers, class_names: Sequence[str]) -> Figu
     neither is left out, as MEAN's program does. A class that is never detected has precision 0.
 
     - ``uf1``: mean of the per-class F1, 2 correct / (truths + detections).
+    - ``uar``: unweighted average recall, over the classes that occur as a truth; ``macro_recall`` counts a class that
+      is only detected as 0.
     - ``macro_precision``, ``macro_recall``: means of the per-class values; ``macro_f1`` is the F1 of these two means,
       which MEAN reports. It is at least as large as ``uf1``, so the two must not be compared.
 
@@ -41,6 +43,7 @@ def recognition_figures(confusion: Integers, class_names: Sequence[str]) -> Figu
         "matched": int(truths.sum()),
         "accuracy": ratio(int(correct.sum()), int(truths.sum())),
         "uf1": _mean(2 * correct, truths + detections, present),
+        "uar": _mean(correct, truths, truths > 0),
         "macro_precision": precision,
         "macro_recall": recall,
         "macro_f1": ratio(2 * precision * recall, precision + recall),
@@ -49,6 +52,29 @@ def recognition_figures(confusion: Integers, class_names: Sequence[str]) -> Figu
             truth: {detected: int(confusion[row, column]) for column, detected in enumerate(class_names)}
             for row, truth in enumerate(class_names)
         },
+    }
+
+
+def outcomes(confusion: Integers, missed: Integers, false: Integers, class_names: Sequence[str]) -> Figures:
+    """Return what became of every truth and of every detection, the unmatched too, ready for JSON.
+
+    Args:
+        confusion: ``(K, K)`` matched pairs, truth by detected.
+        missed: ``(K,)`` truths that no detection found.
+        false: ``(K,)`` detections that found no truth.
+
+    Returns:
+        ``detected`` (detected -> truth -> count), ``missed`` (truth -> count) and ``false`` (detected -> count). As a
+        table, ``missed`` is one more row below those of what was detected, and ``false`` one more column: the columns
+        sum to the truths of a class, the rows to its detections.
+    """
+    by_detected = confusion.T.tolist()
+    return {
+        "detected": {
+            told: dict(zip(class_names, row, strict=True)) for told, row in zip(class_names, by_detected, strict=True)
+        },
+        "missed": dict(zip(class_names, missed.tolist(), strict=True)),
+        "false": dict(zip(class_names, false.tolist(), strict=True)),
     }
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "detect": "stages.detect",
     "evaluate": "stages.evaluate",
     "scores": "stages.commands.scores",
+    "score": "stages.commands.score",
     "flops": "stages.commands.flops",
     "doctor": "stages.commands.doctor",
 }

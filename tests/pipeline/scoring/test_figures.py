@@ -106,8 +106,17 @@ def test_our_protocol_is_the_one_that_spotting_reports() -> None:
     figures = evaluate(CORPUS, THRESHOLDS, NAMES)
     assert figures["protocols"]["one_to_one"].items() <= figures["spotting"].items()
     assert set(figures["protocols"]) == {
-        "one_to_one", "megc_2020", "softnet_mean_me_tst", "lgsnet", "auw_gcn", "spotformer",
+        "one_to_one", "megc_2020", "softnet_mean_me_tst", "lgsnet", "auw_gcn", "auw_gcn_2025", "spotformer",
     }  # fmt: skip
+
+
+def test_outcomes_add_up_to_the_truths_and_to_what_was_kept() -> None:
+    figures = evaluate(CORPUS, THRESHOLDS, NAMES)
+    told = figures["recognition"]["outcomes"]
+    found = sum(sum(row.values()) for row in told["detected"].values())
+    assert found == figures["spotting"]["tp"]
+    assert found + sum(told["missed"].values()) == figures["spotting"]["m"]
+    assert found + sum(told["false"].values()) == figures["spotting"]["n"]
 
 
 def test_the_oracle_has_its_own_name_and_threshold() -> None:

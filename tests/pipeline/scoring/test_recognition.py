@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
 
-from pipeline.scoring.recognition import confusion_matrix, recognition_figures
+from pipeline.scoring.recognition import confusion_matrix, outcomes, recognition_figures
 
 NAMES = ["positive", "negative", "surprise", "others"]
 
@@ -44,6 +44,23 @@ def test_a_class_that_is_only_detected_counts_in_the_averages() -> None:
     # Positive: F1 2 * 1 / (2 + 1) = 2/3. Surprise was detected once and never true: 0.
     figures = recognition_figures(confusion_matrix(np.array([0, 0]), np.array([0, 2]), 3), NAMES[:3])
     assert figures["uf1"] == pytest.approx(1 / 3)
+
+
+def test_the_average_recall_is_over_the_classes_that_occur_as_a_truth() -> None:
+    # Positive: 1 of 2 found as such. Surprise was detected and never true: a recall of nothing is no part of the mean.
+    figures = recognition_figures(confusion_matrix(np.array([0, 0, 1]), np.array([0, 2, 1]), 3), NAMES[:3])
+    assert figures["uar"] == pytest.approx((1 / 2 + 1) / 2)
+    assert figures["macro_recall"] == pytest.approx((1 / 2 + 1 + 0) / 3)
+
+
+def test_outcomes_hold_every_truth_and_every_detection() -> None:
+    # Positive x3: one as positive, one as negative, one missed. Negative x1: missed. Two more detected as negative.
+    confusion = confusion_matrix(np.array([0, 0]), np.array([0, 1]), 2)
+    assert outcomes(confusion, np.array([1, 1]), np.array([0, 2]), NAMES[:2]) == {
+        "detected": {"positive": {"positive": 1, "negative": 0}, "negative": {"positive": 1, "negative": 0}},
+        "missed": {"positive": 1, "negative": 1},
+        "false": {"positive": 0, "negative": 2},
+    }
 
 
 def test_no_matches_score_zero() -> None:

@@ -1,0 +1,183 @@
+"""Tables from anywhere, CSV or parquet, read in a stream: batches of a few columns, never the whole file at once."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from cache.errors import InputError
+from cache.tables.schema import nearest
+
+TEXT = pa.dictionary(pa.int32(), pa.string())
+NUMBER = pa.float64()
+_BATCH_ROWS = 1 << 16
+_SUFFIXES = (".csv", ".parquet", ".pq")
+
+
+def header(path: Path) -> list[str]:
+    """Return the names of the columns in their order, white space stripped.
+
+    Raises:
+        InputError: no such file, neither CSV nor parquet, or a name there twice.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is missing. Correct the path.")
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(f"{path} ends in {path.suffix or 'nothing'!r}, expected one of {', '.join(_SUFFIXES)}.")
+    names = [name.strip() for name in (_csv_header(path) if _is_csv(path) else _parquet_header(path))]
+    if len(names) == 1 and ";" in names[0]:
+        raise InputError(f"{path} is separated by semicolons. Save it again with commas.")
+    for name in names:
+        if name and names.count(name) > 1:
+            raise InputError(f"{path} has the column '{name}' {names.count(name)} times. Leave one.")
+    return names
+
+
+def require(path: Path, found: Sequence[str], required: Sequence[str]) -> None:
+    """Refuse a header that lacks a column.
+
+    Raises:
+        InputError: names the column and the one that may be meant.
+    """
+    for name in required:
+        if name not in found:
+            others = [other for other in found if other and other not in required]
+            told = ", ".join(found) or "an empty file"
+            raise InputError(f"{path} has no column '{name}'{nearest(name, others)}. Found: {told}.")
+
+
+def batches(path: Path, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    """Return the rows in their order, `columns` only, in batches.
+
+    Args:
+        columns: each `TEXT` or `NUMBER`, all of them in the header. Empty cells are null; numbers may be NaN.
+
+    Raises:
+        InputError: a row of another length, a cell that is no number, not UTF-8, or no whole parquet.
+    """
+    try:
+        yield from _csv_batches(path, columns) if _is_csv(path) else _parquet_batches(path, columns)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise InputError(_broken_cell(path, columns) or f"{path} cannot be read ({error}). Save it again.") from error
+
+
+def release() -> None:
+    """Give back what reading took: the library keeps it for the next file, and here it counts."""
+    pa.default_memory_pool().release_unused()
+
+
+def row_number(path: Path, index: int) -> int:
+    """Return the number that a spreadsheet shows for a row, or in parquet its number from 1; `index` counts from 0."""
+    if not _is_csv(path):
+        return index + 1
+    for number, cells in _csv_rows(path):
+        if not cells:
+            continue
+        index -= 1
+        if index < 0:
+            return number
+    raise IndexError(f"{path} has no such row")
+
+
+def _is_csv(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
+
+
+def _csv_header(path: Path) -> list[str]:
+    try:
+        # Bytes that are not UTF-8 may stand further down, in what is read along: `_broken_cell` names their row.
+        with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+            names = next(csv.reader(file), [])
+    except csv.Error as error:
+        raise InputError(f"{path} is not CSV ({error}). Save it again as 'CSV UTF-8'.") from error
+    if any("\N{REPLACEMENT CHARACTER}" in name for name in names):
+        raise InputError(f"{path} is not in UTF-8. Save it again as 'CSV UTF-8'.")
+    return names
+
+
+def _parquet_header(path: Path) -> list[str]:
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is not a whole parquet table ({error}). Write it again.") from error
+
+
+def _csv_batches(path: Path, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    names = header(path)
+    reading = pyarrow.csv.ReadOptions(use_threads=False, skip_rows=1, column_names=names, block_size=1 << 20)
+    converting = pyarrow.csv.ConvertOptions(
+        column_types=columns, include_columns=list(columns), null_values=[""], strings_can_be_null=True
+    )
+    with pyarrow.csv.open_csv(path, read_options=reading, convert_options=converting) as reader:
+        yield from reader
+
+
+def _parquet_batches(path: Path, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path) as file:
+        stored = dict(zip(header(path), file.schema_arrow.names, strict=True))
+        for batch in file.iter_batches(_BATCH_ROWS, columns=[stored[name] for name in columns]):
+            yield pa.RecordBatch.from_arrays(
+                [_cast(path, name, batch.column(stored[name]), kind) for name, kind in columns.items()], list(columns)
+            )
+
+
+def _cast(path: Path, name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
+    try:
+        if kind == NUMBER:
+            return pc.cast(column, NUMBER)
+        text = pc.cast(column, pa.string())
+        return pc.dictionary_encode(pc.if_else(pc.equal(text, ""), None, text)).cast(TEXT)
+    except pa.ArrowException as error:
+        raise InputError(
+            f"{path}, column {name}: found {column.type}, expected {'numbers' if kind == NUMBER else 'text'} ({error})."
+        ) from error
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Return the rows after the header with the number that a spreadsheet shows."""
+    with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
+        rows = enumerate(csv.reader(file), start=1)
+        next(rows, None)
+        yield from rows
+
+
+def _broken_cell(path: Path, columns: dict[str, pa.DataType]) -> str | None:
+    """Return what is wrong with the first row that cannot be read, or None: looked for only once reading failed."""
+    if not _is_csv(path):
+        return None
+    names = header(path)
+    numbers = [(names.index(name), name) for name, kind in columns.items() if kind == NUMBER]
+    for number, cells in _csv_rows(path):
+        if cells and len(cells) != len(names):
+            return (
+                f"{path}, row {number}: found {len(cells)} cells, expected {len(names)} as in the header. "
+                "Correct the row; a cell with a comma in it needs quotation marks."
+            )
+        for index, name in numbers if cells else ():
+            if cells[index].strip() and not _is_number(cells[index]):
+                return f"{path}, row {number}, column {name}: found {cells[index]!r}, expected a number. Correct it."
+        if any("\N{REPLACEMENT CHARACTER}" in cell for cell in cells):
+            return f"{path}, row {number}: found bytes that are not UTF-8. Save the file again as 'CSV UTF-8'."
+    return None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
+def texts(column: Any) -> tuple[list[str | None], Any]:
+    """Return the different texts of a `TEXT` column, stripped, None for empty ones, and ``(N,)`` indices into them."""
+    known = [None if text is None or not text.strip() else text.strip() for text in column.dictionary.to_pylist()]
+    filled = pc.fill_null(column.indices, len(known))
+    return [*known, None], filled.to_numpy(zero_copy_only=False)
