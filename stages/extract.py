@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -12,7 +12,7 @@ from cache.shards import features, frames, manifest, upkeep
 from cache.shards.manifest import Manifest
 from cache.shards.ownership import ShardFolder
 from pipeline.encoder.resnet import ExtractParameters
-from stages.parts import shard_folders
+from stages.parts import frame_digests, shard_folders
 from stages.parts.feature_sources import Encoded, Imported, Source
 from stages.shell import command, console, corpora, devices, options, params
 
@@ -22,6 +22,7 @@ def main(
     frames_path: Annotated[Path, typer.Option("--frames", help="The folder of frame shards.")],
     output: Annotated[Path, typer.Option(help="The folder of feature shards.")],
     encoders: Annotated[Path, typer.Option(help="The folder of encoder weights.")] = Path("configs/weights"),
+    stated_path: Annotated[Path | None, typer.Option("--stated", help="What `align` said of the frames.")] = None,
     params_path: options.Params = params.PARAMS,
     device: options.Device = "auto",
     batch_size: Annotated[int, typer.Option(help="Frames at once; 0 takes extract.batch_size.")] = 0,
@@ -33,11 +34,17 @@ def main(
     parameters = params.read(params_path, "extract", ExtractParameters, corpora.path_of(corpus))
     refuse_others_folder(parameters.weights, params.load_section(params_path, "extract")["weights"], output, corpus)
     source = choose(parameters, encoders, device, batch_size)
+    folder = ShardFolder(output, corpus, features.LAYOUT, features.is_current)
+    found = frame_digests.find(frames_path, stated_path)
+    if found is None and stated_path is not None:
+        keep(folder, source, stated_path, force)
+        return
+    frames_path = found or frames_path
     aligned = manifest.read(frames_path)
     held = aligned.shards
-    folder = ShardFolder(output, corpus, features.LAYOUT, features.is_current)
     videos = videos_of(aligned, frames_path)
-    planned = upkeep.plan(folder, videos, lambda name: key_of(source, name, frames_path, aligned), force)
+    digests: dict[str, str] = {}
+    planned = upkeep.plan(folder, videos, lambda name: key_of(source, name, frames_path, aligned, digests), force)
     if dry_run:
         shard_folders.foretell("extract", output, planned)
         return
@@ -52,8 +59,28 @@ def main(
                 features.write(path, found, opened.columns, planned.keys[name], source.layer)
                 return len(opened)
 
-        outcome = upkeep.keep_up(folder, planned, make, source.facts())
+        told = {**source.facts(), **frame_digests.facts(digests, stated_path)}
+        outcome = upkeep.keep_up(folder, planned, make, told)
     shard_folders.conclude("extract", output, outcome)
+
+
+def keep(folder: ShardFolder, source: Source, stated_path: Path, force: bool) -> None:
+    """Keep features that are current where their frames are not; InputError when one has to be made."""
+    digests = frame_digests.of_features(folder.path, stated_path, folder.corpus)
+    made = manifest.read(folder.path).run
+    planned = upkeep.plan(folder, sorted(digests), lambda name: source.key(name, digests[name], made), force)
+    if planned.missing:
+        raise InputError(
+            f"features of {len(planned.missing)} videos ({', '.join(list(planned.missing)[:3])}) are to be made, and "
+            f"the frames that {stated_path} tells of are not here. {frame_digests.remedy(folder.corpus)}"
+        )
+    # What is said of the run stays: these are the features of whoever made them, on their device.
+    shard_folders.conclude("extract", folder.path, upkeep.keep_up(folder, planned, make_nothing, made))
+
+
+def make_nothing(name: str, _: Path) -> NoReturn:
+    """Raise: no video is missing, so none is made."""
+    raise ValueError(f"the features of {name} were not to be made")
 
 
 def refuse_others_folder(weights: str, usual: str, output: Path, corpus: str) -> None:
@@ -84,8 +111,8 @@ def videos_of(aligned: Manifest, folder: Path) -> list[str]:
     return sorted({*aligned.shards, *missing})
 
 
-def key_of(source: Source, name: str, folder: Path, aligned: Manifest) -> str:
-    """Return the fingerprint of the features of one frame shard.
+def key_of(source: Source, name: str, folder: Path, aligned: Manifest, digests: dict[str, str]) -> str:
+    """Return the fingerprint of the features of one frame shard, and note the digest of its frames.
 
     Raises:
         InputError: the video has none.
@@ -95,6 +122,7 @@ def key_of(source: Source, name: str, folder: Path, aligned: Manifest) -> str:
         raise InputError(f"{folder} has no frames of it: align failed there, or did not finish. Run: facespan align")
     entry = aligned.shards[name]
     with frames.open(folder / entry.file, sha256=entry.sha256) as opened:
+        digests[name] = opened.digest
         return source.key(name, opened.digest)
 
 

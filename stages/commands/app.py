@@ -11,8 +11,10 @@ from stages.shell import console
 from stages.shell.command import INTERRUPTED, ExitCode, guarded
 
 # Where the `main` of each command and the `app` of each group of commands stand.
-STAGES = ("demo", "check", "index", "align", "extract", "train", "detect", "evaluate")
+STAGES = ("check", "fingerprint", "index", "align", "extract", "train", "detect", "evaluate")
 COMMANDS = {name: f"stages.{name}" for name in STAGES} | {
+    "demo": "stages.commands.demo",
+    "place": "stages.commands.place",
     "scores": "stages.commands.scores",
     "flops": "stages.commands.flops",
     "doctor": "stages.commands.doctor",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cache.errors import InputError
 from stages.shell import params
 
 FOLDER = Path("configs/corpora")
@@ -47,15 +46,6 @@ def load(name: str) -> Corpus:
     """Return the facts of a corpus, strictly read; errors as in `path_of`."""
     path = path_of(name)
     return params.build(params.load(path), Corpus, str(path))
-
-
-def check_root(root: Path) -> None:
-    """Raise InputError when the folder of a corpus is not there; DVC would only say `[Errno 2]`."""
-    if not root.is_dir():
-        raise InputError(
-            f"{root}, the folder of the corpus, {'is no folder' if root.exists() else 'does not exist'}. Correct it "
-            f"under `corpora` in {params.PARAMS} (the whole path, without ~) or in --root, or connect its disk."
-        )
 
 
 def overrides_of(path: Path) -> dict[str, dict[str, Any]]:
