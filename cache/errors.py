@@ -1,4 +1,4 @@
-"""The ways a file can be refused; `stages` turns each into its exit code."""
+"""The errors that `cache` raises; `stages` turns each into its exit code."""
 
 
 class InputError(ValueError):

@@ -1,4 +1,4 @@
-"""Files as they reach the disk: whole or not at all, claimed by one process, named safely, opened without traps."""
+"""Atomic writes, lock files, digests, safe names and safe opening of files."""
 
 from __future__ import annotations
 

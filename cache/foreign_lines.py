@@ -1,4 +1,4 @@
-"""What libraries in C print to stderr (FFmpeg, TensorFlow Lite), taken off it, so that it can be said in our words."""
+"""Capture of what C libraries (FFmpeg, TensorFlow Lite) print to stderr, so that it can be said in our words."""
 
 from __future__ import annotations
 

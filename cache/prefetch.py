@@ -1,4 +1,4 @@
-"""Read ahead in a thread of its own, so that whoever computes never waits for the disk."""
+"""Prefetching in a thread of its own, so that whoever computes never waits for the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong with one video, told apart from what would go wrong with all: a full disk, no memory, a bug."""
+"""Failures of one video, told apart from those of every video: a full disk, no memory, a bug."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the science refuses: data or a choice of the caller's that nothing can be made of."""
+"""The error that `pipeline` raises: data or a choice of the caller's that nothing can be made of."""
 
 
 class DataError(ValueError):

@@ -1,4 +1,4 @@
-"""Half-open frame intervals and how much they share: every part that places or compares events measures with these."""
+"""Interval arithmetic: duration, intersection and IoU of half-open frame intervals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Booleans: TypeAlias = npt.NDArray[np.bool_]
 
 
 def check(intervals: npt.NDArray[Any], name: str) -> None:
-    """Refuse what is not a set of intervals that each last; none at all is ``(0, 2)``.
+    """Raise DataError unless these are intervals that each last; none at all is ``(0, 2)``.
 
     Raises:
         DataError: a bound is not finite, or an interval does not stop after it starts.
@@ -69,25 +69,6 @@ def pairwise_iou(first: Intervals, second: Intervals) -> Floats:
 def rowwise_iou(first: Intervals, second: Intervals) -> Floats:
     """Return the overlap of each interval with the one in the same row of the other set, ``(N,)``."""
     return _iou(first, second)
-
-
-def pairwise_coverage(inner: Intervals, outer: Intervals) -> Floats:
-    """Return the part of every inner interval that lies inside every outer one, ``(N, M)`` values between 0 and 1."""
-    shared = pairwise_intersection(inner, outer)
-    lengths = np.broadcast_to(durations(inner)[:, None], shared.shape)
-    part: Floats = np.divide(shared, lengths, out=np.zeros_like(shared), where=lengths > 0)
-    return part
-
-
-def contains(intervals: Intervals, positions: npt.NDArray[Any]) -> Booleans:
-    """Return whether each of ``(N, 2)`` intervals holds each of ``(P,)`` positions, ``(N, P)``; a stop is outside."""
-    return (intervals[:, :1] <= positions[None]) & (positions[None] < intervals[:, 1:])
-
-
-def clip(intervals: Intervals, start: float, stop: float) -> Intervals:
-    """Return the intervals cut to ``[start, stop)``, same shape and dtype; one that lay outside has length 0."""
-    cut: npt.NDArray[Any] = np.clip(intervals, start, stop).astype(intervals.dtype, copy=False)
-    return cut
 
 
 def _length(intervals: Intervals) -> Floats:

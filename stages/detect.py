@@ -60,7 +60,7 @@ def main(
 ) -> None:
     """Search every video; a subject of a training fold by the fold that left it out, anybody else by `all`."""
     parameters = params.read(params_path, "detect", DetectParameters, corpora.path_of(corpus))
-    found = recordings.load(recordings.Sources(videos, features, None, ()))
+    found = recordings.load(recordings.Inputs(videos, features, None, ()))
     chosen = choose(read_cards(detectors), corpus, sorted({recording.subject for recording in found}))
     encoder = recordings.encoder_of(features)
     rows: list[Detection] = []

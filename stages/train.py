@@ -64,7 +64,7 @@ def main(
     """Train a detector for each subject left out, and one on everyone."""
     place = corpora.path_of(corpus)
     parameters = train_parameters.read(params_path, place)
-    listing = recordings.look(recordings.Sources(videos, features, expressions, corpora.load(corpus).classes))
+    listing = recordings.look(recordings.Inputs(videos, features, expressions, corpora.load(corpus).classes))
     jobs = plan(corpus, listing, parameters, output, stored_detectors.find(params_path, store))
     refuse_foreign(output, corpus)
     missing = [job for job in jobs if force or not is_current(job)]
@@ -89,10 +89,10 @@ def main(
 
 def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path, store: Store | None) -> list[Job]:
     """Return one job per fold, each with the card its detector will carry."""
-    classes = listing.sources.classes
+    classes = listing.inputs.classes
     subjects = [video.subject for video in listing.videos]
     digests = {video.video: recordings.digest_of(video, listing) for video in listing.videos}
-    encoder = recordings.encoder_of(listing.sources.features)
+    encoder = recordings.encoder_of(listing.inputs.features)
     jobs = []
     for fold in [*leave_one_subject_out(subjects), everyone(subjects)]:
         card: dict[str, Any] = {

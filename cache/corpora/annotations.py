@@ -1,4 +1,4 @@
-"""What label files have in common: the facts one may choose, a row as annotated, and the rows that are used."""
+"""Annotations as label files state them: the choices of a corpus file, a row as annotated, and the rows used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last step of every reader of workbooks: labels and the places of the videos become the three tables."""
+"""Assembly of a corpus: labels and the places of the videos -> videos, expressions and audit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emotions of CAS(ME)^3's macro-expressions stand in a second workbook: each finds its row in the main one."""
+"""Emotions of CAS(ME)^3's macro-expressions, joined from the second workbook to their rows in the main one."""
 
 from __future__ import annotations
 

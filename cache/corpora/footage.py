@@ -41,7 +41,7 @@ class Footage:
 
 @dataclass(frozen=True)
 class Desk:
-    """What every reader writes to while it looks at a corpus folder."""
+    """Problems and audit that every reader writes to while it looks at a corpus folder."""
 
     root: Path
     facts: CorpusFacts

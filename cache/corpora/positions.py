@@ -1,4 +1,4 @@
-"""Annotations, in the numbers a corpus gives its frames, become expressions, in positions of the frames taken."""
+"""Frame numbers of annotations -> frame positions of expressions, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a corpus, collected and said together, because repairing one fault a run takes days."""
+"""Collected faults of a corpus, reported together, because repairing one fault a run takes days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules for rows that cannot be taken as they stand, one function a rule, each writing to the audit what it did."""
+"""Repair rules for annotations that cannot be taken as they stand, one function a rule, each recorded in the audit."""
 
 from __future__ import annotations
 

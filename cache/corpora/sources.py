@@ -1,4 +1,4 @@
-"""Where the videos of a corpus lie, and what each of them is: a video file, a folder of images, or OpenFace output."""
+"""Discovery of a corpus' videos, and the kind of each: a video file, a folder of images, or OpenFace output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is watched of a corpus is its folder, and what links in it lead to: what lies elsewhere changes unseen."""
+"""Paths outside the corpus folder are refused: nobody would see a change there. Links inside it are followed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labelled images with their labels in memory: what every layout of a data set becomes."""
+"""Labelled images: images, label shares, splits and subjects, the same for every layout of a data set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cache.errors import InputError
 from cache.labelled.sets import ImageFiles, Images
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
-PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 # Of images that come without a split: what a tenth is put aside for is decided by their subject's name.
 PUT_ASIDE = {0: VALIDATION, 1: TEST}
 # The box of a face that fills its image.
@@ -54,12 +54,12 @@ class LabelledImages:
 
     def first(self, count: int) -> LabelledImages:
         """Return at most so many images of each part, the first of them."""
-        rows = [np.flatnonzero(self.split == part)[:count] for part in PARTS.values()]
+        rows = [np.flatnonzero(self.split == part)[:count] for part in SPLITS.values()]
         return self.take(np.sort(np.concatenate(rows)))
 
     def counts(self) -> dict[str, int]:
         """Return the number of images of each part."""
-        return {name: int((self.split == part).sum()) for name, part in PARTS.items()}
+        return {name: int((self.split == part).sum()) for name, part in SPLITS.items()}
 
 
 @dataclass(frozen=True, slots=True)

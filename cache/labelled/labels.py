@@ -1,4 +1,4 @@
-"""Labels in text files, as data sets of images publish them; every fault is an InputError with its place."""
+"""Parsing of label text files of image data sets; every fault is an InputError with its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faces with emotions as data sets of images publish them: every layout becomes the same labels beside images."""
+"""Readers of published layouts of face images with emotions: folders, CSV, FER+, AffectNet, RAF-DB."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from cache.errors import InputError
 from cache.labelled import ferplus
 from cache.labelled import labels as label_tables
-from cache.labelled.arrays import PARTS, TEST, VALIDATION, Entry, LabelledImages, load, put_aside
+from cache.labelled.arrays import SPLITS, TEST, VALIDATION, Entry, LabelledImages, load, put_aside
 from cache.media.image_files import SUFFIXES
 
-SPLITS = PARTS | {"valid": VALIDATION, "val": VALIDATION}
+SPELLINGS = SPLITS | {"valid": VALIDATION, "val": VALIDATION}
 RAFDB_CLASSES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 AFFECTNET_CLASSES = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 
@@ -38,8 +38,8 @@ def read(root: Path, layout: str, image_size: int) -> LabelledImages:
 def read_folder(root: Path, image_size: int) -> LabelledImages:
     """Return images in a folder per class; `train`, `validation` and `test` may stand above them."""
     parts = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
-    split = bool(parts) and set(parts) <= set(SPLITS)
-    places = [(SPLITS[name], path) for name, path in parts.items()] if split else [(None, root)]
+    split = bool(parts) and set(parts) <= set(SPELLINGS)
+    places = [(SPELLINGS[name], path) for name, path in parts.items()] if split else [(None, root)]
     entries = [
         Entry(str(image), folder.name, part, str(image.relative_to(root)))
         for part, place in places
@@ -56,11 +56,11 @@ def read_csv(root: Path, image_size: int) -> LabelledImages:
     entries = []
     for line, row in label_tables.rows(root, ("path", "label")):
         part = (row.get("split") or "").strip().lower()
-        if part and part not in SPLITS:
-            raise InputError(f"{root}:{line}: split is {part!r}, expected one of {', '.join(SPLITS)}")
+        if part and part not in SPELLINGS:
+            raise InputError(f"{root}:{line}: split is {part!r}, expected one of {', '.join(SPELLINGS)}")
         subject = (row.get("subject") or "").strip() or row["path"]
         entries.append(
-            Entry(str(label_tables.inside(root, row["path"], line)), row["label"].strip(), SPLITS.get(part), subject)
+            Entry(str(label_tables.inside(root, row["path"], line)), row["label"].strip(), SPELLINGS.get(part), subject)
         )
     return load(root, entries, sorted({entry.label for entry in entries}), image_size)
 

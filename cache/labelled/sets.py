@@ -1,4 +1,4 @@
-"""The images of a labelled set, read run by run: from memory, or from files ahead of whoever learns from them."""
+"""Image loading of a labelled set in runs: from memory, or from files, decoded ahead in threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frames of a video as the camera saw them, before alignment: of a video file or of a folder of images."""
+"""Raw frames of a video before alignment, from a video file or a folder of images."""
 
 from __future__ import annotations
 

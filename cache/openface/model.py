@@ -1,4 +1,4 @@
-"""What a user's own OpenFace folder holds: the mean shape of a face, and the command that aligns videos.
+"""A user's OpenFace installation: the mean shape of a face, and the command that aligns videos.
 
 OpenFace's licence forbids to pass its files on, so nothing of it ships: they are read where the user put them.
 """

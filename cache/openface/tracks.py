@@ -1,4 +1,4 @@
-"""One face followed through OpenFace's rows, with one entry for every frame of the video."""
+"""Face track from OpenFace's rows: one face, with one entry for every frame of the video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features that somebody else made: one array of NumPy's own format a video, `<video>.npy`, rows by width."""
+"""Imported features: one NumPy array a video, `<video>.npy`, rows by width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose a folder of shards is: of one kind of shard and one corpus, as its manifest says; nothing else is touched."""
+"""Ownership of a folder of shards, by kind and corpus as its manifest says; nothing else is touched."""
 
 from __future__ import annotations
 

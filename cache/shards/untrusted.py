@@ -1,4 +1,4 @@
-"""Opens a shard that may come from anybody: each check stands before the step that would trust what it checks.
+"""Reader of untrusted shards (HDF5): each check stands before the step that would trust what it checks.
 
 HDF5 says only where the data lies. The bytes themselves are read from the file directly, so no filter plug-in is
 loaded, no other file is followed, and nothing outside the file can be returned.
@@ -30,7 +30,7 @@ MAXIMUM_LOADED_BYTES = 1 << 32
 H5PY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where the items of a dataset lie in the file."""
 
     offset: int
@@ -154,7 +154,7 @@ class UntrustedShard:
         except H5PY_ERRORS as problem:
             raise self.refuse(f"a file that HDF5 cannot read ({problem})", "a whole shard") from problem
 
-    def _read_layout(self) -> tuple[dict[str, Place], dict[str, Attribute]]:
+    def _read_layout(self) -> tuple[dict[str, Location], dict[str, Attribute]]:
         # A Python file, not a path: the file that was checked is the one that is parsed, whatever is renamed meanwhile.
         with os.fdopen(self.descriptor, "rb", closefd=False) as file, h5py.File(file, "r") as root:
             self._check_names(root)
@@ -172,7 +172,7 @@ class UntrustedShard:
             if root.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
                 raise self.refuse(f"{name} that is a soft or external link", "a dataset in this file")
 
-    def _locate(self, root: h5py.File, name: str) -> Place:
+    def _locate(self, root: h5py.File, name: str) -> Location:
         """Return where a dataset lies, all of it inside the file."""
         data_type, dimensions = self.layout.datasets[name]
         dataset = h5py.h5o.open(root.id, name.encode())
@@ -192,7 +192,7 @@ class UntrustedShard:
         end = os.fstat(self.descriptor).st_size
         if offset is None or offset < 0 or offset + size > end:
             raise self.refuse(f"{name} of shape {shape} at byte {offset}", f"data inside the {end} bytes of the file")
-        return Place(offset, tuple(shape), np.dtype(data_type))
+        return Location(offset, tuple(shape), np.dtype(data_type))
 
     def _read_attributes(self, root: h5py.File) -> dict[str, Attribute]:
         expected = {**COMMON_ATTRIBUTES, **self.layout.attributes}

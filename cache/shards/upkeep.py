@@ -1,4 +1,4 @@
-"""Keeps a folder of shards up to date: what is current stays, what is missing or stale is made, what is orphaned goes.
+"""Incremental update of a folder of shards: keep current ones, make missing or stale ones, remove orphans.
 
 The manifest is written before the first shard, and nothing is removed but what it names. Each shard is stated when it
 is finished, so a killed run loses none, and several processes may work on one folder: each video is made by one.

@@ -1,4 +1,4 @@
-"""What all tables share: reading that checks columns and rows, writing that gives the same rows the same bytes."""
+"""Reading and writing of tables: columns and rows are checked, and the same rows give the same bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds faces in a frame and landmarks in a face, by MediaPipe's BlazeFace and face mesh.
+"""Face detection and landmarks: MediaPipe's BlazeFace and face mesh.
 
 Regions of interest are cut as MediaPipe cuts them: square, turned so that the eyes lie level, half as large again as
 the face.
@@ -6,7 +6,6 @@ the face.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -69,8 +68,9 @@ class FaceNetworks:
     def __init__(self, detector: bytes, mesh: bytes) -> None:
         """Load them; a ModuleNotFoundError when the package that runs them is not installed."""
         # Optional: only this method needs it.
-        interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter
-        self._detector, self._mesh = _Network(interpreter, detector), _Network(interpreter, mesh)
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._detector, self._mesh = _Network(Interpreter, detector), _Network(Interpreter, mesh)
 
     def detect(self, frame: Image) -> list[Region]:
         """Return the faces in a ``(H, W, 3)`` RGB frame, the surest first."""

@@ -1,4 +1,4 @@
-"""Whether a frame shows an aligned face: one whose eyes lie where OpenFace's similarity alignment puts them."""
+"""Check for aligned faces: whether the eyes lie where OpenFace's similarity alignment puts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A face in a frame becomes an aligned face: turned, scaled and shifted as OpenFace's `-simalign` does it.
+"""Similarity alignment: a face turned, scaled and shifted as OpenFace's `-simalign` does it.
 
 Rotation and scale come from the points that expressions hardly move, the position from all 68. After
 OpenFace 2.2's `AlignFace`, with the centroid of the landmarks in place of its fitted translation.
@@ -48,11 +48,6 @@ def warp(frame: NDArray[np.uint8], placement: NDArray[np.float64], size: int = S
     """Return the ``(size, size, 3)`` aligned face of a ``(H, W, 3)`` frame; black where the frame has ended."""
     face = cv2.warpAffine(frame, placement, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return np.asarray(face, dtype=np.uint8)
-
-
-def move(points: Points, placement: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where ``(..., 2)`` points of the frame lie in the aligned face."""
-    return np.asarray(points @ placement[:, :2].T + placement[:, 2], dtype=np.float64)
 
 
 def _turn_and_scale(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:

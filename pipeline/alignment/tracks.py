@@ -1,4 +1,4 @@
-"""Follows faces through a video, frame by frame, and says where each lies; what is not seen is not invented."""
+"""Face tracking through a video, frame by frame, without filling in frames where a face is not seen."""
 
 from __future__ import annotations
 

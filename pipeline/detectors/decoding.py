@@ -1,4 +1,4 @@
-"""From what the detector says about windows to detections in the video."""
+"""Decoding: predictions in windows -> detections in the video, after score floor and suppression."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.windows.recordings import Cuts, Recording, Stack, cut, stack
 
 @dataclass(frozen=True)
 class DetectParameters:
-    """How a video is searched.
+    """How a video is searched: window stride, ranking, score floor and suppression.
 
     Attributes:
         window_stride: frames between the starts of two windows.

@@ -1,4 +1,4 @@
-"""What a window costs: operations and weights of every part, as the paper counts them and as we run them.
+"""FLOPs and weights of every part of the detector, for one window, as the paper counts them and as we run them.
 
 A multiply-add counts as two operations; normalisation, softmax and additions are left out, as in the paper's table.
 """
@@ -28,7 +28,7 @@ ABLATIONS = {
 def count(
     parameters: DetectorParameters, input_width: int, class_count: int, image_size: int, window_stride: int
 ) -> dict[str, dict[str, float] | dict[str, dict[str, float]]]:
-    """Return what one window costs, in G operations (1e9), and how many weights each part has.
+    """Return the operations of one window, in G (1e9), and the number of weights, part by part.
 
     Two ways of counting: `paper` takes every part in its plain form, segments as if they did not overlap, and the
     encoder on every frame of the window. `as_run` counts what this code executes for one window, forward, and the

@@ -1,4 +1,4 @@
-"""Keep the most confident of overlapping intervals: windows overlap, so one expression is found many times."""
+"""Non-maximum suppression of overlapping intervals: windows overlap, so one expression is found many times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labelled faces as the aligner or a camera might also have shown them: a whole batch at once, on any device."""
+"""Image augmentation of labelled faces: geometry, tone, blur, mask and cutout, a whole batch at once on any device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody's checkpoint -> the weights of an encoder: found under whatever names frameworks put around them."""
+"""Import of a ResNet18 checkpoint as an encoder: its weights, under whatever names frameworks put around them."""
 
 from __future__ import annotations
 

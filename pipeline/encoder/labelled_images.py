@@ -1,4 +1,4 @@
-"""Labelled faces, in memory or read when they are wanted, and the batches that an encoder learns from."""
+"""Labelled face images, in memory or read on demand, and the shuffled batches that an encoder is trained on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An encoder of our own: ResNet18 learns emotions from labelled faces, then loses its classifier."""
+"""Pretraining of the encoder: ResNet18 learns emotions from labelled faces, then loses its classifier."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from pipeline.encoder.labelled_images import (
 )
 from pipeline.encoder.resnet import CLASSIFIER, IGNORED_SUFFIX, Preprocessing
 from pipeline.errors import DataError
+from pipeline.schedules import warm_up_then
 
 # Of images that are only looked at; of no consequence for the result.
 BATCH_SIZE = 256
@@ -239,14 +240,10 @@ def _rates(parameters: PretrainParameters, epoch: int, epochs: int, images: int)
     """Return the learning rate of every step of an epoch."""
     steps = images // min(parameters.batch_size, images)
     shares = [(epoch * steps + step + 1) / (epochs * steps) for step in range(steps)]
-    return [parameters.learning_rate * _one_cycle(share, parameters.warm_up_share) for share in shares]
-
-
-def _one_cycle(share: float, warm_up_share: float) -> float:
-    if share < warm_up_share:
-        return share / warm_up_share
     # The last step of all has a rate of 0 and only moves the batch statistics.
-    return 0.5 + 0.5 * math.cos(math.pi * (share - warm_up_share) / (1 - warm_up_share))
+    return [
+        parameters.learning_rate * warm_up_then("cosine", share, parameters.warm_up_share, end=1) for share in shares
+    ]
 
 
 def _row(epoch: int, image_size: int, rate: float, loss: float, logits: Tensor, targets: Tensor) -> Epoch:

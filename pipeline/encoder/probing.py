@@ -1,4 +1,4 @@
-"""The worth of features for telling emotions apart: a linear classifier on top of a frozen encoder."""
+"""Linear probing: multinomial logistic regression on frozen features, to compare encoders."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Probe(NamedTuple):
 
 
 class Score(NamedTuple):
-    """What a probe reaches on images that it has not seen."""
+    """Accuracy and recalls of a probe on images that it has not seen."""
 
     accuracy: float
     balanced_accuracy: float  # the mean of recalls: what is common and what is rare count alike

@@ -1,4 +1,4 @@
-"""Rows that describe more than one frame -> one feature for every frame."""
+"""Linear interpolation of features in time: rows that describe several frames -> one feature for every frame."""
 
 from __future__ import annotations
 

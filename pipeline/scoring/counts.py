@@ -1,4 +1,4 @@
-"""The three whole numbers behind every precision, recall and F1."""
+"""Counts of matched, detected and annotated, and their precision, recall and F1."""
 
 from __future__ import annotations
 

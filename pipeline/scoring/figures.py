@@ -1,4 +1,4 @@
-"""Every figure of a corpus in one dictionary, and the dozen of them that runs are compared by.
+"""Evaluation: every score of a corpus in one dictionary, and the dozen of them that runs are compared by.
 
 Spotting looks at intervals alone, recognition at the emotion of what spotting matched, detection at both: there, only
 a truth of the same class can be matched. Thresholds come from other subjects (``thresholds.py``), confidence alone

@@ -1,4 +1,4 @@
-"""Which detection found which expression: our protocol, one to one in the order of confidence.
+"""Matching of detections to expressions, one to one in the order of confidence: our protocol.
 
 A detection takes, of the truths still free that it overlaps enough, the one it overlaps most. Chosen because a match
 then depends only on more confident detections: raising a threshold removes matches from the end and changes none

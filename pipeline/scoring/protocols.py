@@ -1,4 +1,4 @@
-"""Spotting counted as others count it, so that our figures can stand beside theirs; ours is ``one_to_one``.
+"""Spotting protocols: counts as other papers' code makes them, to stand beside theirs; ours is ``one_to_one``.
 
 Every protocol sums tp, n and m over the corpus. They differ in the overlap that matches and in who may match whom:
 

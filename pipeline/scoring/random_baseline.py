@@ -1,4 +1,4 @@
-"""What chance achieves: random intervals that know only how often and how long expressions are in other people."""
+"""Random baseline: guessed intervals that know only how often and how long expressions are in other subjects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.scoring.results import Integers, VideoResult
 
 @dataclass(frozen=True, eq=False)
 class Habits:
-    """How expressions are on the whole: expressions per frame, and length and class of each, ``(M,)`` together."""
+    """Statistics of the expressions: number per frame, and length and class of each, ``(M,)`` together."""
 
     rate: float
     lengths: Integers

@@ -1,4 +1,4 @@
-"""How well the emotion of matched detections is told: what was not found is not judged here."""
+"""Recognition: confusion matrix, accuracy and class averages over matched detections only."""
 
 from __future__ import annotations
 

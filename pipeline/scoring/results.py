@@ -1,4 +1,4 @@
-"""What is scored: the truth of one video beside what was detected in it."""
+"""Ground truth and detections of one video, side by side: the input of every score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a corpus's F1 can be trusted: subjects differ more than videos do, so subjects are what is drawn again.
+"""Bootstrap confidence intervals of F1 and paired tests, resampling subjects: they differ more than videos do.
 
 Thresholds stay what they were: they are part of the system that is judged. With few subjects the intervals are too
 narrow; they speak of the subjects' spread, not of another training run's.

@@ -1,4 +1,4 @@
-"""The confidence from which a detection is reported: chosen for each subject on all the others, never on itself."""
+"""Confidence thresholds: chosen for each subject on all the others, never on itself."""
 
 from __future__ import annotations
 

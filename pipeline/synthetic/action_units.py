@@ -1,4 +1,4 @@
-"""What a face does: facial action units, the prototypes of six emotions, and how each unit moves and folds the skin."""
+"""Facial action units (FACS): emotion prototypes, and how each unit displaces and folds the skin."""
 
 from __future__ import annotations
 

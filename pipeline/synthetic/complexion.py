@@ -1,4 +1,4 @@
-"""What one invented person looks like at rest: a shaded skin, painted once, with brows, nose, hair and surroundings."""
+"""Synthetic identity: one invented person's shaded face at rest, painted once, with nose and surroundings."""
 
 from __future__ import annotations
 

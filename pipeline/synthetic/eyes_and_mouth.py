@@ -1,4 +1,4 @@
-"""The parts of a face that open: eyes and mouth, drawn anew in every frame."""
+"""Eyes and mouth of a synthetic face, drawn anew in every frame because they open."""
 
 from __future__ import annotations
 

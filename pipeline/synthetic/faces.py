@@ -1,4 +1,4 @@
-"""Invented faces: an identity, action units, a gaze and a pose -> one picture, in a few milliseconds."""
+"""Face renderer of the synthetic corpus: identity, action units, gaze and pose -> one picture, in milliseconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an invented person does in one recording: expressions to be spotted, among much that is none."""
+"""Synthetic recordings: a timeline of expressions, and of blinks, talking and other distractors, for one subject."""
 
 from __future__ import annotations
 

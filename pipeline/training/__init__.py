@@ -1,1 +1,1 @@
-"""Training: folds, schedules, one fold."""
+"""Training: folds, one fold, its memory."""

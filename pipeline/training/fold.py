@@ -1,4 +1,4 @@
-"""One fold: the detector learns from the subjects of the fold and from nothing else."""
+"""Training loop of one fold: the detector learns from the subjects of the fold and from nothing else."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import Tensor
 
 from pipeline.detectors.fedn.losses import LossParameters, detection_loss
 from pipeline.detectors.fedn.network import Detector, DetectorParameters
-from pipeline.detectors.fedn.targets import MatchParameters, match
+from pipeline.detectors.fedn.targets import MatchParameters, assign
 from pipeline.errors import DataError
 from pipeline.precision import exact_float32
+from pipeline.schedules import SCHEDULES, share_of_full_rate
 from pipeline.training.folds import Fold
-from pipeline.training.schedules import SCHEDULES, share_of_full_rate
 from pipeline.windows.augmentation import AugmentParameters, Noise, disturb, draw_noise, move
 from pipeline.windows.membership import MOST_STRETCH, reach_of
 from pipeline.windows.normalisation import NORMALISATIONS
@@ -39,7 +39,7 @@ from pipeline.windows.sampling import Candidates, candidates, draw, most_seen
 
 @dataclass(frozen=True)
 class TrainParameters:
-    """How a fold is trained.
+    """Optimisation of a fold: epochs, steps, learning rate, weight decay and what steadies them.
 
     Attributes:
         seed: with the fold's name it decides all that is random in the fold.
@@ -269,7 +269,7 @@ def _step(
     features, mask = cut(stacked, cuts, length)
     features = disturb(features, noise)
     reach = reach_of(cuts, length, parameters.detector.window_rates)
-    targets = match(*truths_of(stacked, cuts), reach, detector.anchors, length, parameters.match, most)
+    targets = assign(*truths_of(stacked, cuts), reach, detector.anchors, length, parameters.match, most)
     losses = detection_loss(detector(features, mask), targets, parameters.loss)
     optimiser.zero_grad()
     torch.autograd.backward(losses.total)

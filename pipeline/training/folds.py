@@ -1,4 +1,4 @@
-"""Who is trained on and who is tested: an honest score needs a detector that never saw the subject."""
+"""Cross-validation folds, leave-one-subject-out: a score needs a detector that never saw the subject."""
 
 from __future__ import annotations
 

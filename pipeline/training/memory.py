@@ -1,4 +1,4 @@
-"""What training one fold takes in memory beside the features, so that only as many are trained at once as fit."""
+"""Memory estimate of training one fold, without the features, so that only as many are trained at once as fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small untruths told in training only: few subjects are learnt by heart unless every epoch shows them differently."""
+"""Training augmentation: temporal jitter and stretch, channel shift and dropout, because subjects are few."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.windows.recordings import Cuts, Stack
 
 @dataclass(frozen=True)
 class AugmentParameters:
-    """How far windows and features may stray; 0 everywhere trains on what the corpus holds.
+    """Strength of each augmentation; 0 everywhere trains on what the corpus holds.
 
     Attributes:
         jitter_frames: a window starts up to so many frames earlier or later, so that an expression does not stand at
@@ -58,14 +58,14 @@ def move(cuts: Cuts, stacked: Stack, length: int, parameters: AugmentParameters,
 
 
 class Noise(NamedTuple):
-    """What happens to the channels of B windows, each ``(B, 1, C)`` float32: added, then multiplied."""
+    """Channel shift and dropout of B windows, each ``(B, 1, C)`` float32: added, then multiplied."""
 
     shift: Tensor
     gain: Tensor
 
 
 def draw_noise(windows: int, channels: int, parameters: AugmentParameters, generator: torch.Generator) -> Noise:
-    """Return what `disturb` does, on the generator's device.
+    """Return random channel shifts and dropout masks, on the generator's device.
 
     It is drawn once for a window and a channel: noise on every frame would take longer than the detector's own first
     layer, and segments average it away.

@@ -1,4 +1,4 @@
-"""Which expressions a window teaches: those that lie inside whole, and are long enough for the window's rate."""
+"""Assignment of expressions to windows: positives lie whole inside and last long enough for the window's rate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_STRETCH = 0.25
 
 
 class Reach(NamedTuple):
-    """Which expressions are for B windows to find, where windows of several rates share them.
+    """Length limits of the expressions that B windows are to find, where windows of several rates share them.
 
     `least` ``(B,)``: frames of the window that an expression has to last. `coarsest` ``(B,)`` bool: there is no coarser
     window for an expression that is longer than this one.

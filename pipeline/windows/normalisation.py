@@ -1,4 +1,4 @@
-"""What counts as a neutral face: features carry who it is far louder than what it does.
+"""Feature normalisation by video or subject (mean, deviation): features tell identity louder than expression.
 
 Mean and deviation come from frames alone, never from labels, so measuring them on a held-out subject's own frames is
 no leak: the same could be done with the video of any new person. What it costs is that a whole video (or all videos
@@ -18,7 +18,7 @@ SMALLEST_SHARE_OF_MEAN_DEVIATION = 0.05
 
 
 class Measured(NamedTuple):
-    """What is subtracted from a video's features and what they are divided by, each ``(V, C)`` float32."""
+    """Mean and deviation of each video's features, subtracted and divided by, each ``(V, C)`` float32."""
 
     mean: npt.NDArray[np.float32]
     deviation: npt.NDArray[np.float32]
@@ -29,7 +29,7 @@ Faces = Sequence[npt.NDArray[Any]]
 
 
 def leave(faces: Faces, subjects: Sequence[str]) -> Measured:
-    """Return what leaves features as the encoder made them."""
+    """Return mean 0 and deviation 1: features stay as the encoder made them."""
     shape = (len(faces), faces[0].shape[1])
     return Measured(np.zeros(shape, np.float32), np.ones(shape, np.float32))
 

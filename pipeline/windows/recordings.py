@@ -1,4 +1,4 @@
-"""Videos as one tensor: windows are cut from memory by index, so training never opens a file per window."""
+"""Features of a whole corpus as one tensor, and windows cut from it by index: training opens no file per window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which windows one epoch trains on: expressions are rare, and a detector must also learn what is none."""
+"""Sampling of positive and background windows for one epoch, because expressions are rare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where windows lie: the detector sees a long video through fixed runs of frames that overlap."""
+"""Sliding windows: overlapping fixed runs of frames that cover a long video, at one or several frame rates."""
 
 from __future__ import annotations
 

@@ -11,8 +11,15 @@ from stages.shell import console
 from stages.shell.command import INTERRUPTED, ExitCode, guarded
 
 # Where the `main` of each command and the `app` of each group of commands stand.
-STAGES = ("check", "fingerprint", "index", "align", "extract", "train", "detect", "evaluate")
-COMMANDS = {name: f"stages.{name}" for name in STAGES} | {
+COMMANDS = {
+    "check": "stages.check",
+    "fingerprint": "stages.fingerprint",
+    "index": "stages.index",
+    "align": "stages.align",
+    "extract": "stages.extract",
+    "train": "stages.train",
+    "detect": "stages.detect",
+    "evaluate": "stages.evaluate",
     "demo": "stages.commands.demo",
     "place": "stages.commands.place",
     "scores": "stages.commands.scores",

@@ -6,13 +6,12 @@ import json
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from pipeline.detectors import flops
 from pipeline.detectors.decoding import DetectParameters
 from pipeline.encoder import resnet
 from pipeline.training.fold import PARTS
-from stages.shell import console, options, params
+from stages.shell import console, documents, options, params
 
 
 def main(
@@ -40,7 +39,10 @@ def parse(settings: list[str]) -> dict[str, Any]:
         name, equals, value = setting.partition("=")
         if not equals:
             raise params.ParameterError(f"-S {setting}: expected NAME=VALUE, such as -S head=coupled")
-        found[name.removeprefix("train.")] = yaml.safe_load(value)
+        try:
+            found[name.removeprefix("train.")] = documents.parse(value)
+        except ValueError as error:
+            raise params.ParameterError(f"-S {setting}: {error}") from error
     return found
 
 

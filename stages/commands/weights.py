@@ -1,4 +1,4 @@
-"""Encoders: train one on labelled faces, take over one that exists, and measure what any of them is worth."""
+"""`facespan weights`: train an encoder on labelled faces, import an existing one, probe the features of any."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ from stages.parts import checkpoint_files, encoders
 from stages.shell import command, console, devices, options, params
 
 app = typer.Typer(no_args_is_help=True, help="Train, import and measure encoders.")
-PARTS = (PretrainParameters, ImageAugmentParameters)
 WORK = Path("results/pretrain")
 BATCH_SIZE = 128
 IMAGENET_MEAN = ",".join(map(str, resnet.IMAGENET_MEAN))
@@ -70,7 +69,8 @@ def train_encoder(
 ) -> None:
     """Train an encoder on labelled faces; an interrupted training goes on after its last whole epoch."""
     encoders.check_name(name)
-    training, augmentation = params.read_parts(params_path, "pretrain", PARTS)
+    kinds = (PretrainParameters, ImageAugmentParameters)
+    training, augmentation = params.read_parts(params_path, "pretrain", kinds)
     found = read(images, layout, max(size for size, _ in training.stages))
     found = found.first(limit) if limit else found
     place, chosen = work / name, devices.choose(device)

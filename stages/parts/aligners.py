@@ -1,4 +1,4 @@
-"""The ways to aligned faces, by name; introduces landmarks, from wherever they come, to the alignment."""
+"""Alignment methods by name (`align.method`): landmarks, from wherever they come, -> aligned faces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`align.method: none` has to be earned: what shows no aligned face is refused, unless the corpus file says why not."""
+"""Check of `align.method: none`: a video without aligned faces is refused, unless the corpus file says why not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that training and importing encoders meet: no code in any of them is run."""
+"""Checkpoint files of encoders, loaded and saved without running code from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the features of a video come from: an encoder that sees its frames, or a file made elsewhere."""
+"""Feature sources: an encoder run over a video's frames, or a file made elsewhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Features = npt.NDArray[np.float16]
 
 
 class Source(Protocol):
-    """What the stage asks of either."""
+    """What `extract` asks of a source of features."""
 
     layer: str
 

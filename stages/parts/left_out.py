@@ -1,4 +1,4 @@
-"""The videos that could not be read when a corpus was indexed: said again where their absence shows."""
+"""Videos left out when a corpus was indexed because they could not be read: said again where their absence shows."""
 
 from __future__ import annotations
 

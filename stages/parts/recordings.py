@@ -1,4 +1,4 @@
-"""Introduces the tables and feature shards of a corpus to the science: one `Recording` per video."""
+"""Loading of recordings: the tables and feature shards of a corpus -> one `Recording` per video."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.windows.recordings import Recording
 
 
 @dataclass(frozen=True)
-class Sources:
+class Inputs:
     """Where a corpus lies: its tables and its folder of feature shards; without expressions nothing is known."""
 
     videos: Path
@@ -40,7 +40,7 @@ class Listing:
         expressions: of each video, also of those without any.
     """
 
-    sources: Sources
+    inputs: Inputs
     videos: tuple[Video, ...]
     entries: Mapping[str, ShardEntry]
     expressions: Mapping[str, list[Expression]]
@@ -51,27 +51,25 @@ class Listing:
         return sum(video.frame_count for video in self.videos)
 
 
-def look(sources: Sources) -> Listing:
+def look(inputs: Inputs) -> Listing:
     """Return what a corpus holds.
 
     Raises:
         ShardError: a video of the table has no shard, or one of another length.
         InputError: an expression of an unknown class, in no video of the table, or beyond its video's end.
     """
-    table = videos.read(sources.videos)
-    held = manifest.read(sources.features).shards
-    known = expressions.read(sources.expressions) if sources.expressions else []
-    check(known, table, sources)
+    table = videos.read(inputs.videos)
+    held = manifest.read(inputs.features).shards
+    known = expressions.read(inputs.expressions) if inputs.expressions else []
+    check(known, table, inputs)
     for video in table:
         if video.video not in held:
-            raise ShardError(
-                f"{sources.features} has no features of {video.video}. Run: dvc repro, or facespan extract"
-            )
-        _check_length(video, sources.features / held[video.video].file, held[video.video].frames)
+            raise ShardError(f"{inputs.features} has no features of {video.video}. Run: dvc repro, or facespan extract")
+        _check_length(video, inputs.features / held[video.video].file, held[video.video].frames)
     own: dict[str, list[Expression]] = {video.video: [] for video in table}
     for row in known:
         own[row.video].append(row)
-    return Listing(sources, tuple(table), held, own)
+    return Listing(inputs, tuple(table), held, own)
 
 
 def each(listing: Listing) -> Iterator[Recording]:
@@ -94,9 +92,9 @@ def each(listing: Listing) -> Iterator[Recording]:
         yield recording
 
 
-def load(sources: Sources) -> list[Recording]:
+def load(inputs: Inputs) -> list[Recording]:
     """Return the recordings of every video, in the order of the table; errors as in `look` and `each`."""
-    return list(each(look(sources)))
+    return list(each(look(inputs)))
 
 
 def encoder_of(folder: Path) -> dict[str, Any]:
@@ -107,14 +105,14 @@ def encoder_of(folder: Path) -> dict[str, Any]:
     return told
 
 
-def check(known: Sequence[Expression], table: Sequence[Video], sources: Sources) -> None:
+def check(known: Sequence[Expression], table: Sequence[Video], inputs: Inputs) -> None:
     """Raise InputError for an expression that cannot be learned from, naming where it stands in the label file."""
     frame_counts = {video.video: video.frame_count for video in table}
     for row in known:
-        where = f"{sources.expressions}: the expression of row {row.row} in {row.video}"
-        if row.emotion not in sources.classes:
+        where = f"{inputs.expressions}: the expression of row {row.row} in {row.video}"
+        if row.emotion not in inputs.classes:
             raise InputError(
-                f"{where} is {row.emotion!r}, none of the classes {', '.join(sources.classes)}. Index again"
+                f"{where} is {row.emotion!r}, none of the classes {', '.join(inputs.classes)}. Index again"
             )
         if row.stop > frame_counts.get(row.video, 0):
             raise InputError(
@@ -124,7 +122,7 @@ def check(known: Sequence[Expression], table: Sequence[Video], sources: Sources)
 
 def digest_of(video: Video, listing: Listing) -> str:
     """Return a hash over all that a video teaches: its features by the manifest's word, and its expressions."""
-    classes = listing.sources.classes
+    classes = listing.inputs.classes
     told = [[row.start, row.stop, classes.index(row.emotion)] for row in listing.expressions[video.video]]
     parts = [video.video, video.subject, listing.entries[video.video].sha256, told]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -141,12 +139,12 @@ def _recording(video: Video, listing: Listing) -> Recording:
         features=shard.features,
         face_found=shard.columns.face_found,
         intervals=expressions.intervals(own),
-        emotions=np.array([listing.sources.classes.index(row.emotion) for row in own], dtype=np.int64),
+        emotions=np.array([listing.inputs.classes.index(row.emotion) for row in own], dtype=np.int64),
     )
 
 
 def _path(video: Video, listing: Listing) -> Path:
-    return listing.sources.features / listing.entries[video.video].file
+    return listing.inputs.features / listing.entries[video.video].file
 
 
 def _check_length(video: Video, path: Path, frames: int) -> None:

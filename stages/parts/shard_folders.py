@@ -1,4 +1,4 @@
-"""What the stages that keep a folder of shards share: how one video is refused, and how the stage ends."""
+"""Dry run, refusals and summary of the stages that keep a folder of shards."""
 
 from __future__ import annotations
 

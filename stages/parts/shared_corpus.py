@@ -1,4 +1,4 @@
-"""A corpus in memory once, for all processes that train on it: read from disk one time, never copied per fold."""
+"""Shared-memory corpus for all processes that train on it: read from disk once, never copied per fold."""
 
 from __future__ import annotations
 
@@ -54,6 +54,6 @@ def _check_room(listing: Listing, wanted: int) -> None:
     available = memory.available_bytes()
     if wanted > available:
         raise InputError(
-            f"the features in {listing.sources.features} take {wanted / 1e9:.1f} GB of memory, "
+            f"the features in {listing.inputs.features} take {wanted / 1e9:.1f} GB of memory, "
             f"{available / 1e9:.1f} GB are available. Close other programs, or train on a machine with more memory"
         )

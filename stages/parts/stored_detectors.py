@@ -1,4 +1,4 @@
-"""Where the store of trained detectors lies: below `.dvc` of the checkout, for experiments in a copy of it as well."""
+"""Location of the store of trained detectors: below `.dvc` of the checkout, for experiments in a copy of it as well."""
 
 from __future__ import annotations
 

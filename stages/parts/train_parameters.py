@@ -14,4 +14,4 @@ def read(path: Path, corpus: Path) -> FoldParameters:
     try:
         return FoldParameters(*parts)
     except ValueError as error:
-        raise params.ParameterError(f"{params.place(path, 'train', corpus).about(str(error))}: {error}") from error
+        raise params.ParameterError(f"{params.origin(path, 'train', corpus).about(str(error))}: {error}") from error

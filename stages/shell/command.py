@@ -1,4 +1,4 @@
-"""How every command starts and ends: errors become one clear line and an exit code."""
+"""Entry point and error handling of every command: errors -> one clear line and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees while a stage works: results on stdout, everything else on stderr."""
+"""Console output and progress bars: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 

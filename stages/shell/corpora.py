@@ -1,4 +1,4 @@
-"""The facts of one corpus: `configs/corpora/<name>.yaml`."""
+"""Corpus files, `configs/corpora/<name>.yaml`: loaded and checked."""
 
 from __future__ import annotations
 
@@ -69,5 +69,5 @@ def _check_sections(path: Path) -> None:
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if value is not None and not isinstance(value, dict):
-        raise params.ParameterError(f"{where}: expected `key: value` lines or {{}}, found {value!r}")
+        raise params.ParameterError(f"{where}: expected `key: value` lines or {{}}, found {params.shown(value)}")
     return value or {}

@@ -1,4 +1,4 @@
-"""Which device a command runs on."""
+"""Device selection: `auto`, `cpu` or a GPU."""
 
 from __future__ import annotations
 

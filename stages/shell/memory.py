@@ -1,4 +1,4 @@
-"""Memory: arrays that several processes see at once, and how much of it is left.
+"""Shared-memory arrays for several processes, and how much memory is left.
 
 The arrays lie in files of the kernel's memory that have no name, so nothing is left behind when processes are killed,
 and the size of `/dev/shm`, 64 MB in many containers, is no limit.

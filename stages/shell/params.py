@@ -1,4 +1,4 @@
-"""One section of the parameters -> one frozen dataclass, strictly.
+"""Parameter files (YAML): one section -> one frozen dataclass, with strict types and no unknown keys.
 
 `configs/params.yaml` holds a section per stage. A corpus file may override single values
 (`overrides: {train: {epochs: 12}}`); each is said aloud, so nobody sweeps a number that is not in force.
@@ -16,13 +16,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
-from stages.shell import console
+from stages.shell import console, documents
 
 T = TypeVar("T")
 PARAMS = Path("configs/params.yaml")
 CORPORA = "configs/corpora"
+LONGEST_SHOWN = 200
 
 
 class ParameterError(ValueError):
@@ -30,7 +29,7 @@ class ParameterError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class Origin:
     """Where the values of a section stand.
 
     Attributes:
@@ -66,15 +65,15 @@ def read(path: Path, section: str, kind: type[T], corpus: Path | None = None) ->
     Raises:
         ParameterError: an unknown, missing or ill-typed key, named together with what to write instead.
     """
-    return build(in_force(path, section, corpus), kind, place(path, section, corpus))
+    return build(in_force(path, section, corpus), kind, origin(path, section, corpus))
 
 
 def read_parts(path: Path, section: str, kinds: tuple[type[Any], ...], corpus: Path | None = None) -> tuple[Any, ...]:
     """Return one flat section split over several dataclasses, one per part of the code; errors as in `read`."""
-    return build_parts(in_force(path, section, corpus), kinds, place(path, section, corpus))
+    return build_parts(in_force(path, section, corpus), kinds, origin(path, section, corpus))
 
 
-def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: str | Place) -> tuple[Any, ...]:
+def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: str | Origin) -> tuple[Any, ...]:
     """Return one dataclass per kind, each of its own fields; a key that no kind has is refused."""
     refuse_unknown(values, [field.name for kind in kinds for field in dataclasses.fields(kind)], str(where))
     return tuple(build({k: v for k, v in values.items() if k in _names(kind)}, kind, where) for kind in kinds)
@@ -87,14 +86,14 @@ def in_force(path: Path, section: str, corpus: Path | None = None) -> dict[str, 
     refuse_unknown(overrides, list(values), f"{corpus}: overrides.{section}")
     for name, value in overrides.items():
         if value != values[name]:
-            console.say(f"{section}: {name} = {value} ({corpus}) instead of {values[name]} ({path})")
+            console.say(f"{section}: {name} = {_cut(value)} ({corpus}) instead of {_cut(values[name])} ({path})")
     return values | overrides
 
 
-def place(path: Path, section: str, corpus: Path | None) -> Place:
+def origin(path: Path, section: str, corpus: Path | None) -> Origin:
     """Return where the values of a section stand, those that a corpus overrides in its own file."""
     overridden = frozenset(_overrides(corpus, section)) if corpus else frozenset[str]()
-    return Place(f"{path}: {section}", f"{corpus}: overrides.{section}", overridden)
+    return Origin(f"{path}: {section}", f"{corpus}: overrides.{section}", overridden)
 
 
 def load_section(path: Path, section: str) -> dict[str, Any]:
@@ -108,18 +107,19 @@ def load_section(path: Path, section: str) -> dict[str, Any]:
 def load(path: Path) -> dict[str, Any]:
     """Return a YAML file's top-level mapping."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            document = documents.parse(file.read(documents.MOST + 1))
     except FileNotFoundError as error:
         raise ParameterError(f"{path} does not exist. Run from the folder that holds configs/.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ParameterError(f"{path} is not valid YAML: {error}") from error
     return _mapping(document, str(path))
 
 
-def build(values: Mapping[str, Any], kind: type[T], where: str | Place) -> T:
+def build(values: Mapping[str, Any], kind: type[T], where: str | Origin) -> T:
     """Return a dataclass made of exactly these values, each of exactly its field's type; errors as in `read`."""
     hints = typing.get_type_hints(kind)
-    told = where if isinstance(where, Place) else Place(where)
+    told = where if isinstance(where, Origin) else Origin(where)
     refuse_unknown(values, list(_names(kind)), told.section)
     missing = [f.name for f in dataclasses.fields(kind) if f.name not in values and _required(f)]  # type: ignore[arg-type]
     if missing:
@@ -133,8 +133,8 @@ def build(values: Mapping[str, Any], kind: type[T], where: str | Place) -> T:
 
 def _shown_by(section: str) -> str:
     """Return which files of the repository show a key that a file lacks."""
-    shown = f"another file of {CORPORA}/" if section.startswith(f"{CORPORA}/") else str(PARAMS)
-    return f"Write it there, as {shown} of the repository does"
+    file = f"another file of {CORPORA}/" if section.startswith(f"{CORPORA}/") else str(PARAMS)
+    return f"Write it there, as {file} of the repository does"
 
 
 def refuse_unknown(values: Mapping[str, Any], known: list[str], where: str) -> None:
@@ -153,7 +153,7 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ParameterError(f"{where}: expected `key: value` lines, found {value!r}")
+        raise ParameterError(f"{where}: expected `key: value` lines, found {shown(value)}")
     return value
 
 
@@ -166,8 +166,9 @@ def _required(field: dataclasses.Field[Any]) -> bool:
 
 
 def _suggest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f". Did you mean {close[0]!r}?" if close else f". Known: {', '.join(sorted(known))}"
+    texts = sorted(map(str, known))
+    close = difflib.get_close_matches(name, texts, n=1)
+    return f". Did you mean {close[0]!r}?" if close else f". Known: {', '.join(texts)}"
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:
@@ -178,7 +179,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         return build(_mapping(value, where), hint, where)
     if origin is typing.Literal:
         if value not in arguments:
-            raise ParameterError(f"{where}: {value!r}{_suggest(str(value), [str(a) for a in arguments])}")
+            raise ParameterError(f"{where}: {shown(value)}{_suggest(str(value), [str(a) for a in arguments])}")
         return value
     if origin in (typing.Union, types.UnionType):
         return _convert_union(value, arguments, hint, where)
@@ -190,13 +191,13 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         return float(value)
     if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
-    raise ParameterError(f"{where}: expected {_describe(hint)}, found {_shown(value)}{_remedy(value, hint)}")
+    raise ParameterError(f"{where}: expected {_describe(hint)}, found {shown(value)}{_remedy(value, hint)}")
 
 
 def _convert_tuple(value: list[Any], arguments: tuple[Any, ...], where: str) -> tuple[Any, ...]:
     hints = [arguments[0]] * len(value) if len(arguments) == 2 and arguments[1] is Ellipsis else list(arguments)
     if len(hints) != len(value):
-        raise ParameterError(f"{where}: expected {len(hints)} values, found {len(value)}: {value!r}")
+        raise ParameterError(f"{where}: expected {len(hints)} values, found {len(value)}: {shown(value)}")
     return tuple(_convert(v, h, f"{where}[{i}]") for i, (v, h) in enumerate(zip(value, hints, strict=True)))
 
 
@@ -208,12 +209,17 @@ def _convert_union(value: Any, arguments: tuple[Any, ...], hint: Any, where: str
             return _convert(value, argument, where)
         except ParameterError:
             continue
-    raise ParameterError(f"{where}: expected {_describe(hint)}, found {_shown(value)}{_remedy(value, hint)}")
+    raise ParameterError(f"{where}: expected {_describe(hint)}, found {shown(value)}{_remedy(value, hint)}")
 
 
-def _shown(value: Any) -> str:
-    """Return a value as YAML has it where that differs most from Python."""
-    return "null" if value is None else repr(value)
+def shown(value: Any) -> str:
+    """Return a value as YAML has it where that differs most from Python, cut where nobody would read on."""
+    return "null" if value is None else _cut(repr(value))
+
+
+def _cut(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} ..."
 
 
 def _describe(hint: Any) -> str:
@@ -224,6 +230,8 @@ def _describe(hint: Any) -> str:
         return " or ".join(map(repr, typing.get_args(hint)))
     if typing.get_origin(hint) in (tuple, Sequence):
         return f"a list, each {_describe(typing.get_args(hint)[0])}"
+    if typing.get_origin(hint) in (dict, Mapping):
+        return f"`key: value` lines, each value {_describe(typing.get_args(hint)[1])}"
     return names.get(hint, str(hint).replace("typing.", ""))
 
 

@@ -1,4 +1,4 @@
-"""Tasks done several at once, in processes that end with whoever started them: no orphan writes after a SIGKILL."""
+"""Process pool for tasks, whose processes end with whoever started them: no orphan writes after a SIGKILL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
 from typing import Any, TypeVar
 
@@ -51,8 +50,8 @@ def run(
         return
     spawn = multiprocessing.get_context("spawn")
     advanced: Queue[int] = spawn.Queue()
-    watched, life = spawn.Pipe(duplex=False)
-    with watched, life, ProcessPoolExecutor(processes, spawn, _begin, (advanced, watched, common)) as pool:
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(processes, spawn, _begin, (advanced, common)) as pool:
         try:
             with _interrupts_held():
                 futures = [pool.submit(_call, function, task) for task in tasks]
@@ -65,7 +64,8 @@ def run(
                 "Run the same command again with --processes 1: what is finished is kept"
             ) from error
         except BaseException:
-            life.close()  # ends the processes, in the middle of their tasks
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
             pool.shutdown(cancel_futures=True)
             raise
 
@@ -98,16 +98,17 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(advanced: Queue[int], watched: Connection, common: tuple[Any, ...]) -> None:
+def _begin(advanced: Queue[int], common: tuple[Any, ...]) -> None:
     _Channel.advanced, _Channel.common = advanced, common
-    threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _call(function: Callable[..., None], task: Task) -> None:
     function(task, _Channel.advanced.put, *_Channel.common)
 
 
-def _end_with_parent(watched: Connection) -> None:
-    # Nothing is ever sent: the connection becomes ready when the process at its other end closes it, or dies.
-    watched.poll(None)
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
     os._exit(1)

@@ -23,7 +23,7 @@ from pipeline.detectors import decoding
 from pipeline.detectors.decoding import DetectParameters
 from pipeline.detectors.fedn.anchors import Anchors
 from pipeline.detectors.fedn.network import Detector
-from pipeline.detectors.fedn.targets import match as match_targets
+from pipeline.detectors.fedn.targets import assign
 from pipeline.scoring import figures as scoring
 from pipeline.scoring.matching import match, pool
 from pipeline.scoring.results import VideoResult, keep_confident
@@ -138,7 +138,7 @@ def taught_share(recordings: Sequence[Recording], parameters: FoldParameters) ->
     taught = set()
     for batch in zip(*(torch.split(values, 64) for values in among.positive), strict=True):
         cuts = Cuts(*batch)
-        targets = match_targets(
+        targets = assign(
             *truths_of(stacked, cuts),
             reach_of(cuts, shape.window_frames, shape.window_rates),
             anchors,

@@ -113,7 +113,7 @@ class Job:
 
     seed: int
     held_out: int
-    sources: recordings.Sources
+    inputs: recordings.Inputs
     digests: tuple[str, ...]  # of the tables and of the features' manifest: a folder may be drawn anew
     train: dict[str, Any]
     rows: dict[str, DetectParameters]
@@ -121,7 +121,7 @@ class Job:
 
     def key(self, row: str) -> str:
         """Return everything that decides the figures of a row."""
-        parts = [TRAINING_VERSION, self.digests, self.sources.classes, self.held_out, self.train]
+        parts = [TRAINING_VERSION, self.digests, self.inputs.classes, self.held_out, self.train]
         return json.dumps([*parts, dataclasses.asdict(self.rows[row])], sort_keys=True)
 
 
@@ -129,9 +129,9 @@ def score(job: Job) -> dict[str, dict[str, float]]:
     """Train every fold, search who was left out, and return the figures of every row."""
     torch.set_num_threads(1)
     parameters = FoldParameters(*params.build_parts(job.train, PARTS, "variants"))
-    classes, device = job.sources.classes, torch.device("cpu")
+    classes, device = job.inputs.classes, torch.device("cpu")
     spots = parameters.detector.classification == "spotting"
-    found = recordings.load(job.sources)
+    found = recordings.load(job.inputs)
     results: dict[str, list[VideoResult]] = {row: [] for row in job.rows}
     for fold in leave_groups_out([recording.subject for recording in found], job.held_out):
         detector = Detector(parameters.detector, found[0].features.shape[1], len(classes))
@@ -218,13 +218,13 @@ def main(
     """Run what is missing and print the table."""
     place, classes = corpora.path_of(CORPUS), corpora.load(CORPUS).classes
     videos, expressions = (data / f"{name}.parquet" for name in ("videos", "expressions"))
-    sources = recordings.Sources(videos, data / "features" / features, expressions, classes)
-    digests = tuple(files.sha256_of(path) for path in (videos, expressions, sources.features / manifest.NAME))
+    inputs = recordings.Inputs(videos, data / "features" / features, expressions, classes)
+    digests = tuple(files.sha256_of(path) for path in (videos, expressions, inputs.features / manifest.NAME))
     # Neither guessing nor the interval of F1 enters the table.
     evaluate = dataclasses.replace(
         params.read(params.PARAMS, "evaluate", EvaluateParameters, place), guess_repetitions=1, bootstrap_repetitions=1
     )
-    parts = {"held_out": held_out, "sources": sources, "digests": digests, "evaluate": evaluate}
+    parts = {"held_out": held_out, "inputs": inputs, "digests": digests, "evaluate": evaluate}
     train, detect = (params.in_force(params.PARAMS, section, place) for section in ("train", "detect"))
     jobs = []
     for seed in range(seeds):

@@ -17,7 +17,7 @@ from pipeline.detectors.fedn.classification import CLASSIFICATIONS
 from pipeline.detectors.fedn.heads import BRANCHES
 from pipeline.detectors.fedn.losses import INTERVAL_LOSSES, detection_loss
 from pipeline.detectors.fedn.network import Detector
-from pipeline.detectors.fedn.targets import match
+from pipeline.detectors.fedn.targets import assign
 from pipeline.encoder import resnet
 from pipeline.encoder.augmentation import ImageAugmentParameters, augment
 from pipeline.encoder.resnet import PREPARATIONS, Encoder, Preprocessing
@@ -117,7 +117,7 @@ def test_windows_targets_answers_and_loss_are_made_on_the_gpu_alone(parameters: 
         gpu.writes.clear()
         features, mask = cut(stacked, cuts, LENGTH)
         reach = reach_of(cuts, LENGTH, (1, 4))
-        targets = match(*truths_of(stacked, cuts), reach, detector.anchors, LENGTH, parameters.match, MOST)
+        targets = assign(*truths_of(stacked, cuts), reach, detector.anchors, LENGTH, parameters.match, MOST)
         losses = detection_loss(detector(features, mask), targets, parameters.loss)
     assert (gpu.reads, gpu.writes) == ([], [])
     assert {values.device for values in (features, mask, *targets, *losses)} == {GPU}

@@ -39,25 +39,12 @@ def test_an_overlap_of_eleven_twentieths_is_exactly_55_percent() -> None:
 
 def test_an_empty_set_gives_an_empty_side() -> None:
     assert intervals.pairwise_iou(NONE, of((0, 1), (2, 3))).shape == (0, 2)
-    assert intervals.pairwise_coverage(of((0, 1)), NONE).shape == (1, 0)
+    assert intervals.pairwise_iou(of((0, 1)), NONE).shape == (1, 0)
     assert intervals.rowwise_iou(NONE, NONE).shape == (0,)
 
 
 def test_intervals_without_length_overlap_nothing_not_even_themselves() -> None:
     assert intervals.pairwise_iou(of((3, 3)), of((3, 3), (0, 9))).tolist() == [[0, 0]]
-
-
-def test_coverage_is_the_part_of_the_inner_interval() -> None:
-    assert intervals.pairwise_coverage(of((0, 10)), of((1, 100), (5, 6))).tolist() == [[0.9, 0.1]]
-
-
-def test_a_start_is_inside_and_a_stop_is_outside() -> None:
-    assert intervals.contains(of((3, 6)), np.array([2, 3, 5, 6])).tolist() == [[False, True, True, False]]
-
-
-def test_clipping_keeps_the_type_and_leaves_nothing_of_what_was_outside() -> None:
-    assert intervals.clip(of((-5, 5), (8, 20), (30, 40)), 0, 10).tolist() == [[0, 5], [8, 10], [10, 10]]
-    assert intervals.clip(of((0, 1)).astype(np.float32), 0, 10).dtype == np.float32
 
 
 @settings(deadline=None)

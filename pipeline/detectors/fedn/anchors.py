@@ -1,4 +1,4 @@
-"""Where predictions lie: every prediction belongs to a position of a level and starts from a predefined interval."""
+"""Anchors: the predefined interval that each prediction starts from, and how offsets to it are encoded and decoded."""
 
 from __future__ import annotations
 

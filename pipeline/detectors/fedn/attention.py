@@ -1,4 +1,4 @@
-"""Segment and window attention: which frames of a moment count, and which moments of a window."""
+"""Segment and window attention: self-attention over a segment's frames, and a weight for each segment of a window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a prediction's logits mean: how many there are, what they cost, and which class scores they give."""
+"""Classification formulations (joint, objectness, confidence, spotting): their logits, focal loss and class scores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Classification(NamedTuple):
 
 
 def focal_loss(logits: Tensor, targets: Tensor, alpha: float | None, gamma: float) -> Tensor:
-    """Return binary cross-entropy that dwells on what is still wrong, of the shape of `logits`, in float32 or better.
+    """Return the focal loss (Lin et al. 2017), of the shape of `logits`, in float32 or better.
 
     Args:
         logits: any shape.

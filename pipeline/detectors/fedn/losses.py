@@ -1,4 +1,4 @@
-"""What training makes small: intervals that miss their expression, and scores that do not say what is there."""
+"""Detection losses: focal classification loss and IoU, GIoU or DIoU interval loss, weighted and summed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.detectors.fedn.targets import Targets
 
 @dataclass(frozen=True)
 class LossParameters:
-    """What is made small.
+    """Which classification and interval losses, and their weights.
 
     Attributes:
         classification: a name in `CLASSIFICATIONS`, the detector's own.
@@ -52,7 +52,7 @@ class Losses(NamedTuple):
 
 
 def detection_loss(outputs: Outputs, targets: Targets, parameters: LossParameters) -> Losses:
-    """Return what the predictions of a batch cost, in float32 or better; nothing is read back from a GPU.
+    """Return the losses of a batch of predictions, in float32 or better; nothing is read back from a GPU.
 
     Both parts are summed over predictions and divided by the number of positive ones (our choice: then a window full
     of background weighs as little as it teaches). A batch without positives is divided by 1, an empty one costs 0.
@@ -88,7 +88,7 @@ def _interval_costs(predicted: Tensor, truth: Tensor, positive: Tensor, name: st
 
 
 class Overlap(NamedTuple):
-    """How pairs of intervals lie, each ``(...)``: their `iou`, their `union`, and the `hull` that holds both."""
+    """Overlap of pairs of intervals, each ``(...)``: their `iou`, their `union`, and the `hull` that holds both."""
 
     iou: Tensor
     union: Tensor
@@ -96,7 +96,7 @@ class Overlap(NamedTuple):
 
 
 def measure(predicted: Tensor, truth: Tensor) -> Overlap:
-    """Return how each of ``(..., 2)`` predicted intervals lies to its own truth, ``(..., 2)``; both must last.
+    """Return the overlap of each of ``(..., 2)`` predicted intervals with its own truth, ``(..., 2)``; both must last.
 
     Low precisions are raised to float32.
     """

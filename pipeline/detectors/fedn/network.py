@@ -1,4 +1,4 @@
-"""The detector: the parts put together, from the features of a window to intervals and class scores."""
+"""The FEDN network: from the features of a window to intervals and class scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.errors import DataError
 
 @dataclass(frozen=True)
 class DetectorParameters:
-    """How the detector is built; `configs/params.yaml` says where each number comes from.
+    """Sizes and variants of the network; `configs/params.yaml` says where each number comes from.
 
     Attributes:
         segment_attention, window_attention, head, classification: names of parts, one for each row of the paper's
@@ -102,7 +102,7 @@ class DetectorParameters:
 
 
 class Outputs(NamedTuple):
-    """What the detector says of B windows, for each of P predictions.
+    """Intervals and logits of B windows, for each of P predictions.
 
     `logits` ``(B, P, K')`` mean what `CLASSIFICATIONS` says. `intervals` ``(B, P, 2)`` float32 or better: half-open
     frames of the window, finite, start < stop; they may begin before the window or end after it.
@@ -144,7 +144,7 @@ class Detector(nn.Module):
         self.heads = nn.ModuleList(Head(p.head, width, sizes, outputs, predictions) for width in p.neck_widths)
 
     def forward(self, features: Tensor, mask: Tensor) -> Outputs:
-        """Return what is said of each window.
+        """Return the predictions for each window.
 
         Args:
             features: ``(B, L, C)`` floating point, L the parameters' window_frames; B may be 0.

@@ -1,4 +1,4 @@
-"""The pyramid: from segments to four levels, each seeing twice as long a time as the one before."""
+"""The feature pyramid: from segments to four levels, each at half the temporal resolution of the one before."""
 
 from __future__ import annotations
 

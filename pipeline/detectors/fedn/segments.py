@@ -1,4 +1,4 @@
-"""Where segments lie in a window: they overlap, so everything here is a view or a band, never a copy of frames."""
+"""Overlapping segments of a window: strided views and banded matrices, never copies of frames."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from pipeline.windows.recordings import NO_EMOTION
 
 @dataclass(frozen=True)
 class MatchParameters:
-    """When a prediction answers for an expression.
+    """Thresholds of label assignment: when a prediction answers for an expression.
 
     Attributes:
         positive_overlap: an anchor is positive above this IoU.
@@ -50,7 +50,7 @@ class MatchParameters:
 
 
 class Targets(NamedTuple):
-    """What P predictions of B windows should say.
+    """Training targets of P predictions of B windows.
 
     `classes` ``(B, P)`` int64: the index of the emotion, NEGATIVE where there is none, IGNORED where either answer
     may stand. `intervals` ``(B, P, 2)`` float32 frames in the window: zeros unless there is an emotion.
@@ -72,7 +72,7 @@ class Truths(NamedTuple):
     cut: Tensor
 
 
-def match(
+def assign(
     intervals: Tensor,
     emotions: Tensor,
     reach: Reach,
@@ -81,7 +81,7 @@ def match(
     parameters: MatchParameters,
     most: int,
 ) -> Targets:
-    """Return what every prediction of a batch of windows should say; nothing is read back from a GPU.
+    """Return the training targets of every prediction of a batch of windows; nothing is read back from a GPU.
 
     An expression cut by the window's edge is neither taught nor denied (`cut_share` says from when): its frames are
     those of an expression, and another window that overlaps this one teaches it whole, unless it is longer than any. So

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from pipeline.alignment import similarity
 from pipeline.alignment import tracks as face_tracks
 from pipeline.alignment.mesh import LANDMARKS, MEAN_SHAPE
 from pipeline.alignment.networks import MESH_POINTS, Image, Mesh, Region, overlap
@@ -58,7 +57,7 @@ def test_a_face_that_moves_is_one_track_placed_in_every_frame() -> None:
     (track,) = follow([[(200.0 + 3 * position, 200.0, 1.0)] for position in range(30)])
     assert sorted(track.placements) == list(range(30))
     # 1.4 pixels a millimetre: the middle of the face, and so of the aligned image, was at (200 + 3 * 10, 200).
-    assert similarity.move(np.array([230.0, 200.0]), track.placements[10]) == pytest.approx((112, 112))
+    assert track.placements[10] @ (230.0, 200.0, 1.0) == pytest.approx((112, 112))
     assert track.presences[10] == 0.99
 
 

@@ -26,6 +26,11 @@ class Sample:
             raise ValueError(f"epochs must be at least 1, found {self.epochs}")
 
 
+@dataclass(frozen=True)
+class Maps:
+    class_maps: dict[str, tuple[str, ...]]
+
+
 GOOD = "train:\n  learning_rate: 1.0e-3\n  epochs: 3\n  head: coupled\n  widths: [1, 2]\n  weights: random\n"
 GOOD += "  shuffle: true\n  seed: null\n"
 
@@ -110,6 +115,14 @@ def test_a_missing_key_is_told_with_the_files_that_show_it(where: str, shown: st
     with pytest.raises(params.ParameterError) as caught:
         params.build({"epochs": 3, "head": "coupled", "widths": [1], "weights": "x"}, Sample, where)
     assert str(caught.value) == f"{where}: missing learning_rate. Write it there, {shown}"
+
+
+def test_a_value_where_keys_are_expected_is_told_so() -> None:
+    with pytest.raises(params.ParameterError) as caught:
+        params.build({"class_maps": ["joy"]}, Maps, "mine.yaml: facts")
+    assert str(caught.value) == (
+        "mine.yaml: facts.class_maps: expected `key: value` lines, each value a list, each a text, found ['joy']"
+    )
 
 
 def test_a_corpus_override_wins_and_is_said_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,7 +103,7 @@ def test_the_interval_loss_is_that_of_the_positive_predictions_picked_out(name: 
     classes = torch.randint(IGNORED, 2, (3, 7), generator=generator)
     positive = classes >= 0
     bounds = torch.rand(2, 3, 7, 2, generator=generator, dtype=torch.float64).cumsum(-1) * 40
-    truths = bounds[1] * positive[..., None]  # zeros elsewhere, as `match` leaves them
+    truths = bounds[1] * positive[..., None]  # zeros elsewhere, as `assign` leaves them
     dense_in, picked = (bounds[0].clone().requires_grad_() for _ in range(2))
     parameters = replace(LOSS, interval_loss=name)
     dense = detection_loss(Outputs(torch.zeros(3, 7, 2), dense_in), Targets(classes, truths), parameters).interval

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from pipeline.detectors.fedn.anchors import POINT, Anchors
 from pipeline.detectors.fedn.classification import IGNORED, NEGATIVE
-from pipeline.detectors.fedn.targets import MatchParameters, Targets, match
+from pipeline.detectors.fedn.targets import MatchParameters, Targets, assign
 from pipeline.windows.membership import Reach
 from pipeline.windows.recordings import NO_EMOTION
 
@@ -36,13 +36,13 @@ Truth = tuple[float, float, int]
 def run(*truths: Truth) -> Targets:
     """Return the targets of one window with these truths (start, stop, emotion)."""
     table = torch.tensor(truths).reshape(1, -1, 3).float()
-    return match(table[..., :2], table[..., 2].long(), ONLY, ANCHORS, LENGTH, PARAMETERS, len(truths))
+    return assign(table[..., :2], table[..., 2].long(), ONLY, ANCHORS, LENGTH, PARAMETERS, len(truths))
 
 
 def run_coarse(*truths: Truth) -> Targets:
     """Return the targets of one window of a coarser rate, to which expressions of 8 frames and more belong."""
     table = torch.tensor(truths).reshape(1, -1, 3).float()
-    return match(
+    return assign(
         table[..., :2],
         table[..., 2].long(),
         Reach(torch.full((1,), 8.0), torch.tensor([True])),
@@ -134,7 +134,7 @@ def test_a_piece_of_what_only_a_coarser_window_holds_is_denied() -> None:
     finer = Reach(torch.zeros(1), torch.tensor([False]))
     for stop, kept in ((24, True), (26, False)):
         table = torch.tensor([[[-10.0, stop]]])
-        targets = match(table, torch.zeros(1, 1).long(), finer, ANCHORS, LENGTH, PARAMETERS, 1)
+        targets = assign(table, torch.zeros(1, 1).long(), finer, ANCHORS, LENGTH, PARAMETERS, 1)
         assert bool(named(targets)) == kept
         assert IGNORED in named(run((-10, stop, 0))).values()
 
@@ -151,7 +151,7 @@ def test_a_place_without_an_expression_is_no_expression() -> None:
 def test_windows_of_a_batch_do_not_touch_each_other() -> None:
     intervals = torch.tensor([[[8.0, 18.0], [0.0, 0.0]], [[9.0, 14.0], [10.0, 14.0]]])
     emotions = torch.tensor([[3, NO_EMOTION], [1, 2]])
-    both = match(intervals, emotions, Reach(*(values.expand(2) for values in ONLY)), ANCHORS, LENGTH, PARAMETERS, 2)
+    both = assign(intervals, emotions, Reach(*(values.expand(2) for values in ONLY)), ANCHORS, LENGTH, PARAMETERS, 2)
     assert named(both, 0) == named(run((8, 18, 3)))
     assert named(both, 1) == named(run((9, 14, 1), (10, 14, 2)))
 
@@ -176,7 +176,7 @@ def test_places_beyond_what_any_window_sees_change_nothing() -> None:
     rows = [(40, 60, 0), (8, 22, 1), (0, 0, NO_EMOTION), (8, 18, 3), (-30, -4, 2), (-2, 18, 4)]
     table = torch.tensor(rows).float()[None]
     three, six = (
-        match(table[..., :2], table[..., 2].long(), ONLY, ANCHORS, LENGTH, PARAMETERS, most) for most in (3, 6)
+        assign(table[..., :2], table[..., 2].long(), ONLY, ANCHORS, LENGTH, PARAMETERS, most) for most in (3, 6)
     )
     assert all(few.equal(many) for few, many in zip(three, six, strict=True))
     assert {1, 3, IGNORED} <= set(three.classes.flatten().tolist())
@@ -185,7 +185,7 @@ def test_places_beyond_what_any_window_sees_change_nothing() -> None:
 def test_every_level_needs_a_range() -> None:
     parameters = dataclasses.replace(PARAMETERS, point_ranges=((0, 8),))
     with pytest.raises(ValueError, match="1 ranges, expected one for each of the 2 levels"):
-        match(torch.zeros(1, 1, 2), torch.full((1, 1), NO_EMOTION), ONLY, ANCHORS, LENGTH, parameters, 1)
+        assign(torch.zeros(1, 1, 2), torch.full((1, 1), NO_EMOTION), ONLY, ANCHORS, LENGTH, parameters, 1)
 
 
 @pytest.mark.parametrize("change", [{"negative_overlap": 0.6}, {"cut_share": 0.95}, {"whole_share": 1.0}])

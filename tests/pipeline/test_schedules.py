@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.training.schedules import share_of_full_rate
+from pipeline.schedules import share_of_full_rate, warm_up_then
 
 
 def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
@@ -14,6 +14,12 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
     assert shares[6] == pytest.approx(0.5)
     assert shares[2:] == sorted(shares[2:], reverse=True)
     assert shares[9] > 0
+
+
+def test_a_rate_by_position_rises_from_nothing_and_ends_at_nothing() -> None:
+    # A quarter of the way is warm-up; the middle of the rest lies at 5 / 8.
+    shares = [warm_up_then("cosine", position, 0.25, 1) for position in (0, 0.125, 0.25, 0.625, 1)]
+    assert shares == pytest.approx([0, 0.5, 1, 0.5, 0])
 
 
 def test_without_a_schedule_and_a_warm_up_the_learning_rate_stays() -> None:
