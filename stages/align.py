@@ -15,6 +15,8 @@ from cache.fingerprints import in_place, stated_frames
 from cache.shards import frames, layout, manifest, upkeep
 from cache.shards.aligned import AlignParameters
 from cache.shards.frames import Frame
+from cache.shards.layout import Attribute
+from cache.shards.manifest import KEY_FIELDS
 from cache.shards.ownership import ShardFolder
 from cache.tables import videos
 from cache.tables.videos import Video
@@ -65,7 +67,8 @@ def main(
             advance(written)
             return written
 
-        outcome = upkeep.keep_up(folder, planned, make, prepared.facts)
+        common_fields = {KEY_FIELDS: fields_of(parameters, common)}
+        outcome = upkeep.keep_up(folder, planned, make, {**prepared.facts, **common_fields})
     if stated_path is not None:
         stated_frames.write(stated_path, stated_frames.state(manifest.read(output).shards))
     in_place.note(places.seen_file(corpus), root, [table[name] for name in outcome.made])
@@ -116,11 +119,20 @@ def key_of(root: Path, video: Video, parameters: AlignParameters, common: Mappin
     Args:
         common: what all videos are made from besides, see `aligners.Method`.
     """
-    method = aligners.METHODS[parameters.method]
-    described = {name: str(getattr(parameters, name)) for name in ("method", *method.counting)}
-    numbers = {"first_label": video.first_label, "frame_step": video.frame_step, "version": ALIGN_VERSION}
-    ingredients = {**common, **method.ingredients(root, video, parameters)}
-    return layout.fingerprint({"source_digest": video.source_digest, **described, **ingredients, **numbers})
+    ingredients = aligners.METHODS[parameters.method].ingredients(root, video, parameters)
+    own: dict[str, Attribute] = {
+        "source_digest": video.source_digest,
+        "first_label": video.first_label,
+        "frame_step": video.frame_step,
+    }
+    return layout.fingerprint({**fields_of(parameters, common), **ingredients, **own})
+
+
+def fields_of(parameters: AlignParameters, common: Mapping[str, str]) -> dict[str, Attribute]:
+    """Return what the keys of all videos' frames have in common."""
+    counting = aligners.METHODS[parameters.method].counting
+    described = {name: str(getattr(parameters, name)) for name in ("method", *counting)}
+    return {**described, **common, "version": ALIGN_VERSION}
 
 
 def align(prepared: Prepared, video: Video, method: str, path: Path, key: str) -> int:

@@ -104,11 +104,9 @@ def videos_of(aligned: Manifest, folder: Path) -> list[str]:
     """Return the videos of the corpus: those whose frames there are, and those that `align` says are missing."""
     if aligned.kind != frames.LAYOUT.kind:
         raise InputError(f"{folder} holds {aligned.kind}, expected frames. Correct --frames.")
-    told = aligned.run.get(upkeep.MISSING, [])
-    missing = {name for name in told if isinstance(name, str)} if isinstance(told, list) else set()
     if not aligned.shards:
         raise InputError(f"{folder} holds no frames yet. Run: facespan align, or dvc repro")
-    return sorted({*aligned.shards, *missing})
+    return sorted({*aligned.shards, *manifest.missing(aligned)})
 
 
 def key_of(source: Source, name: str, folder: Path, aligned: Manifest, digests: dict[str, str]) -> str:

@@ -24,7 +24,7 @@ NEVER = {"pipeline": {"os", "pathlib", "pickle"}, "cache": {"pickle"}, "stages":
 # Of each room, its floors: each may import those before it, and the files that stand in the room itself.
 FLOORS = {
     "pipeline": ("alignment", "encoder", "windows", "detectors", "training", "scoring", "synthetic"),
-    "cache": ("tables", "media", "openface", "shards", "fingerprints", "corpora", "weights", "labelled"),
+    "cache": ("tables", "media", "openface", "shards", "fingerprints", "sharing", "corpora", "weights", "labelled"),
     "stages": ("shell", "parts", "commands"),
 }
 # A floor is left for another when nobody finds their way on it.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError
-from cache.shards import layout
+from cache.shards import layout, manifest
 from cache.shards.layout import COLUMN_DATASETS, Layout
 from cache.shards.manifest import ShardEntry, is_whole
 from cache.shards.untrusted import MAXIMUM_LOADED_BYTES, UntrustedShard
@@ -99,6 +99,19 @@ def read(path: Path, key: str | None = None, sha256: str | None = None) -> Featu
         if fault is not None:
             raise shard.refuse(fault, "features as docs/shard-format.md says")
         return FeatureShard(features, columns, str(shard.attributes["key"]), layer)
+
+
+def of_video(folder: Path | str, video: str) -> FeatureShard:
+    """Return the features of a video of a folder, after digest, key and every value were checked.
+
+    Raises:
+        InputError: the folder has no manifest, or none of this video.
+        ShardError: the manifest or the shard is damaged, or it is a folder of frames.
+    """
+    entry = manifest.read(Path(folder)).shards.get(video)
+    if entry is None:
+        raise InputError(f"{folder} states no features of {video}. Look: facespan cache info {folder} --videos")
+    return read(Path(folder) / entry.file, entry.key, entry.sha256)
 
 
 def is_current(path: Path, key: str, entry: ShardEntry | None) -> bool:

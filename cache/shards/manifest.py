@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,10 @@ NAME = "manifest.json"
 # Not the names of locks and temporaries, which a video or a file could have.
 JOURNAL, LOCK = ".finished.jsonl", ".manifest-lock"
 KINDS = ("features", "frames")
+# Among the facts of the run: whose videos these are; the fields that the keys of all shards have in common; the videos
+# of the corpus that have no shard; and the entries of what lies in the folder of earlier ones of these, so that it is
+# known as ours for as long as it lies there.
+CORPUS, KEY_FIELDS, MISSING, STALE = "corpus", "key_fields", "missing", "stale"
 SUFFIX = ".h5"
 MAXIMUM_BYTES = 1 << 28
 # Beyond it a folder is slow to list on some file systems and shares.
@@ -194,6 +198,22 @@ def list_shards(folder: Path) -> list[Path]:
     """
     inner = [path for path in folder.glob("[0-9a-f][0-9a-f]") if path.is_dir() and not (path / NAME).exists()]
     return sorted(path for place in (folder, *inner) for path in place.glob(f"*{SUFFIX}"))
+
+
+def missing(held: Manifest) -> list[str]:
+    """Return the videos of the corpus that a manifest says have no shard; what makes no sense says nothing."""
+    told = held.run.get(MISSING)
+    return sorted({name for name in told if isinstance(name, str)}) if isinstance(told, list) else []
+
+
+def stale(held: Manifest) -> dict[str, ShardEntry]:
+    """Return what a manifest says of earlier shards that were not made again; what makes no sense says nothing."""
+    told = held.run.get(STALE)
+    found = {}
+    for video, entry in told.items() if isinstance(told, dict) else ():
+        with suppress(ValueError, InputError):
+            found[files.check_video_id(video)] = parse_entry(video, entry)
+    return found
 
 
 def verify(folder: Path) -> list[Difference]:

@@ -10,11 +10,9 @@ from pathlib import Path
 from cache.errors import InputError, ShardError
 from cache.shards import manifest
 from cache.shards.layout import Layout
-from cache.shards.manifest import Manifest, ShardEntry
+from cache.shards.manifest import CORPUS, Manifest, ShardEntry
 from cache.shards.untrusted import UntrustedShard
 from cache.tables import failures
-
-CORPUS = "corpus"  # in the manifest's facts of the run
 
 IsCurrent = Callable[[Path, str, ShardEntry | None], bool]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,11 @@ from typing import Any
 from cache import files
 from cache.errors import InputError, ShardError
 from cache.shards import manifest, ownership
-from cache.shards.manifest import Manifest, ShardEntry
-from cache.shards.ownership import CORPUS, ShardFolder
+from cache.shards.manifest import CORPUS, MISSING, STALE, Manifest, ShardEntry
+from cache.shards.ownership import ShardFolder
 from cache.shards.untrusted import UntrustedShard
 from cache.tables import failures
 from cache.troubles import alone
-
-# In the manifest's facts of the run: the videos of the corpus that have no shard, and the entries of what lies in the
-# folder of earlier ones of these, so that it is known as ours for as long as it lies there.
-MISSING = "missing"
-STALE = "stale"
 
 Make = Callable[[str, Path], int]
 # What changes whenever a file is replaced: None without a file, () where it cannot be told.
@@ -176,7 +170,7 @@ def _begin(folder: ShardFolder, planned: Plan, run: Mapping[str, Any]) -> Mappin
     """Make the folder ours with a manifest of what can be kept; return what it stated before."""
     with manifest.locked(folder.path):
         held = ownership.held(folder, planned.videos)  # again: somebody may have begun since it was planned
-        known = {**_stale(held), **held.shards} if held else {}
+        known = {**manifest.stale(held), **held.shards} if held else {}
         if held is None or planned.missing or (folder.path / manifest.JOURNAL).exists():
             stated = held.shards if held else {}
             current = {v: entry for v, entry in stated.items() if planned.keys.get(v, entry.key) == entry.key}
@@ -192,16 +186,6 @@ def _sweep(folder: Path) -> None:
         if files.VIDEO_ID.fullmatch(name) and path.is_file() and not path.is_symlink() and not path.stat().st_size:
             with files.claim(path):  # a claimed file is removed when it is released
                 pass
-
-
-def _stale(held: Manifest) -> dict[str, ShardEntry]:
-    """Return what a manifest says of earlier shards that were not made again; what makes no sense says nothing."""
-    told = held.run.get(STALE)
-    found = {}
-    for video, entry in told.items() if isinstance(told, dict) else ():
-        with suppress(ValueError, InputError):
-            found[files.check_video_id(video)] = manifest.parse_entry(video, entry)
-    return found
 
 
 def _settle(

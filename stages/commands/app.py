@@ -26,7 +26,12 @@ COMMANDS = {
     "flops": "stages.commands.flops",
     "doctor": "stages.commands.doctor",
 }
-GROUPS = {"labels": "stages.commands.labels", "store": "stages.commands.store", "weights": "stages.commands.weights"}
+GROUPS = {
+    "cache": "stages.commands.cache",
+    "labels": "stages.commands.labels",
+    "store": "stages.commands.store",
+    "weights": "stages.commands.weights",
+}
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from cache.errors import InputError
 from cache.prefetch import ahead
 from cache.shards import feature_arrays, features, layout
 from cache.shards.frames import Frames
+from cache.shards.manifest import KEY_FIELDS
 from pipeline.encoder import resnet, rows
 from pipeline.encoder.resnet import Encoder, ExtractParameters
 from pipeline.errors import DataError
@@ -81,16 +82,8 @@ class Encoded:
 
     def key(self, name: str, frames_digest: str, made: Mapping[str, Any] | None = None) -> str:
         """Return the fingerprint, in which the video's name has no part."""
-        return features.feature_key(
-            frames_digest=frames_digest,
-            encoder_digest=self.digest,
-            layer=LAYER,
-            image_size=self.preprocessing.image_size,
-            normalisation=str(self.preprocessing),
-            storage_dtype=STORAGE,
-            precision=str((made or {}).get("precision", self.precision)),
-            code_version=EXTRACT_VERSION,
-        )
+        precision = str((made or {}).get("precision", self.precision))
+        return features.feature_key(frames_digest, **{**self._described(), "precision": precision})
 
     def features(self, name: str, opened: Frames, advance: Advance) -> Features:
         """Return what the encoder says of every frame."""
@@ -106,7 +99,19 @@ class Encoded:
         }
         place = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         versions = {name: importlib.metadata.version(name) for name in ("torch", "torchvision")}
-        return {"encoder": told, "device": place, "precision": self.precision, **versions}
+        made = {"device": place, "precision": self.precision, **versions}
+        return {"encoder": told, **made, KEY_FIELDS: self._described()}
+
+    def _described(self) -> dict[str, Any]:
+        return {
+            "encoder_digest": self.digest,
+            "layer": LAYER,
+            "image_size": self.preprocessing.image_size,
+            "normalisation": str(self.preprocessing),
+            "storage_dtype": STORAGE,
+            "precision": self.precision,
+            "code_version": EXTRACT_VERSION,
+        }
 
 
 class Imported:
@@ -158,7 +163,8 @@ class Imported:
     def facts(self) -> dict[str, Any]:
         """Return the name alone: nothing is known of the encoder."""
         digest = layout.fingerprint(self._described())
-        return {"encoder": {"name": self.name, "digest": digest, "image_size": None, "has_learned": True}}
+        told = {"name": self.name, "digest": digest, "image_size": None, "has_learned": True}
+        return {"encoder": told, KEY_FIELDS: self._described()}
 
     def _described(self) -> dict[str, Any]:
         return {"imported": self.name, "first": self.first, "stride": self.stride}

@@ -1,0 +1,114 @@
+"""`docs/shard-format.md` is true: its examples run as they stand, and readers of other versions do what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from cache.errors import InputError, ShardError
+from cache.shards import features, manifest
+from cache.sharing import integrity, pseudonyms
+from cache.sharing.integrity import Beside
+from tests.cache.sharing import invented
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = (ROOT / "docs/shard-format.md").read_text(encoding="utf-8")
+PLAIN, OURS, PSEUDONYM = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return features where the document has them."""
+    monkeypatch.chdir(tmp_path)
+    return invented.write_corpus(Path("data/demo"), ["p01_1", "p01_2"])
+
+
+def line_count(program: str) -> int:
+    return len([line for line in program.splitlines() if line])
+
+
+def run(program: str, after: str) -> None:
+    subprocess.run([sys.executable, "-c", program + after], check=True, env={"PYTHONPATH": str(ROOT)})
+
+
+def test_five_lines_of_h5py_and_numpy_read_features(folder: Path) -> None:
+    assert line_count(PLAIN) == 5
+    assert set(re.findall(r"^(?:import|from) (.*)", PLAIN, re.MULTILINE)) == {"h5py, numpy as np"}
+    run(PLAIN, "np.save('found.npy', features)")
+    expected = features.read(folder / "p01_1.h5").features.astype(np.float32)
+    expected[2] = np.nan
+    np.testing.assert_array_equal(np.load("found.npy"), expected)
+
+
+def test_two_lines_of_ours_read_them_checked(folder: Path) -> None:
+    assert line_count(OURS) == 2
+    run(OURS, "import numpy as np; np.save('found.npy', shard.features); assert len(shard.columns) == 6")
+    np.testing.assert_array_equal(np.load("found.npy"), features.read(folder / "p01_1.h5").features)
+    invented.flip(folder / "p01_1.h5")
+    with pytest.raises(ShardError, match="as the manifest says"):
+        features.of_video(folder, "p01_1")
+    with pytest.raises(InputError, match="states no features of p09_1"):
+        features.of_video(folder, "p09_1")
+
+
+def test_three_lines_give_a_pseudonym_by_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names, _ = pseudonyms.read_or_make_key(Path("demo.tar.key"))
+    run(PSEUDONYM, f"assert pseudonym == {names.video('p01_1')!r}")
+
+
+def test_a_reader_that_looks_at_the_format_stops_at_a_later_one(folder: Path) -> None:
+    with h5py.File(folder / "p01_1.h5", "r+") as file:
+        file.attrs.modify("format", np.int64(2))
+    with pytest.raises(subprocess.CalledProcessError):
+        run(PLAIN, "")
+
+
+def add_attribute(file: Any) -> None:
+    file.attrs["also"] = np.int64(1)
+
+
+def add_dataset(file: Any) -> None:
+    file["also"] = np.zeros(6)
+
+
+def raise_format(file: Any) -> None:
+    file.attrs.modify("format", np.int64(2))
+
+
+@pytest.mark.parametrize("change", [add_attribute, add_dataset, raise_format])
+def test_a_shard_of_another_version_is_refused_and_the_others_are_read(folder: Path, change: Any) -> None:
+    with h5py.File(folder / "p01_1.h5", "r+") as file:
+        change(file)
+    invented.restate(folder, "p01_1")
+    faults = integrity.verify(folder, Beside(), lambda _: None)
+    assert [(fault.video, fault.problem) for fault in faults] == [("p01_1", "damaged")]
+
+
+def test_a_manifest_of_another_version_is_refused(folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(ShardError, match="format 2 and kind 'features', expected 1"):
+        integrity.verify(folder, Beside(), lambda _: None)
+
+
+def test_a_fact_that_nobody_knows_is_passed_over(folder: Path) -> None:
+    held = manifest.read(folder)
+    manifest.write(folder, replace(held, run={**held.run, "invented_later": [1, 2]}))
+    assert integrity.verify(folder, Beside(), lambda _: None) == []
+
+
+def test_a_manifest_without_the_fields_of_its_keys_is_taken(folder: Path) -> None:
+    held = manifest.read(folder)
+    earlier = {name: value for name, value in held.run.items() if name != "key_fields"}
+    manifest.write(folder, replace(held, run=earlier))
+    compared = integrity.beside(Path("data/demo/frames"), Path("data/demo/videos.parquet"))
+    assert integrity.verify(folder, compared, lambda _: None) == []
