@@ -39,7 +39,7 @@ def main(
     if output is not None:
         with files.write_atomically(output) as temporary:
             temporary.write_text("".join(f"{section}\n" for section in corpora.SECTIONS), encoding="utf-8")
-    count = sum(len(values) for values in corpora.overrides_of(path).values())
+    count = sum(len(values) for values in params.overrides_of(path).values())
     console.result(f"check: {path} has every section and overrides {count} value{'' if count == 1 else 's'}")
 
 

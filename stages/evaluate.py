@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -14,10 +14,11 @@ import typer
 from cache import files
 from cache.errors import InputError
 from cache.tables import detections, expressions, schema, videos
-from cache.tables.detections import Detection
+from cache.tables.detections import Detection, Search
 from cache.tables.expressions import Expression
 from cache.tables.videos import Video
-from cache.weights import tensors
+from cache.weights import detector_card
+from cache.weights.detector_card import DetectorCard
 from pipeline.scoring.average_precision import spotting_curve
 from pipeline.scoring.figures import EvaluateParameters, headline, summarise
 from pipeline.scoring.matching import pool
@@ -33,7 +34,7 @@ def main(
     videos_path: Annotated[Path, typer.Option("--videos", help="videos.parquet.")],
     expressions_path: Annotated[Path, typer.Option("--expressions", help="expressions.parquet.")],
     detections_path: Annotated[Path, typer.Option("--detections", help="detections.parquet.")],
-    detectors: Annotated[Path, typer.Option(help="The folder of detectors, whose cards name the encoder.")],
+    detectors: Annotated[Path, typer.Option(help="The folder of detectors, whose cards say whom they learned from.")],
     metrics: Annotated[Path, typer.Option(help="metrics.json: the dozen figures that runs are compared by.")],
     figures_path: Annotated[Path, typer.Option("--figures", help="figures.json: every figure.")],
     plots: Annotated[Path, typer.Option(help="The folder of curves for `dvc plots`.")],
@@ -44,8 +45,11 @@ def main(
     found = detections.read(detections_path)
     classes = names_in(corpora.load(corpus).classes, found)
     left_out.say("evaluate", videos_path)
-    results = pair(videos.read(videos_path), expressions.read(expressions_path), found, classes)
-    figures = {"encoder": encoder_of(detectors), **summarise(results, classes, parameters)}
+    table, cards = videos.read(videos_path), detector_card.read_folder(detectors)
+    search = detections.read_search(detections_path)
+    refuse_seen(corpus, table, found, search, cards)
+    results = pair(table, expressions.read(expressions_path), found, classes)
+    figures = {"encoder": dict(search.encoder), **summarise(results, classes, parameters)}
     for folder in (metrics.parent, figures_path.parent, plots):
         files.sweep_temporaries(folder)
     write_plots(plots, results, figures, classes)
@@ -59,13 +63,48 @@ def main(
     )
 
 
-def encoder_of(detectors: Path) -> Figures:
-    """Return what the detectors' cards say of the encoder: figures from one that learned nothing are no result."""
-    paths = sorted(detectors.glob("*.safetensors"))
-    if not paths:
-        raise InputError(f"{detectors} holds no detectors (*.safetensors). Run: dvc repro")
-    told: Figures = tensors.read_card(paths[0])["encoder"]
-    return told
+def refuse_seen(
+    corpus: str,
+    table: Sequence[Video],
+    found: Sequence[Detection],
+    search: Search,
+    cards: Mapping[Path, DetectorCard],
+) -> None:
+    """Refuse detections by a detector that learned from the subject of the video: they would be no result.
+
+    Raises:
+        InputError: such a video, or one of which the detectors there do not tell who searched it, each by name.
+    """
+    subjects = {video.video: video.subject for video in table}
+    by_key: dict[str, list[DetectorCard]] = defaultdict(list)
+    for card in cards.values():
+        by_key[card.key].append(card)
+    unknown = sorted(video for video in subjects if search.searched.get(video) not in by_key)
+    if unknown:
+        raise InputError(
+            f"{', '.join(unknown)}: none of the detectors in {next(iter(cards)).parent} made these detections, so "
+            "nobody can say whether it ever saw the subject. Run: dvc repro, which searches again"
+        )
+    used = {video: by_key[search.searched[video]] for video in subjects}
+    seen = {video for video, subject in subjects.items() if any(card.saw(corpus, subject) for card in used[video])}
+    # What a row says of itself has to agree with what the table says of all.
+    odd = {
+        row.video
+        for row in found
+        if row.video in subjects
+        and (row.subject != subjects[row.video] or row.detector not in {card.fold for card in used[row.video]})
+    }
+    if seen | odd:
+        raise InputError(
+            f"{', '.join(sorted(seen | odd))}: the detections are "
+            f"{'of a detector that learned from the subject' if seen else 'of another subject or detector than told'}. "
+            "A score on a subject that was learned from means nothing. Run: dvc repro, which searches again"
+        )
+    if others := sorted({str(path) for path, card in cards.items() if card.encoder != search.encoder}):
+        raise InputError(
+            f"{others[0]} learned from features of another encoder than was searched with ({len(others)} detectors "
+            "did). Run: dvc repro, which searches again"
+        )
 
 
 def names_in(classes: Sequence[str], found: Sequence[Detection]) -> tuple[str, ...]:

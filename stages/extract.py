@@ -8,13 +8,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from cache.errors import InputError
+from cache.fingerprints import frame_digests
 from cache.shards import features, frames, manifest, upkeep
 from cache.shards.manifest import Manifest
 from cache.shards.ownership import ShardFolder
 from pipeline.encoder.resnet import ExtractParameters
-from stages.parts import frame_digests, shard_folders
+from stages.parts import shard_folders
 from stages.parts.feature_sources import Encoded, Imported, Source
-from stages.shell import command, console, corpora, devices, options, params
+from stages.shell import command, console, corpora, devices, options, params, places
 
 
 def main(
@@ -35,11 +36,10 @@ def main(
     refuse_others_folder(parameters.weights, params.load_section(params_path, "extract")["weights"], output, corpus)
     source = choose(parameters, encoders, device, batch_size)
     folder = ShardFolder(output, corpus, features.LAYOUT, features.is_current)
-    found = frame_digests.find(frames_path, stated_path)
-    if found is None and stated_path is not None:
+    frames_path = places.find(frames_path / manifest.NAME).parent
+    if stated_path is not None and not frame_digests.are_here(frames_path, stated_path):
         keep(folder, source, stated_path, force)
         return
-    frames_path = found or frames_path
     aligned = manifest.read(frames_path)
     held = aligned.shards
     videos = videos_of(aligned, frames_path)

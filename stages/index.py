@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cache import files
-from cache.corpora import casme2, casme3, samm_lv, table, watched
+from cache.corpora import readers
 from cache.errors import InputError
 from cache.fingerprints import fingerprint, in_place
 from cache.tables import audit, expressions, failures, videos
 from cache.tables.audit import AuditRow
 from cache.tables.expressions import Expression
-from cache.tables.videos import Video
-from stages.shell import command, console, corpora, options, params, places
-
-Tables = tuple[list[Video], list[Expression], list[AuditRow]]
-READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Tables]]] = {
-    "casme2": (casme2.Facts, casme2.read),
-    "casme3": (casme3.Facts, casme3.read),
-    "samm_lv": (samm_lv.Facts, samm_lv.read),
-    "table": (table.TableFacts, table.read),
-}
-
-# Facts that name folders of footage.
-FOOTAGE = {"frames", "folder"}
+from stages.shell import command, console, corpora, options, places
 
 
 def main(
@@ -46,13 +34,10 @@ def main(
     described = corpora.load(corpus)
     root = root or places.root_of(corpus)
     places.check(corpus, root)
-    if described.reader not in READERS:
-        raise params.ParameterError(f"reader {described.reader!r} is none of {', '.join(READERS)}")
-    facts_kind, read = READERS[described.reader]
-    facts = params.build(described.facts, facts_kind, f"{corpora.path_of(corpus)}: facts")
-    for name in sorted(FOOTAGE & described.facts.keys()):
-        watched.check_inside(root, described.facts[name], f"{corpora.path_of(corpus)}: facts.{name}")
-    found_videos, found_expressions, rows = read(root, facts)
+    reader, facts = corpora.reader_of(corpus, readers.READERS)
+    for name in reader.folders:
+        corpora.check_inside(root, described.facts[name], f"{corpora.path_of(corpus)}: facts.{name}")
+    found_videos, found_expressions, rows = readers.read(reader, root, facts)
     if fingerprint_path is not None and described.facts.get("digest") == "sizes":
         found_videos = in_place.with_contents(root, found_videos, fingerprint.read(fingerprint_path).contents)
     check_classes(found_expressions, described.classes, corpora.path_of(corpus))

@@ -8,20 +8,22 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
 
 from cache import files
-from cache.errors import InputError
+from cache.errors import InputError, ShardError
 from cache.tables import detections, schema
-from cache.weights import detector_store
+from cache.weights import detector_card, detector_store
 from cache.weights import tensors as weights
+from cache.weights.detector_card import DetectorCard
 from cache.weights.detector_store import Store
+from pipeline.detectors import registry
 from pipeline.training import memory as footprint
-from pipeline.training.fold import EpochLosses, FoldParameters, train_gathered
-from pipeline.training.folds import Fold, everyone, leave_one_subject_out
+from pipeline.training.fold import FoldParameters, columns, train_gathered
+from pipeline.training.folds import Fold, everyone, leave_one_subject_out, nobody
 from pipeline.windows.recordings import Corpus, on_device
 from stages.parts import recordings, shared_corpus, stored_detectors, train_parameters
 from stages.parts.recordings import Listing
@@ -40,7 +42,7 @@ class Job:
     parameters: FoldParameters
     class_count: int
     path: Path
-    card: dict[str, Any]
+    card: DetectorCard
     store: Store | None
 
 
@@ -78,62 +80,70 @@ def main(
     wanted = [job for job in missing if force or not refill(job)]
     run(wanted, listing, devices.choose(device), processes, quiet)
     remove_others(output, corpus, jobs)
-    write_curves(losses, jobs)
+    write_curves(losses, jobs, parameters.network)
     refilled = f", {len(missing) - len(wanted)} from the store" if len(missing) > len(wanted) else ""
+    subjects = {video.subject for video in listing.videos}
     console.result(
         f"train: {len(jobs)} detectors ({len(wanted)} new, {len(jobs) - len(missing)} kept{refilled}), "
-        f"{len(jobs) - 1} subjects, {sum(map(len, listing.expressions.values()))} expressions, "
+        f"{len(subjects)} subjects, {sum(map(len, listing.expressions.values()))} expressions, "
         f"{len(listing.videos)} videos"
     )
 
 
 def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path, store: Store | None) -> list[Job]:
-    """Return one job per fold, each with the card its detector will carry."""
+    """Return one job per fold, each with the card its detector will carry; one for all where nothing is learned."""
     classes = listing.inputs.classes
     subjects = [video.subject for video in listing.videos]
     digests = {video.video: recordings.digest_of(video, listing) for video in listing.videos}
     encoder = recordings.encoder_of(listing.inputs.features)
     jobs = []
-    for fold in [*leave_one_subject_out(subjects), everyone(subjects)]:
-        card: dict[str, Any] = {
-            "corpus": corpus,
-            "fold": dataclasses.asdict(fold),
-            "classes": list(classes),
-            "emotions": emotions_told(parameters, classes),
-            "encoder": encoder,
-            "parameters": dataclasses.asdict(parameters),
-        }
-        card["key"] = key_of(card, [digests[v.video] for v in listing.videos if v.subject in fold.train_subjects])
+    learns = registry.NETWORKS[parameters.network].learns
+    for fold in [*leave_one_subject_out(subjects), everyone(subjects)] if learns else [nobody()]:
+        card = DetectorCard(
+            corpus=corpus,
+            fold=fold.name,
+            train_subjects=fold.train_subjects,
+            held_out=fold.held_out,
+            classes=tuple(classes),
+            emotions=emotions_told(parameters, classes),
+            encoder=encoder,
+            network=parameters.network,
+            parameters=train_parameters.described(parameters),
+        )
+        key = key_of(card, [digests[v.video] for v in listing.videos if v.subject in fold.train_subjects])
+        card = dataclasses.replace(card, key=key)
         jobs.append(Job(fold, parameters, len(classes), output / f"{fold.name}.safetensors", card, store))
     return jobs
 
 
-def emotions_told(parameters: FoldParameters, classes: Sequence[str]) -> list[str]:
+def emotions_told(parameters: FoldParameters, classes: Sequence[str]) -> tuple[str, ...]:
     """Return the names a detector gives to what it finds: one for all when it only spots."""
-    return [detections.UNRECOGNISED] if parameters.detector.classification == "spotting" else list(classes)
+    return tuple(classes) if parameters.own.recognises else (detections.UNRECOGNISED,)
 
 
-def key_of(card: dict[str, Any], trained_on: Sequence[str]) -> str:
+def key_of(card: DetectorCard, trained_on: Sequence[str]) -> str:
     """Return a hash over all that decides the weights but the machine and the versions of libraries.
 
     The digests of videos are part of it, none of the held-out subject's.
     """
-    parts = [TRAINING_VERSION, card, sorted(trained_on)]
+    parts = [TRAINING_VERSION, card.described(), sorted(trained_on)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def is_current(job: Job) -> bool:
-    """Return whether a whole detector with this key lies there; a broken or older one is made again."""
+    """Return whether a whole detector of this job lies there; a broken or older one is made again."""
     try:
-        _, card = weights.read(job.path)
-    except InputError:
+        card = detector_card.read(job.path)
+        weights.read_tensors(job.path)
+    except (InputError, ShardError):
         return False
-    return bool(card.get("key") == job.card["key"])
+    named = all(row.keys() >= set(columns(job.parameters.network)) for row in card.curve)
+    return named and card.key == job.card.key and card.described() == job.card.described()
 
 
 def is_stored(job: Job) -> bool:
     """Return whether the store has a detector of this key, if there is a store."""
-    return job.store is not None and detector_store.holds(job.store, job.card["key"])
+    return job.store is not None and detector_store.holds(job.store, job.card.key)
 
 
 def refill(job: Job) -> bool:
@@ -141,7 +151,7 @@ def refill(job: Job) -> bool:
     if job.store is None:
         return False
     try:
-        return detector_store.fetch(job.store, job.card["key"], job.path) and is_current(job)
+        return detector_store.fetch(job.store, job.card.key, job.path) and is_current(job)
     except InputError as error:
         console.say(f"train: {error} {job.path} is trained again")
         return False
@@ -152,7 +162,7 @@ def keep(job: Job) -> None:
     if job.store is None:
         return
     try:
-        detector_store.keep(job.store, job.card["key"], job.path)
+        detector_store.keep(job.store, job.card.key, job.path)
     except InputError as error:
         console.say(f"train: {error} {job.path} is whole, but a return to it will train it again")
 
@@ -175,7 +185,8 @@ def run(jobs: Sequence[Job], listing: Listing, device: torch.device, processes: 
         console.say(
             f"train: {listing.frame_count:,} frames of {len(listing.videos)} videos are in memory, {read:,.0f} MB"
         )
-    epochs = sum(job.parameters.train.epochs for job in jobs)
+    learns = registry.NETWORKS[jobs[0].parameters.network].learns
+    epochs = sum(job.parameters.train.epochs for job in jobs) if learns else 0
     with console.progress("train", epochs, "epochs", quiet) as advance:
         if device.type == "cuda":
             corpus = on_device(shared.open(), device)
@@ -190,7 +201,9 @@ def count_processes(asked: int, jobs: Sequence[Job], shared: SharedCorpus) -> in
     """Return how many folds to train at once; where none is asked for, no more than the memory left has room for."""
     count = workers.count(asked, len(jobs))
     width = shared.arrays[0].array.shape[1]
-    each, left = footprint.training_bytes(jobs[0].parameters, width, jobs[0].class_count), memory.available_bytes()
+    longest = int(shared.open().stacked.frame_counts.max())
+    each = footprint.training_bytes(jobs[0].parameters, width, jobs[0].class_count, longest)
+    left = memory.available_bytes()
     fitting = max(1, left // each)
     if fitting >= count:
         return count
@@ -216,8 +229,8 @@ def train(job: Job, corpus: Corpus, advance: Callable[[int], None]) -> None:
     """Train one fold where the corpus lies, and write its detector."""
     trained = train_gathered(corpus, job.fold, job.parameters, job.class_count, lambda _: advance(1))
     tensors = {name: value.numpy() for name, value in trained.state.items()}
-    learned = {"input_width": corpus.stacked.features.shape[1], "curve": [row._asdict() for row in trained.curve]}
-    weights.write(job.path, tensors, job.card | learned)
+    width, curve = corpus.stacked.features.shape[1], tuple(row.row() for row in trained.curve)
+    detector_card.write(job.path, tensors, dataclasses.replace(job.card, input_width=width, curve=curve))
     keep(job)
 
 
@@ -252,14 +265,14 @@ def remove_others(output: Path, corpus: str, jobs: Sequence[Job]) -> None:
             path.unlink()
 
 
-def write_curves(path: Path, jobs: Sequence[Job]) -> None:
+def write_curves(path: Path, jobs: Sequence[Job], network: str) -> None:
     """Write the mean losses of every fold and epoch as CSV, read back from the detectors' cards."""
     rows = [
-        [job.fold.name, *(row[name] for name in EpochLosses._fields)]
+        [job.fold.name, *(row[name] for name in columns(network))]
         for job in jobs
-        for row in weights.read_card(job.path)["curve"]
+        for row in detector_card.read(job.path).curve
     ]
-    schema.write_csv(path, ("fold", *EpochLosses._fields), rows)
+    schema.write_csv(path, ("fold", *columns(network)), rows)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import yaml
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 
-from cache.corpora import casme3, casme3_emotions, samm_lv
+from cache.corpora import casme3, samm_lv
 from cache.shards import manifest
 from cache.tables import videos
 
@@ -75,14 +75,14 @@ def write_casme2(root: Path) -> None:
 
 def write_casme3(root: Path) -> None:
     rows: list[list[Any]] = [list(casme3.COLUMNS)]
-    emotions: list[list[Any]] = [list(casme3_emotions.COLUMNS)]
+    emotions: list[list[Any]] = [list(casme3.EMOTION_COLUMNS)]
     for number in (1, 2, 3):
         write_images(root / f"part_A/data/part_A/spNO.{number}/a/color", "{}.jpg", first=1001)
         onset, apex, offset = 1000 + ONSET, 1000 + APEX, 1000 + OFFSET
         rows.append([f"spNO.{number}", "a", onset, apex, offset, "4", "Macro-expression", "II"])
         emotions.append([f"spNO.{number}", "a", onset, apex, offset, "sad" if number == 2 else "happy"])
     write_sheets(root / "cas(me)3_part_A_v2.xls", **{casme3.SHEET: rows})
-    write_sheets(root / "cas(me)3_part_A_MaE_label_JpgIndex_v2_emotion.xlsx", **{casme3_emotions.SHEET: emotions})
+    write_sheets(root / "cas(me)3_part_A_MaE_label_JpgIndex_v2_emotion.xlsx", **{casme3.EMOTION_SHEET: emotions})
 
 
 def write_samm_lv(root: Path) -> None:

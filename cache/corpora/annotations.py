@@ -9,11 +9,8 @@ from typing import Literal
 
 from cache.tables.audit import AuditRow
 
-KINDS = ("macro", "micro")
 Kind = Literal["macro", "micro"]
 Number = int | float
-# Not an apex: none is annotated, or what is annotated cannot be one.
-NO_APEX = -1
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,7 @@ class Annotation:
 
     Attributes:
         onset: number of the first frame, as labelled.
-        apex: of the strongest frame; `NO_APEX` where there is none.
+        apex: of the strongest frame; `NO_APEX` where none is annotated, or what is annotated cannot be one.
         offset: of the last frame, inclusive; 0 or less where it was not annotated.
         emotion: its class; None where the row is without.
         row: where it stands in the sheet, from 1.
@@ -128,6 +125,8 @@ class Labels:
         found: every row, before rules.
         used: the rows that become expressions, repaired, in the order of the file.
         audit: everything that was not taken as it stood.
+        subjects: whom the label file lists by itself, with or without a row; empty where it has no such list.
+        silent: rows that declare a video without an expression; their frame numbers and kinds mean nothing.
         missing: what could not be read for want of a file, in words; empty when all is there. Classes are then those of
             another label set than the corpus file's.
     """
@@ -135,6 +134,8 @@ class Labels:
     found: tuple[Annotation, ...]
     used: tuple[Annotation, ...]
     audit: tuple[AuditRow, ...]
+    subjects: frozenset[str] = frozenset()
+    silent: tuple[Annotation, ...] = ()
     missing: str = ""
 
 

@@ -7,16 +7,15 @@ of their folders' names: so they are the same for the whole frames and for the c
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from cache.corpora import assembly, cells, repairs, workbooks
+from cache.corpora import footage, repairs, rows, workbooks
 from cache.corpora.annotations import Annotation, CorpusFacts, Labels
-from cache.corpora.assembly import Place, Tables
-from cache.corpora.cells import Line
-from cache.corpora.footage import Desk, is_video
-from cache.corpora.problems import Problems, Said
+from cache.corpora.footage import Location, ReadContext, is_video
+from cache.corpora.rows import Line, Problems, Said
 from cache.corpora.workbooks import Sheet
 from cache.tables.audit import AuditRow
 
@@ -47,39 +46,29 @@ class Facts(CorpusFacts):
     label_set: Literal["annotated", "self_reported"]
 
 
-def read(root: Path, facts: Facts) -> Tables:
-    """Return videos, expressions and audit of the corpus in a folder; InputError with everything that is wrong."""
-    desk = Desk(root, facts, Problems(str(root)), [])
-    labels, folders = _labels(root / facts.labels, facts, desk.problems)
-    return assembly.assemble(labels, _places(folders, desk), desk)
-
-
-def read_labels(path: Path, facts: Facts) -> Labels:
-    """Return what the label file says; InputError with everything that is wrong in it."""
-    problems = Problems(str(path))
-    labels, _ = _labels(path, facts, problems)
-    problems.stop()
-    return labels
-
-
-def _labels(path: Path, facts: Facts, problems: Problems) -> tuple[Labels, dict[int, str]]:
-    """Return the labels, and the folder of each subject index."""
+def labels(path: Path, facts: Facts, problems: Problems) -> Labels:
+    """Return what the workbook says; InputError when a sheet is missing."""
     expressions, subjects, codes = workbooks.select(path, *SHEETS)
     audit: list[AuditRow] = []
     folders = _folders(subjects, problems, audit)
     code_of = _codes(codes, problems, audit)
     found = [
         annotation
-        for line in cells.lines(expressions, COLUMNS, 1, problems)
+        for line in rows.of_sheet(expressions, COLUMNS, 1, problems)
         for annotation in [_annotation(line, folders, code_of, facts, audit)]
         if annotation is not None
     ]
-    return repairs.settle(found, facts, audit), folders
+    return replace(repairs.settle(found, facts, audit), subjects=frozenset(folders.values()))
+
+
+def locate(labels: Labels, context: ReadContext[Facts]) -> dict[str, Location]:
+    """Return where the videos lie, in the folder of frames and in it those of subjects."""
+    return footage.by_video(_locations(labels.subjects, context), labels.found, context)
 
 
 def _folders(sheet: Sheet, problems: Problems, audit: list[AuditRow]) -> dict[int, str]:
     folders: dict[int, str] = {}
-    for line in cells.lines(sheet, SUBJECT_COLUMNS, 1, problems):
+    for line in rows.of_sheet(sheet, SUBJECT_COLUMNS, 1, problems):
         number, folder, index = line.whole("folder number"), line.text("folder"), line.whole("subject index")
         if number is None or folder is None or index is None:
             continue
@@ -94,17 +83,17 @@ def _folders(sheet: Sheet, problems: Problems, audit: list[AuditRow]) -> dict[in
 
 def _codes(sheet: Sheet, problems: Problems, audit: list[AuditRow]) -> dict[str, str]:
     codes: dict[str, str] = {}
-    for line in cells.lines(sheet, CODE_COLUMNS, 1, problems):
+    for line in rows.of_sheet(sheet, CODE_COLUMNS, 1, problems):
         code, name = line.whole("code"), line.text("name")
         if code is None or name is None:
             continue
         if name.casefold() in codes or code > 9999:
             line.refuse("code", "one code of four digits a name")
         codes[name.casefold()] = f"{code:04d}"
-        if str(line.cell("code")) != f"{code:04d}":
+        if str(line.cells["code"]) != f"{code:04d}":
             note = f"sheet '{sheet.name}': folders have four digits"
             audit.append(
-                AuditRow("leading_zero", "", "", line.number, "code", str(line.cell("code")), f"{code:04d}", note)
+                AuditRow("leading_zero", "", "", line.number, "code", str(line.cells["code"]), f"{code:04d}", note)
             )
     return codes
 
@@ -124,7 +113,7 @@ def _annotation(
     subject = folders[index]
     video = f"{subject.removeprefix('s')}_{code}"
     column = EMOTION_COLUMNS[facts.label_set]
-    emotion = cells.emotion(line, column, facts, (video, subject), audit) if kind in facts.kinds else None
+    emotion = rows.emotion(line, column, facts, (video, subject), audit) if kind in facts.kinds else None
     return Annotation(video, subject, onset, apex, offset, kind, emotion, line.number)
 
 
@@ -139,28 +128,18 @@ def _code(line: Line, codes: dict[str, str]) -> str | None:
     return codes[found.group(1).casefold()]
 
 
-def _places(folders: dict[int, str], desk: Desk) -> dict[str, Place]:
-    frames = assembly.frames_folder(desk)
-    places: dict[str, Place] = {}
-    for entry in sorted(frames.iterdir()):
-        if entry.is_dir() and entry.name in folders.values():
-            _add_subject(entry, places, desk)
-        elif entry.is_dir():
-            assembly.ignored(entry, desk)
-    return places
-
-
-def _add_subject(folder: Path, places: dict[str, Place], desk: Desk) -> None:
-    for path in sorted(filter(is_video, folder.iterdir())):
-        found = _VIDEO.match(path.name)
-        video = found.group(1) if found else ""
-        if not found:
-            assembly.ignored(path, desk)
-        elif not video.startswith(folder.name.removeprefix("s") + "_"):
-            expected = f"only videos of {folder.name} in {folder}"
-            desk.problems.add(str(path), Said("a video of another subject"), expected, "Move it to its own folder.")
-        elif video in places:
-            other = Said(f"{video} a second time, beside {places[video].path.name}")
-            desk.problems.add(str(path), other, "one video a code", "Remove one.")
-        else:
-            places[video] = Place(folder.name, path)
+def _locations(subjects: frozenset[str], context: ReadContext[Facts]) -> Iterator[Location]:
+    for folder in sorted(path for path in footage.frames_folder(context).iterdir() if path.is_dir()):
+        if folder.name not in subjects:
+            footage.ignored(folder, context)
+            continue
+        for path in sorted(filter(is_video, folder.iterdir())):
+            found = _VIDEO.match(path.name)
+            if found is None:
+                footage.ignored(path, context)
+            elif not path.name.startswith(folder.name.removeprefix("s") + "_"):
+                expected = f"only videos of {folder.name} in {folder}"
+                other = Said("a video of another subject")
+                context.problems.add(str(path), other, expected, "Move it to its own folder.")
+            else:
+                yield Location(found.group(1), folder.name, path)

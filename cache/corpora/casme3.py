@@ -7,26 +7,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from cache.corpora import assembly, casme3_emotions, cells, repairs, workbooks
-from cache.corpora.annotations import Annotation, CorpusFacts, Labels
-from cache.corpora.assembly import Place, Tables
-from cache.corpora.casme3_emotions import subject_and_video
-from cache.corpora.cells import Line
-from cache.corpora.footage import Desk, is_video
-from cache.corpora.problems import Problems, Said
+from cache.corpora import footage, repairs, rows, workbooks
+from cache.corpora.annotations import Annotation, CorpusFacts, Labels, Number, note
+from cache.corpora.footage import Location, ReadContext, is_video
+from cache.corpora.rows import Line, Problems, Said
 from cache.corpora.workbooks import Sheet
 from cache.errors import InputError
 from cache.tables.audit import AuditRow
 
 SHEET = "AU+Emotion"
 COLUMNS = ("Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Expression type", "Objective class")
+EMOTION_SHEET = "Sheet1"
+EMOTION_COLUMNS = ("sub", "seq", "onset", "apex", "offset", "emotion")
 # Version 1 of the workbook, macro and micro: its rows are other expressions, published results use version 2.
 VERSION_1 = {"macro": 3285, "micro": 921}
 OBJECTIVE: Literal["objective"] = "objective"
+# Workbooks that number frames differently agree on hardly any interval; the genuine ones on all but a few.
+LEAST_AGREEMENT = 0.5
+_SUBJECT = re.compile(r"spNO\.[0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,49 +51,54 @@ class Facts(CorpusFacts):
             raise ValueError("kinds has micro, but only macro-expressions have annotated emotions: use objective")
 
 
-def read(root: Path, facts: Facts) -> Tables:
-    """Return videos, expressions and audit of the corpus in a folder; InputError with everything that is wrong."""
-    desk = Desk(root, facts, Problems(str(root)), [])
-    labels = _labels(root / facts.labels, facts, desk.problems)
-    return assembly.assemble(labels, _places(facts.images, desk), desk)
+@dataclass
+class EmotionRow:
+    """One row of the workbook of emotions; `is_used` once an expression has taken it."""
+
+    line: Line
+    subject: str
+    video: str
+    onset: Number
+    offset: Number
+    is_used: bool = False
 
 
-def read_labels(path: Path, facts: Facts) -> Labels:
-    """Return what the label files say; InputError with everything that is wrong in them.
+def countable(path: Path, facts: Facts) -> tuple[Facts, str]:
+    """Return the facts by which the main workbook can be counted by itself, and what is missing then.
 
-    Many hold the main workbook alone. Where the one with the emotions is missing, classes are the objective ones, and
-    `Labels.missing` says so.
+    Many hold it alone. Where the one with the emotions is missing, classes are the objective ones.
     """
     beside = path.parent / facts.macro_emotions
     if facts.label_set == "annotated" and OBJECTIVE in facts.class_maps and not beside.exists():
-        labels = read_labels(path, replace(facts, label_set=OBJECTIVE, class_map=OBJECTIVE))
-        return replace(labels, missing=f"emotions: {_without(beside)}")
-    problems = Problems(str(path))
-    labels = _labels(path, facts, problems)
-    problems.stop()
-    return labels
+        return replace(facts, label_set=OBJECTIVE, class_map=OBJECTIVE), f"emotions: {_without(beside)}"
+    return facts, ""
 
 
-def _labels(path: Path, facts: Facts, problems: Problems) -> Labels:
+def labels(path: Path, facts: Facts, problems: Problems) -> Labels:
+    """Return what the workbooks say; InputError when one of them, its sheet or its headings are missing."""
     sheet = workbooks.select(path, SHEET)[0]
     _refuse_version_1(sheet)
-    cells.check_header(sheet, COLUMNS, 1, problems)
-    if problems:
-        # Every row would be wrong in the same way.
-        problems.stop()
+    rows.check_header(sheet, COLUMNS, 1, problems)
+    # Every row would be wrong in the same way.
+    problems.stop()
     audit: list[AuditRow] = []
-    beside = path.parent / facts.macro_emotions
     found = [
         annotation
-        for line in cells.lines(sheet, COLUMNS, 2, problems)
+        for line in rows.of_sheet(sheet, COLUMNS, 2, problems)
         for annotation in [_annotation(line, facts, audit)]
         if annotation is not None
     ]
+    beside = path.parent / facts.macro_emotions
     if facts.label_set == "annotated":
         if not beside.exists():
             raise InputError(_without(beside))
-        found = casme3_emotions.join(found, beside, facts, problems, audit)
+        found = _with_emotions(found, beside, facts, problems, audit)
     return repairs.settle(found, facts, audit)
+
+
+def locate(labels: Labels, context: ReadContext[Facts]) -> dict[str, Location]:
+    """Return where the videos lie: the folder of images in that of a letter in that of a subject."""
+    return footage.by_video(_locations(context), labels.found, context)
 
 
 def _without(emotions: Path) -> str:
@@ -111,7 +119,7 @@ def _refuse_version_1(sheet: Sheet) -> None:
 
 
 def _annotation(line: Line, facts: Facts, audit: list[AuditRow]) -> Annotation | None:
-    named = subject_and_video(line, "Subject", "Filename", audit)
+    named = _subject_and_video(line, "Subject", "Filename", audit)
     onset, apex, offset = line.frame("Onset"), line.apex("Apex"), line.frame("Offset", least=-1)
     kind = line.kind("Expression type")
     if named is None or onset is None or apex is None or offset is None or kind is None:
@@ -119,35 +127,137 @@ def _annotation(line: Line, facts: Facts, audit: list[AuditRow]) -> Annotation |
     subject, video = named
     emotion = None
     if facts.label_set == "objective" and kind in facts.kinds:
-        emotion = cells.emotion(line, "Objective class", facts, (video, subject), audit)
+        emotion = rows.emotion(line, "Objective class", facts, (video, subject), audit)
     return Annotation(video, subject, onset, apex, offset, kind, emotion, line.number)
 
 
-def _places(images: str, desk: Desk) -> dict[str, Place]:
-    places: dict[str, Place] = {}
-    for subject in sorted(path for path in assembly.frames_folder(desk).iterdir() if path.is_dir()):
-        if not casme3_emotions.SUBJECT.fullmatch(subject.name):
-            assembly.ignored(subject, desk)
-            continue
-        for folder in sorted(filter(is_video, subject.iterdir())):
-            _add(subject.name, folder, images, places, desk)
-    return places
-
-
-def _add(subject: str, folder: Path, images: str, places: dict[str, Place], desk: Desk) -> None:
-    if not re.fullmatch("[a-zA-Z]", folder.stem):
-        assembly.ignored(folder, desk)
-        return
-    video = f"{subject}_{folder.stem.lower()}"
-    if video in places:
-        desk.problems.add(str(folder), Said(f"video {video} a second time"), "one folder a letter", "Remove one.")
-        return
-    place = folder / images if folder.is_dir() else folder
-    if not place.exists():
-        beside = sorted(path.name for path in folder.iterdir())
-        found = Said(", ".join(beside[:5]) or "an empty folder")
-        desk.problems.add(
-            str(folder), found, f"the folder {place.name}", "Copy it again, or set `images` in the corpus file."
+def _subject_and_video(
+    line: Line, subject_column: str, letter_column: str, audit: list[AuditRow]
+) -> tuple[str, str] | None:
+    """Return the subject and the video's id; a capital letter becomes a small one, with its audit row."""
+    subject, letter = line.text(subject_column), line.text(letter_column)
+    if subject is not None and not _SUBJECT.fullmatch(subject):
+        line.refuse(subject_column, "a subject such as spNO.1")
+        return None
+    if letter is not None and not re.fullmatch("[a-zA-Z]", letter):
+        line.refuse(letter_column, "the letter of a video")
+        return None
+    if subject is None or letter is None:
+        return None
+    video = f"{subject}_{letter.lower()}"
+    if letter != letter.lower():
+        where = f"sheet '{line.sheet}'"
+        audit.append(
+            AuditRow("small_letter", video, subject, line.number, letter_column, letter, letter.lower(), where)
         )
-        return
-    places[video] = Place(subject, place)
+    return subject, video
+
+
+def _locations(context: ReadContext[Facts]) -> Iterator[Location]:
+    for subject in sorted(path for path in footage.frames_folder(context).iterdir() if path.is_dir()):
+        if not _SUBJECT.fullmatch(subject.name):
+            footage.ignored(subject, context)
+            continue
+        for path in sorted(filter(is_video, subject.iterdir())):
+            place = path / context.facts.images if path.is_dir() else path
+            if not re.fullmatch("[a-zA-Z]", path.stem):
+                footage.ignored(path, context)
+            elif not place.exists():
+                beside = sorted(entry.name for entry in path.iterdir())
+                found, remedy = Said(", ".join(beside[:5]) or "an empty folder"), "Copy it again, or set `images` in"
+                context.problems.add(str(path), found, f"the folder {place.name}", f"{remedy} the corpus file.")
+            else:
+                yield Location(f"{subject.name}_{path.stem.lower()}", subject.name, place)
+
+
+def _with_emotions(
+    annotations: Sequence[Annotation], path: Path, facts: Facts, problems: Problems, audit: list[AuditRow]
+) -> list[Annotation]:
+    """Return the annotations, the macro ones with their emotions.
+
+    An expression takes the row of its video with the same onset and offset, else the free row that shares most frames
+    with it (audit: `emotion_by_overlap`), else none (audit: `no_emotion`).
+    """
+    entries = _emotion_rows(path, problems, audit)
+    macro = [annotation for annotation in annotations if annotation.kind == "macro"]
+    taken = _same(macro, entries)
+    if macro and entries and len(taken) < LEAST_AGREEMENT * len(macro):
+        problems.add(
+            path.name,
+            Said(f"{len(taken)} of {len(macro)} macro-expressions with the same onset and offset"),
+            "nearly all of them",
+            "The two workbooks are of different versions: take both from one release.",
+        )
+    for annotation in macro:
+        if annotation.row not in taken:
+            entry = _most_shared(annotation, entries)
+            if entry is not None:
+                taken[annotation.row] = entry
+                entry.is_used = True
+                after = f"[{entry.onset}, {entry.offset}]"
+                about = f"row {entry.line.number} of sheet '{EMOTION_SHEET}'"
+                before = f"[{annotation.onset}, {annotation.offset}]"
+                audit.append(note("emotion_by_overlap", annotation, "emotion", before, after, about))
+    audit.extend(_left_over(entries))
+    return [_with_emotion(annotation, taken.get(annotation.row), facts, audit) for annotation in annotations]
+
+
+def _emotion_rows(path: Path, problems: Problems, audit: list[AuditRow]) -> list[EmotionRow]:
+    sheet = workbooks.select(path, EMOTION_SHEET)[0]
+    headings = Problems(path.name)
+    rows.check_header(sheet, EMOTION_COLUMNS, 1, headings)
+    headings.stop()
+    entries = []
+    for line in rows.of_sheet(sheet, EMOTION_COLUMNS, 2, problems):
+        named = _subject_and_video(line, "sub", "seq", audit)
+        onset, offset = line.frame("onset"), line.frame("offset", least=-1)
+        if named is not None and onset is not None and offset is not None:
+            entries.append(EmotionRow(line, *named, onset, offset))
+    return entries
+
+
+def _same(macro: Sequence[Annotation], entries: Sequence[EmotionRow]) -> dict[int, EmotionRow]:
+    """Return row -> entry where the intervals are equal; of two equal rows each takes one, in order."""
+    free: dict[tuple[str, Number, Number], list[EmotionRow]] = {}
+    for entry in entries:
+        free.setdefault((entry.video, entry.onset, entry.offset), []).append(entry)
+    taken = {}
+    for annotation in macro:
+        equal = free.get((annotation.video, annotation.onset, annotation.offset))
+        if equal:
+            taken[annotation.row] = equal.pop(0)
+            taken[annotation.row].is_used = True
+    return taken
+
+
+def _most_shared(annotation: Annotation, entries: Sequence[EmotionRow]) -> EmotionRow | None:
+    def shared(entry: EmotionRow) -> Number:
+        return min(entry.offset, annotation.offset) - max(entry.onset, annotation.onset) + 1
+
+    free = [entry for entry in entries if entry.video == annotation.video and not entry.is_used and shared(entry) > 0]
+    return max(free, key=shared, default=None)
+
+
+def _with_emotion(annotation: Annotation, entry: EmotionRow | None, facts: Facts, audit: list[AuditRow]) -> Annotation:
+    if annotation.kind != "macro" or "macro" not in facts.kinds:
+        return annotation
+    if entry is None:
+        audit.append(note("no_emotion", annotation, "emotion", "", "", f"no row in sheet '{EMOTION_SHEET}': dropped"))
+        return annotation
+    about = (annotation.video, annotation.subject)
+    return replace(annotation, emotion=rows.emotion(entry.line, "emotion", facts, about, audit))
+
+
+def _left_over(entries: Sequence[EmotionRow]) -> list[AuditRow]:
+    return [
+        AuditRow(
+            "emotion_unused",
+            entry.video,
+            entry.subject,
+            entry.line.number,
+            before=f"[{entry.onset}, {entry.offset}]",
+            note=f"sheet '{EMOTION_SHEET}': no expression in the main workbook",
+        )
+        for entry in entries
+        if not entry.is_used
+    ]

@@ -3,37 +3,60 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cache.corpora.annotations import Annotation, note
-from cache.corpora.footage import Desk, Footage
-from cache.corpora.problems import Said
+from cache.corpora.annotations import Annotation, CorpusFacts, note
+from cache.corpora.footage import Footage, ReadContext
+from cache.corpora.rows import Said
 from cache.tables.audit import AuditRow
 from cache.tables.expressions import NO_APEX, Expression
 from cache.tables.videos import Video
 
 
-def expressions(annotations: Iterable[Annotation], footage: Mapping[str, Footage], desk: Desk) -> list[Expression]:
-    """Return the expressions of the videos there are, by video, start, stop and row; what was moved goes to the audit.
+def place(annotation: Annotation, footage: Footage, context: ReadContext[CorpusFacts]) -> Expression | None:
+    """Return the expression; None after a problem, when it lies more than a second outside its video.
 
-    An annotation more than a second outside its video is a problem: it belongs to another video, or other numbers.
+    It then belongs to another video, or to other numbers; one that lies nearer is moved to the nearest frame.
     """
-    found = [
-        expression
-        for annotation in annotations
-        if annotation.video in footage
-        for expression in [_expression(annotation, footage[annotation.video], desk)]
-        if expression is not None
-    ]
-    return sorted(found, key=lambda one: (one.video, one.start, one.stop, one.row))
+    labels, second = footage.labels, context.facts.frame_rate
+    for name, label in (("onset", annotation.onset), ("offset", annotation.offset)):
+        # An onset of 0 stands for the first frame, whatever its number.
+        if labels[0] - second <= label <= labels[-1] + second or (name == "onset" and label == 0):
+            continue
+        context.problems.add(
+            f"{context.facts.labels}, row {annotation.row}",
+            Said(f"{name} {label}"),
+            f"a frame of video {annotation.video}, which has frames {labels[0]} to {labels[-1]}",
+            "Correct the row, or copy the frames again from the corpus.",
+        )
+        return None
+    return expression(annotation, footage, context.audit)
 
 
-def to_source(expression: Expression, video: Video) -> tuple[int, int]:
-    """Return the half-open interval among all recorded frames, first to last frame taken, of one among those taken."""
-    return expression.start * video.frame_step, (expression.stop - 1) * video.frame_step + 1
+def expression(annotation: Annotation, footage: Footage, audit: list[AuditRow]) -> Expression:
+    """Return the half-open interval of positions: here, and only here, an inclusive offset becomes a stop.
+
+    What names no frame is moved to the nearest one, and what lies between two frames taken to one of these.
+    """
+    labels = footage.labels
+    first, last = position(labels, annotation.onset), position(labels, annotation.offset)
+    _say_moved(annotation, "onset", labels[first], audit)
+    _say_moved(annotation, "offset", labels[last], audit)
+    start, stop = _taken(annotation, first, last, footage.video, audit)
+    return Expression(
+        video=annotation.video,
+        subject=annotation.subject,
+        start=start,
+        stop=stop,
+        apex=_apex(annotation, labels, (first, last), (start, stop), footage.video.frame_step, audit),
+        kind=annotation.kind,
+        emotion=str(annotation.emotion),
+        row=annotation.row,
+        onset=int(annotation.onset),
+        offset=int(annotation.offset),
+    )
 
 
 def position(labels: NDArray[np.int64], label: float) -> int:
@@ -44,44 +67,6 @@ def position(labels: NDArray[np.int64], label: float) -> int:
     if after == len(labels):
         return after - 1
     return after if labels[after] - label < label - labels[after - 1] else after - 1
-
-
-def _expression(annotation: Annotation, footage: Footage, desk: Desk) -> Expression | None:
-    labels = footage.labels
-    if not _is_near(annotation, labels, desk):
-        return None
-    first, last = position(labels, annotation.onset), position(labels, annotation.offset)
-    _say_moved(annotation, "onset", labels[first], desk.audit)
-    _say_moved(annotation, "offset", labels[last], desk.audit)
-    start, stop = _taken(annotation, first, last, footage.video, desk.audit)
-    return Expression(
-        video=annotation.video,
-        subject=annotation.subject,
-        start=start,
-        stop=stop,
-        apex=_apex(annotation, labels, (first, last), (start, stop), footage.video.frame_step, desk.audit),
-        kind=annotation.kind,
-        emotion=str(annotation.emotion),
-        row=annotation.row,
-        onset=int(annotation.onset),
-        offset=int(annotation.offset),
-    )
-
-
-def _is_near(annotation: Annotation, labels: NDArray[np.int64], desk: Desk) -> bool:
-    second = desk.facts.frame_rate
-    for name, label in (("onset", annotation.onset), ("offset", annotation.offset)):
-        # An onset of 0 stands for the first frame, whatever its number.
-        if labels[0] - second <= label <= labels[-1] + second or (name == "onset" and label == 0):
-            continue
-        desk.problems.add(
-            f"{desk.facts.labels}, row {annotation.row}",
-            Said(f"{name} {label}"),
-            f"a frame of video {annotation.video}, which has frames {labels[0]} to {labels[-1]}",
-            "Correct the row, or copy the frames again from the corpus.",
-        )
-        return False
-    return True
 
 
 def _say_moved(annotation: Annotation, name: str, label: int, audit: list[AuditRow]) -> None:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cache.corpora.annotations import NO_APEX, Annotation, CorpusFacts, Labels, Number, Rules, differences, note
+from cache.corpora.annotations import Annotation, CorpusFacts, Labels, Number, Rules, differences, note
 from cache.tables.audit import AuditRow
+from cache.tables.expressions import NO_APEX
 
 FRAMES_AFTER = 20
 

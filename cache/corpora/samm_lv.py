@@ -6,16 +6,15 @@ The workbook has no emotions. An expression's class is its kind (spotting only),
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cache.corpora import assembly, cells, repairs, workbooks
+from cache.corpora import footage, repairs, rows, workbooks
 from cache.corpora.annotations import Annotation, CorpusFacts, Kind, Labels
-from cache.corpora.assembly import Place, Tables
-from cache.corpora.cells import Line
-from cache.corpora.footage import Desk, is_video
-from cache.corpora.problems import Problems, Said
+from cache.corpora.footage import Location, ReadContext, is_video
+from cache.corpora.rows import Line, Problems
 from cache.corpora.workbooks import Sheet
 from cache.errors import InputError
 from cache.tables.audit import AuditRow
@@ -50,35 +49,25 @@ class Facts(CorpusFacts):
             raise ValueError(f"class map {self.class_map!r} must give {' and '.join(self.kinds)} a class")
 
 
-def read(root: Path, facts: Facts) -> Tables:
-    """Return videos, expressions and audit of the corpus in a folder; InputError with everything that is wrong."""
-    desk = Desk(root, facts, Problems(str(root)), [])
-    labels = _labels(root / facts.labels, facts, desk.problems)
-    return assembly.assemble(labels, _places(desk), desk)
-
-
-def read_labels(path: Path, facts: Facts) -> Labels:
-    """Return what the label file says; InputError with everything that is wrong in it."""
-    problems = Problems(str(path))
-    labels = _labels(path, facts, problems)
-    problems.stop()
-    return labels
-
-
-def _labels(path: Path, facts: Facts, problems: Problems) -> Labels:
+def labels(path: Path, facts: Facts, problems: Problems) -> Labels:
+    """Return what the workbook says; InputError when its sheet or its headings are missing."""
     sheet = _sheet(path)
-    cells.check_header(sheet, COLUMNS, HEADING_ROW, problems)
-    if problems:
-        # Every row would be wrong in the same way.
-        problems.stop()
+    rows.check_header(sheet, COLUMNS, HEADING_ROW, problems)
+    # Every row would be wrong in the same way.
+    problems.stop()
     audit: list[AuditRow] = []
     found = [
         annotation
-        for line in cells.lines(sheet, COLUMNS, HEADING_ROW + 1, problems)
+        for line in rows.of_sheet(sheet, COLUMNS, HEADING_ROW + 1, problems)
         for annotation in [_annotation(line, facts, audit)]
         if annotation is not None
     ]
     return repairs.settle(found, facts, audit)
+
+
+def locate(labels: Labels, context: ReadContext[Facts]) -> dict[str, Location]:
+    """Return where the videos lie, in the folder of frames."""
+    return footage.by_video(_locations(context), labels.found, context)
 
 
 def _sheet(path: Path) -> Sheet:
@@ -98,8 +87,8 @@ def _annotation(line: Line, facts: Facts, audit: list[AuditRow]) -> Annotation |
     if named is None or onset is None or apex is None or offset is None or kind is None:
         return None
     video, subject = named
-    if str(line.cell("Type")).casefold() != kind:
-        audit.append(AuditRow("type_mapped", video, subject, line.number, "Type", str(line.cell("Type")), kind))
+    if str(line.cells["Type"]).casefold() != kind:
+        audit.append(AuditRow("type_mapped", video, subject, line.number, "Type", str(line.cells["Type"]), kind))
     emotion = _emotion(line, kind, facts, (video, subject), audit) if kind in facts.kinds else None
     return Annotation(video, subject, onset, apex, offset, kind, emotion, line.number)
 
@@ -107,7 +96,7 @@ def _annotation(line: Line, facts: Facts, audit: list[AuditRow]) -> Annotation |
 def _emotion(line: Line, kind: Kind, facts: Facts, about: tuple[str, str], audit: list[AuditRow]) -> str | None:
     if facts.label_set == "kind":
         return facts.classes[kind]
-    return cells.emotion(line, "Inducement Code", facts, about, audit)
+    return rows.emotion(line, "Inducement Code", facts, about, audit)
 
 
 def _named(line: Line) -> tuple[str, str] | None:
@@ -124,16 +113,11 @@ def _named(line: Line) -> tuple[str, str] | None:
     return found.group(1), found.group(2)
 
 
-def _places(desk: Desk) -> dict[str, Place]:
-    places: dict[str, Place] = {}
-    for path in sorted(filter(is_video, assembly.frames_folder(desk).iterdir())):
+def _locations(context: ReadContext[Facts]) -> Iterator[Location]:
+    for path in sorted(filter(is_video, footage.frames_folder(context).iterdir())):
         video = path.name if path.is_dir() else path.stem
         found = _VIDEO.fullmatch(video)
         if found is None:
-            assembly.ignored(path, desk)
-        elif video in places:
-            other = Said(f"{video} a second time, beside {places[video].path.name}")
-            desk.problems.add(str(path), other, "one video a name", "Remove one.")
+            footage.ignored(path, context)
         else:
-            places[video] = Place(found.group(1), path)
-    return places
+            yield Location(video, found.group(1), path)

@@ -62,42 +62,51 @@ def read_folder(folder: Path) -> ImageFolder:
         InputError: no such folder, no images, an image without a number or with another beginning than the others, two
             with one number, a damaged one, or images of different sizes.
     """
-    files, ignored = _split(folder)
-    by_label = _by_label(folder, files)
-    labels = sorted(by_label)
-    ordered = tuple(by_label[label] for label in labels)
+    numbered, others = by_number(folder)
+    ordered = tuple(numbered.values())
     found = image_files.inspect(ordered)
     return ImageFolder(
         files=ordered,
-        labels=np.array(labels, dtype=np.int64),
+        labels=np.array(list(numbered), dtype=np.int64),
         face_found=~found.is_black,
         width=found.width,
         height=found.height,
         source_digest=image_files.digest_of(zip((path.name for path in ordered), found.digests, strict=True)),
-        ignored=tuple(ignored),
+        ignored=tuple(name for name in others if not (folder / name).is_dir()),
     )
 
 
 def list_files(folder: Path) -> tuple[Path, ...]:
     """Return the numbered images of a folder in order, without opening one; errors as for `read_folder`."""
-    by_label = _by_label(folder, _split(folder)[0])
-    return tuple(by_label[label] for label in sorted(by_label))
+    return tuple(by_number(folder)[0].values())
+
+
+def by_number(folder: Path) -> tuple[dict[int, Path], list[str]]:
+    """Return number -> image in the order of numbers, and the names of all else in the folder; opens no image.
+
+    Raises:
+        InputError: as for `read_folder`, as far as names tell.
+    """
+    files, others = _split(folder)
+    by_label = _by_label(folder, files)
+    return {label: by_label[label] for label in sorted(by_label)}, others
 
 
 def _split(folder: Path) -> tuple[list[Path], list[str]]:
     if not folder.is_dir():
         raise InputError(f"{folder} is missing or is no folder. Correct the path.")
     files: list[Path] = []
-    ignored: list[str] = []
+    others: list[str] = []
     for path in sorted(folder.iterdir()):
-        # macOS leaves `._img1.jpg` beside `img1.jpg` on foreign disks: no image.
-        if path.is_file() and path.suffix.lower() in image_files.SUFFIXES and not path.name.startswith("."):
+        # macOS leaves `._img1.jpg` beside `img1.jpg` on foreign disks: no image. A link to nothing is one that is lost.
+        if path.suffix.lower() in image_files.SUFFIXES and not path.name.startswith(".") and not path.is_dir():
             files.append(path)
-        elif not path.is_dir():
-            ignored.append(path.name)
+        else:
+            others.append(path.name)
     if not files:
-        raise InputError(f"{folder} holds no images ({', '.join(image_files.SUFFIXES)}). Correct the path.")
-    return files, ignored
+        suffixes = ", ".join(image_files.SUFFIXES)
+        raise InputError(f"{folder} holds no images ({suffixes}). Copy them there again, or correct the path.")
+    return files, others
 
 
 def _by_label(folder: Path, files: list[Path]) -> dict[int, Path]:

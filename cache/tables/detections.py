@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cache.errors import InputError
 from cache.tables import schema
 
 # What a detector that only spots calls everything.
 UNRECOGNISED = "expression"
+SEARCH = "search"
 
 SCHEMA = schema.schema(
     video=pa.string(),
@@ -46,13 +51,47 @@ class Detection:
     detector: str
 
 
-def write(path: Path, detections: Sequence[Detection]) -> None:
+@dataclass(frozen=True)
+class Search:
+    """How a table came about, carried beside its rows.
+
+    Attributes:
+        encoder: which encoder made the features that were searched.
+        searched: of every video, also of those where nothing was found, the key of the detector that searched it.
+    """
+
+    encoder: Mapping[str, Any]
+    searched: Mapping[str, str]
+
+
+def write(path: Path, detections: Sequence[Detection], search: Search | None = None) -> None:
     """Write the table, in the order given; none at all is a table too.
+
+    Args:
+        search: how they came about; without it, made elsewhere, nobody can say.
 
     Raises:
         InputError: a row that `read` would refuse.
     """
-    schema.write(path, SCHEMA, detections, _fault)
+    told = {SEARCH: json.dumps(dataclasses.asdict(search), sort_keys=True, allow_nan=False)} if search else None
+    schema.write(path, SCHEMA, detections, _fault, told)
+
+
+def read_search(path: Path) -> Search:
+    """Return how a table came about.
+
+    Raises:
+        InputError: no such table, or one that does not say.
+    """
+    text = schema.read_metadata(path, SEARCH) or "null"
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        told = None
+    searched = told.get("searched") if isinstance(told, dict) else None
+    if not isinstance(searched, dict) or not isinstance(told.get("encoder"), dict):
+        raise InputError(f"{path} does not say which detector searched which video. Make it again: dvc repro detect")
+    return Search(told["encoder"], {video: str(key) for video, key in searched.items()})
 
 
 def read(path: Path) -> list[Detection]:

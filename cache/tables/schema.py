@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,12 +26,19 @@ def schema(**columns: pa.DataType) -> pa.Schema:
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns.items()])
 
 
-def write(path: Path, columns: pa.Schema, records: Sequence[Record], fault: Fault[Record]) -> None:
+def write(
+    path: Path,
+    columns: pa.Schema,
+    records: Sequence[Record],
+    fault: Fault[Record],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Write records in the order given; the same records give the same bytes with one pyarrow version.
 
     Args:
         columns: one per field of the records, of the same name.
         fault: says what is wrong with one record, or None.
+        metadata: texts that the table carries beside its rows.
 
     Raises:
         InputError: a record has a fault, or the disk refuses.
@@ -39,9 +46,14 @@ def write(path: Path, columns: pa.Schema, records: Sequence[Record], fault: Faul
     _check_records(path, records, fault)
     values = {name: [getattr(record, name) for record in records] for name in columns.names}
     table = pa.Table.from_pydict(values, schema=columns)
-    with write_atomically(path) as temporary:
-        # Without the stored Arrow schema and without compression, fewer library versions show in the bytes.
-        pq.write_table(table, temporary, compression="none", store_schema=False)
+    # Without the stored Arrow schema and without compression, fewer library versions show in the bytes.
+    with (
+        write_atomically(path) as temporary,
+        pq.ParquetWriter(temporary, columns, compression="none", store_schema=False) as writer,
+    ):
+        writer.write_table(table)
+        if metadata:
+            writer.add_key_value_metadata(metadata)
 
 
 def read(path: Path, columns: pa.Schema, build: Callable[..., Record], fault: Fault[Record]) -> list[Record]:
@@ -60,6 +72,21 @@ def read(path: Path, columns: pa.Schema, build: Callable[..., Record], fault: Fa
     records = [build(**row) for row in rows]
     _check_records(path, records, fault)
     return records
+
+
+def read_metadata(path: Path, name: str) -> str | None:
+    """Return one of the texts that a table carries beside its rows, None where it has none of this name.
+
+    Raises:
+        InputError: no such file, not parquet, or no text.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is missing. Run the stage that writes it (dvc repro), or correct the path.")
+    try:
+        told = (pq.read_metadata(path).metadata or {}).get(name.encode())
+        return None if told is None else told.decode()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a whole parquet table ({error}). Make it again: dvc repro") from error
 
 
 def _load(path: Path, columns: pa.Schema) -> list[dict[str, Any]]:

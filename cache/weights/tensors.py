@@ -22,6 +22,19 @@ MAXIMUM_BYTES = 1 << 32
 # Of safetensors: the size of the header, which is JSON, in so many bytes at the start of the file.
 HEADER_SIZE_BYTES = 8
 MAXIMUM_HEADER_BYTES = 100_000_000
+# The curve of a thousand epochs takes a hundredth of it.
+MAXIMUM_CARD_CHARACTERS = 10_000_000
+TYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
 
 
 def write(path: Path, tensors: Mapping[str, npt.NDArray[Any]], card: Mapping[str, Any]) -> None:
@@ -58,13 +71,33 @@ def read_tensors(path: Path) -> Tensors:
         raise InputError(f"{path} holds a kind of number that numpy lacks ({error}). Save it as float32.") from error
 
 
+def read_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Return shape and type, as numpy names it where it has it, of every tensor; none is read. Errors as in `read`."""
+    _check_file(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+            return {
+                name: (tuple(part.get_shape()), TYPES.get(part.get_dtype(), part.get_dtype()))
+                for name, part in parts.items()
+            }
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+
+
 def read_card(path: Path) -> dict[str, Any]:
     """Return the card alone; errors as in `read`."""
     _check_file(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            card = json.loads((file.metadata() or {}).get(CARD, "null"))
-    except (SafetensorError, json.JSONDecodeError) as error:
+            text = (file.metadata() or {}).get(CARD, "null")
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+    if len(text) > MAXIMUM_CARD_CHARACTERS:
+        raise InputError(f"{path} has a card of {len(text)} characters; at most {MAXIMUM_CARD_CHARACTERS} are read.")
+    try:
+        card = json.loads(text)
+    except (ValueError, RecursionError) as error:  # no JSON, a number of thousands of digits, lists without end
         raise _damaged(path, error) from error
     if not isinstance(card, dict):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Decoding: predictions in windows -> detections in the video, after score floor and suppression."""
+"""Decoding: from what a network says of windows, or of a whole video, to detections in frames of the video."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pipeline.detectors.fedn.network import Detector
+from pipeline.detectors.contract import Network
 from pipeline.detectors.suppression import suppress
 from pipeline.precision import exact_float32
-from pipeline.windows import sliding
-from pipeline.windows.membership import reach_of
-from pipeline.windows.recordings import Cuts, Recording, Stack, cut, stack
+from pipeline.windows.cutting import see
+from pipeline.windows.recordings import Cuts, Recording, Stack, stack
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class DetectParameters:
     """How a video is searched: window stride, ranking, score floor and suppression.
 
     Attributes:
-        window_stride: frames between the starts of two windows.
+        window_stride: frames between the starts of two windows; a network that sees videos whole has none.
         batch_size: windows at once; of no consequence for the result beyond rounding.
         ranking: what a prediction's confidence is, a name in `RANKINGS`.
         score_floor: detections less confident than this are dropped.
@@ -69,7 +68,7 @@ class Detections(NamedTuple):
 
 
 def detect(
-    detector: Detector,
+    detector: Network,
     recordings: Sequence[Recording],
     normalisation: str,
     parameters: DetectParameters,
@@ -100,10 +99,9 @@ def detect(
 
 @torch.inference_mode()
 def _detect_video(
-    detector: Detector, stacked: Stack, video: int, frame_count: int, parameters: DetectParameters
+    detector: Network, stacked: Stack, video: int, frame_count: int, parameters: DetectParameters
 ) -> Detections:
-    length, stride = detector.window_frames, parameters.window_stride
-    slid = sliding.slide_at_rates(frame_count, length, stride, detector.window_rates)
+    slid = detector.cutting.slide(frame_count, parameters.window_stride)
     starts, rates = torch.from_numpy(np.stack(slid)).float().to(stacked.features.device)  # (W,) each
     videos = torch.full_like(starts, video, dtype=torch.int64)
     batches = zip(*(torch.split(values, parameters.batch_size) for values in (videos, starts, rates)), strict=True)
@@ -125,21 +123,22 @@ def _detect_video(
 
 
 def _detect_windows(
-    detector: Detector, stacked: Stack, cuts: Cuts, frame_count: int, parameters: DetectParameters
+    detector: Network, stacked: Stack, cuts: Cuts, frame_count: int, parameters: DetectParameters
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return what is said of a batch of windows, and whether it is kept; nothing is read back from a GPU.
 
     Intervals ``(B, P, 2)`` are in frames of the video; emotions, confidence and kept are ``(B, P)``.
     """
-    features, mask = cut(stacked, cuts, detector.window_frames)
-    outputs = detector(features, mask)
-    least = reach_of(cuts, detector.window_frames, detector.window_rates).least
-    scores = detector.scores(outputs.logits)  # (B, P, K)
+    cutting = detector.cutting
+    features, mask = see(stacked, cuts, cutting, cutting.rows(frame_count))
+    found, scores = detector.decode(detector(features, mask), mask)  # (B, P, 2) in rows, (B, P, K)
     confidence, emotions = RANKINGS[parameters.ranking](scores), scores.argmax(dim=-1)  # (B, P)
-    intervals = outputs.intervals * cuts.rates[:, None, None] + cuts.starts[:, None, None]
+    intervals = found * (cuts.rates * cutting.row_frames)[:, None, None] + cuts.starts[:, None, None]
+    lasting = found[..., 1] - found[..., 0]  # (B, P)
     kept = confidence >= parameters.score_floor
     kept &= (intervals[..., 0] < frame_count) & (intervals[..., 1] > 0)
-    kept &= outputs.intervals[..., 1] - outputs.intervals[..., 0] >= least[:, None]  # the rest is a finer rate's
+    # What is shorter than a coarse rate's least is a finer one's; what does not last is no candidate.
+    kept &= (lasting > 0) & (lasting >= cutting.reach(cuts).least[:, None] / cutting.row_frames)
     kept &= mask.any(dim=1, keepdim=True)  # nothing can be seen in a window without a face
     return intervals, emotions, confidence, kept
 
@@ -151,6 +150,7 @@ def to_frames(intervals: npt.NDArray[np.float32], frame_count: int) -> npt.NDArr
         intervals: ``(N, 2)`` that overlap ``[0, frame_count)``.
         frame_count: frames of the video, at least 1.
     """
-    nearest = np.rint(intervals).astype(np.int64)
+    # Bound before they become whole numbers, which hold no infinity.
+    nearest = np.rint(np.clip(intervals, -1, frame_count + 1)).astype(np.int64)
     starts = np.clip(nearest[:, 0], 0, frame_count - 1)
     return np.stack([starts, np.clip(nearest[:, 1], starts + 1, frame_count)], axis=1)

@@ -1,4 +1,4 @@
-"""Training loop of one fold: the detector learns from the subjects of the fold and from nothing else."""
+"""Training one fold: a network learns from the subjects of the fold and from nothing else."""
 
 from __future__ import annotations
 
@@ -12,29 +12,18 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.detectors.fedn.losses import LossParameters, detection_loss
-from pipeline.detectors.fedn.network import Detector, DetectorParameters
-from pipeline.detectors.fedn.targets import MatchParameters, assign
+from pipeline.detectors import registry
+from pipeline.detectors.contract import Network, NetworkParameters
 from pipeline.errors import DataError
 from pipeline.precision import exact_float32
 from pipeline.schedules import SCHEDULES, share_of_full_rate
 from pipeline.training.folds import Fold
 from pipeline.windows.augmentation import AugmentParameters, Noise, disturb, draw_noise, move
-from pipeline.windows.membership import MOST_STRETCH, reach_of
+from pipeline.windows.cutting import see, tell
+from pipeline.windows.membership import MOST_STRETCH
 from pipeline.windows.normalisation import NORMALISATIONS
-from pipeline.windows.recordings import (
-    NO_EMOTION,
-    Corpus,
-    Cuts,
-    Recording,
-    Stack,
-    cut,
-    gather_in_memory,
-    on_device,
-    take,
-    truths_of,
-)
-from pipeline.windows.sampling import Candidates, candidates, draw, most_seen
+from pipeline.windows.recordings import NO_EMOTION, Corpus, Cuts, Recording, Stack, gather_in_memory, on_device, take
+from pipeline.windows.sampling import Candidates, draw
 
 
 @dataclass(frozen=True)
@@ -43,16 +32,16 @@ class TrainParameters:
 
     Attributes:
         seed: with the fold's name it decides all that is random in the fold.
-        epochs: passes over the windows with an expression.
-        batch_size: windows.
+        epochs: passes over the windows with an expression, or over all videos by a network that sees them whole.
+        batch_size: windows, or videos.
         learning_rate: of Adam, after the warm-up.
         weight_decay: of Adam (added to the gradient).
         warm_up_epochs: the learning rate rises from 0 to its value over these; 0 starts with it.
         schedule: what follows the warm-up, a name in `SCHEDULES`.
-        gradient_limit: longer gradients (norm over all weights) are cut to this length; 0 leaves them.
-        averaging: the detector's weights are an exponential moving average over steps with this decay; 0 takes the
+        gradient_clip_norm: gradients whose norm over all weights is greater are scaled to it; 0 clips nothing.
+        ema_decay: the detector's weights are an exponential moving average over steps with this decay; 0 takes the
             last step's.
-        window_stride: frames between the starts of two training windows.
+        window_stride: frames between the starts of two training windows; videos seen whole have none.
         background_per_positive: windows without a whole expression for each one with it.
         normalisation: a name in `NORMALISATIONS`; detection uses the same.
     """
@@ -64,8 +53,8 @@ class TrainParameters:
     weight_decay: float
     warm_up_epochs: int
     schedule: Literal["constant", "cosine"]
-    gradient_limit: float
-    averaging: float
+    gradient_clip_norm: float
+    ema_decay: float
     window_stride: int
     background_per_positive: float
     normalisation: Literal["none", "video", "subject"]
@@ -75,11 +64,11 @@ class TrainParameters:
         for name in ("epochs", "batch_size", "learning_rate", "window_stride"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
-        for name in ("seed", "weight_decay", "warm_up_epochs", "gradient_limit", "background_per_positive"):
+        for name in ("seed", "weight_decay", "warm_up_epochs", "gradient_clip_norm", "background_per_positive"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 0")
-        if not 0 <= self.averaging < 1:
-            raise ValueError(f"averaging is {self.averaging}, expected 0 up to below 1")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay is {self.ema_decay}, expected 0 up to below 1")
         for name, choices in (("schedule", list(SCHEDULES)), ("normalisation", list(NORMALISATIONS))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(choices)}")
@@ -87,42 +76,47 @@ class TrainParameters:
 
 @dataclass(frozen=True)
 class FoldParameters:
-    """All that a fold is trained with, one dataclass for each file that it controls."""
+    """All that a fold is trained with.
 
-    detector: DetectorParameters
-    loss: LossParameters
-    match: MatchParameters
+    Attributes:
+        network: a name in `registry.NETWORKS`.
+        own: that network's own parameters.
+    """
+
+    network: str
+    own: NetworkParameters
     augment: AugmentParameters
     train: TrainParameters
 
     def __post_init__(self) -> None:
         """Raise ValueError for values of two parts that contradict each other."""
-        ranges, levels = len(self.match.point_ranges), len(self.detector.neck_widths)
-        if ranges != levels:
-            raise ValueError(f"point_ranges has {ranges} ranges, expected one for each of the {levels} levels")
-        if len(self.detector.window_rates) > 1 and self.augment.stretch >= MOST_STRETCH:
+        if len(self.own.cutting.rates) > 1 and self.augment.stretch >= MOST_STRETCH:
             raise ValueError(
                 f"stretch is {self.augment.stretch}, expected below {MOST_STRETCH} with several window_rates: "
                 "a window would pass for one of another rate"
             )
 
 
-# The kinds of FoldParameters' fields, in their order: a flat section of parameters is split over them.
-PARTS = (DetectorParameters, LossParameters, MatchParameters, AugmentParameters, TrainParameters)
-
-
 class EpochLosses(NamedTuple):
     """Means over the steps of one epoch, on the subjects trained on; never on the held-out one."""
 
     epoch: int  # from 1
-    windows: int
+    windows: int  # or videos seen whole
     total: float
-    interval: float
-    classification: float
+    parts: dict[str, float]  # by the network's `loss_names`
+
+    def row(self) -> dict[str, float]:
+        """Return the numbers by the names of `columns`."""
+        return {"epoch": self.epoch, "windows": self.windows, "total": self.total, **self.parts}
+
+
+def columns(network: str) -> tuple[str, ...]:
+    """Return the names of an epoch's numbers, in order, of a network by name."""
+    return ("epoch", "windows", "total", *registry.NETWORKS[network].loss_names)
 
 
 class Trained(NamedTuple):
-    """The weights on the CPU, by name, and one row per epoch."""
+    """The weights on the CPU, by name, and one row per epoch; none of a network that learns nothing."""
 
     state: dict[str, Tensor]
     curve: list[EpochLosses]
@@ -176,23 +170,42 @@ def train_gathered(
         DataError: a subject has no video, no window holds a whole expression, an emotion is not below class_count,
             or a loss is not finite.
     """
-    stacked = _choose(corpus, fold, class_count)
-    settings, device = parameters.train, stacked.features.device
+    settings, device = parameters.train, corpus.stacked.features.device
     seed = fold_seed(settings.seed, fold.name)
-    generators = Generators.seeded(seed, device)
-    length = parameters.detector.window_frames
-    rates, share = parameters.detector.window_rates, parameters.match.whole_share
-    among = candidates(stacked, length, settings.window_stride, rates, share)
+    with _own_randomness(seed, device), exact_float32():
+        width = corpus.stacked.features.shape[1]
+        network = registry.build(parameters.network, parameters.own, width, class_count).to(device)
+        curve = []
+        if network.learns:
+            generators = Generators.seeded(seed, device)
+            lesson = _prepare(network, _choose(corpus, fold, class_count), fold, parameters)
+            curve = list(_learn(network, lesson, parameters, generators, progress or _ignore))
+    return Trained({name: value.detach().cpu().clone() for name, value in network.state_dict().items()}, curve)
+
+
+class Lesson(NamedTuple):
+    """What a fold learns from.
+
+    `among`: the windows to draw from, on the CPU, so that which videos a batch holds is known without asking a GPU.
+    `frame_counts`: of the V videos. `most`: no window meets more expressions.
+    """
+
+    stacked: Stack
+    among: Candidates
+    frame_counts: list[int]
+    most: int
+
+
+def _prepare(network: Network, stacked: Stack, fold: Fold, parameters: FoldParameters) -> Lesson:
+    cutting = network.cutting
+    among = cutting.candidates(stacked, parameters.train.window_stride)
     if not len(among.positive.starts):
         raise DataError(
-            f"fold {fold.name!r}: no window of {length} frames holds a whole expression. "
+            f"fold {fold.name!r}: no {cutting} holds a whole expression. "
             "Use longer windows, or check that onsets and offsets are in frames of these videos"
         )
-    most = most_seen(stacked, length * rates[-1] * (1 + parameters.augment.stretch))
-    with _own_randomness(seed, device), exact_float32():
-        detector = Detector(parameters.detector, stacked.features.shape[1], class_count).to(device)
-        curve = list(_learn(detector, stacked, among, most, parameters, generators, progress or _ignore))
-    return Trained({name: value.detach().cpu().clone() for name, value in detector.state_dict().items()}, curve)
+    near = Candidates(*(Cuts(*(values.cpu() for values in cuts)) for cuts in among))
+    return Lesson(stacked, near, stacked.frame_counts.tolist(), cutting.most_seen(stacked, parameters.augment.stretch))
 
 
 def fold_seed(seed: int, fold_name: str) -> int:
@@ -213,78 +226,84 @@ class Generators(NamedTuple):
 
 
 def _learn(
-    detector: Detector,
-    stacked: Stack,
-    among: Candidates,
-    most: int,
-    parameters: FoldParameters,
-    generators: Generators,
-    progress: Progress,
+    network: Network, lesson: Lesson, parameters: FoldParameters, generators: Generators, progress: Progress
 ) -> Iterator[EpochLosses]:
-    """Yield each epoch's losses, read back once an epoch; at the end the detector holds the weights to keep."""
-    settings = parameters.train
+    """Yield each epoch's losses, read back once an epoch; at the end the network holds the weights to keep."""
+    settings, stacked = parameters.train, lesson.stacked
     optimiser = torch.optim.Adam(
-        detector.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
-    averaged = [weights.detach().clone() for weights in detector.parameters()]
+    averaged = [weights.detach().clone() for weights in network.parameters()]
     step, channels = 0, stacked.features.shape[1]
-    detector.train()
+    network.train()
     for epoch in range(1, settings.epochs + 1):
-        drawn = draw(among, settings.background_per_positive, generators.windows)
-        drawn = move(drawn, stacked, parameters.detector.window_frames, parameters.augment, generators.windows)
-        batches = list(zip(*(torch.split(values, settings.batch_size) for values in drawn), strict=True))
-        sums = torch.zeros(3, device=stacked.features.device)
-        for batch in batches:
+        batches = _draw_batches(network, lesson, parameters, generators.windows)
+        sums = torch.zeros(1 + len(network.loss_names), device=stacked.features.device)
+        for cuts, rows in batches:
             steps, warm_up_steps = settings.epochs * len(batches), settings.warm_up_epochs * len(batches)
             share = share_of_full_rate(step, steps, warm_up_steps, settings.schedule)
             optimiser.param_groups[0]["lr"] = settings.learning_rate * share
-            noise = draw_noise(len(batch[0]), channels, parameters.augment, generators.noise)
-            sums += _step(detector, stacked, Cuts(*batch), noise, most, parameters, optimiser)
-            _average(averaged, detector, settings.averaging if step else 0.0)
+            noise = draw_noise(len(cuts.starts), channels, parameters.augment, generators.noise)
+            sums += _step(network, stacked, cuts, rows, noise, lesson.most, parameters, optimiser)
+            _average(averaged, network, settings.ema_decay if step else 0.0)
             step += 1
-        total, interval, classification = (sums / len(batches)).tolist()
+        total, *parts = (sums / len(batches)).tolist()
         if not math.isfinite(total):
-            raise DataError(f"The loss is {total} in epoch {epoch}. Lower learning_rate or set gradient_limit")
-        losses = EpochLosses(epoch, len(drawn.starts), total, interval, classification)
+            raise DataError(f"The loss is {total} in epoch {epoch}. Lower learning_rate or set gradient_clip_norm")
+        windows = sum(len(cuts.starts) for cuts, _ in batches)
+        losses = EpochLosses(epoch, windows, total, dict(zip(network.loss_names, parts, strict=True)))
         progress(losses)
         yield losses
-    for weights, mean in zip(detector.parameters(), averaged, strict=True):
+    for weights, mean in zip(network.parameters(), averaged, strict=True):
         weights.detach().copy_(mean)
 
 
+def _draw_batches(
+    network: Network, lesson: Lesson, parameters: FoldParameters, generator: torch.Generator
+) -> list[tuple[Cuts, int]]:
+    """Return one epoch's batches where the corpus lies, each with the rows that its longest video takes."""
+    cutting, size, augment = network.cutting, parameters.train.batch_size, parameters.augment
+    drawn = draw(lesson.among, parameters.train.background_per_positive, generator)
+    # A video seen whole that is stretched is longer by so much; windows stay as long as they are.
+    counts = [count / (1 - augment.stretch) for count in lesson.frame_counts]
+    rows = [cutting.rows_of(videos, counts) for videos in torch.split(drawn.videos, size)]
+    placed = Cuts(*(values.to(lesson.stacked.features.device) for values in drawn))
+    placed = move(placed, lesson.stacked, max(rows) * cutting.row_frames, augment, generator)
+    batches = zip(*(torch.split(values, size) for values in placed), strict=True)
+    return [(Cuts(*batch), count) for batch, count in zip(batches, rows, strict=True)]
+
+
 def _step(
-    detector: Detector,
+    network: Network,
     stacked: Stack,
     cuts: Cuts,
+    rows: int,
     noise: Noise,
     most: int,
     parameters: FoldParameters,
     optimiser: torch.optim.Optimizer,
 ) -> Tensor:
-    """Change the weights by one batch and return its losses ``(3,)``: total, interval, classification.
+    """Change the weights by one batch and return its losses ``(1 + parts,)``: the total, then its parts.
 
     Nothing is read back: a GPU works through an epoch's steps without waiting for the processor.
     """
-    length = parameters.detector.window_frames
-    features, mask = cut(stacked, cuts, length)
+    features, mask = see(stacked, cuts, network.cutting, rows)
     features = disturb(features, noise)
-    reach = reach_of(cuts, length, parameters.detector.window_rates)
-    targets = assign(*truths_of(stacked, cuts), reach, detector.anchors, length, parameters.match, most)
-    losses = detection_loss(detector(features, mask), targets, parameters.loss)
+    losses = network.loss(network(features, mask), tell(stacked, cuts, network.cutting, most), mask)
     optimiser.zero_grad()
     torch.autograd.backward(losses.total)
-    if parameters.train.gradient_limit:
-        torch.nn.utils.clip_grad_norm_(detector.parameters(), parameters.train.gradient_limit)
+    if parameters.train.gradient_clip_norm:
+        torch.nn.utils.clip_grad_norm_(network.parameters(), parameters.train.gradient_clip_norm)
     optimiser.step()
-    return torch.stack([losses.total, losses.interval, losses.classification]).detach()
+    return torch.stack([losses.total, *losses.parts]).detach()
 
 
-def _average(averaged: Sequence[Tensor], detector: Detector, decay: float) -> None:
-    """Move the averages, one of each of the detector's weights, towards these in place; a decay of 0 takes them.
+def _average(averaged: Sequence[Tensor], network: torch.nn.Module, decay: float) -> None:
+    """Move the averages, one of each of the network's weights, towards these in place; a decay of 0 takes them.
 
     Written out because torch's `AveragedModel` copies its count of steps to the GPU in each, and a copy waits.
     """
-    for mean, weights in zip(averaged, detector.parameters(), strict=True):
+    for mean, weights in zip(averaged, network.parameters(), strict=True):
         mean.lerp_(weights.detach(), 1 - decay)
 
 

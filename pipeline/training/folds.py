@@ -56,3 +56,8 @@ def everyone(subjects: Iterable[str]) -> Fold:
     if not present:
         raise DataError("No subjects to train on, expected at least 1. Check that the corpus has videos")
     return Fold("all", present, ())
+
+
+def nobody() -> Fold:
+    """Return the fold named ``none`` of a network that is not trained: it saw nobody, so anybody may be searched."""
+    return Fold("none", (), ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pipeline.detectors.fedn.network import Detector
+from pipeline.detectors import registry
 from pipeline.training.fold import FoldParameters
 
 # Measured on the paper's network and the demo's, at batches of 16 to 64 (PyTorch 2.15 on a CPU), and rounded up: for
@@ -15,11 +15,14 @@ COPIES_OF_WEIGHTS = 7
 VALUES_PER_INPUT = 40  # kept of every frame and channel of a batch for the way back
 
 
-def training_bytes(parameters: FoldParameters, input_width: int, class_count: int) -> int:
-    """Return about how many bytes a process that trains one fold on a CPU takes, without the features."""
+def training_bytes(parameters: FoldParameters, input_width: int, class_count: int, longest: int) -> int:
+    """Return about how many bytes a process that trains one fold on a CPU takes, without the features.
+
+    Args:
+        longest: frames of the longest video, for a network that sees it whole.
+    """
     with torch.device("meta"):
-        detector = Detector(parameters.detector, input_width, class_count)
-    weights = sum(value.numel() for value in detector.parameters())
-    widest = max(input_width, parameters.detector.width)
-    inputs = parameters.train.batch_size * parameters.detector.window_frames * widest
+        network = registry.build(parameters.network, parameters.own, input_width, class_count)
+    weights = sum(value.numel() for value in network.parameters())
+    inputs = parameters.train.batch_size * network.cutting.rows(longest) * network.widest
     return PROCESS_BYTES + 4 * (COPIES_OF_WEIGHTS * weights + VALUES_PER_INPUT * inputs)

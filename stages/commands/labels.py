@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cache.corpora import casme2, casme3, samm_lv, table
+from cache.corpora import readers
 from cache.corpora.annotations import Annotation, Labels
 from cache.tables.audit import AuditRow
-from stages.shell import command, console, corpora, options, params
+from stages.shell import command, console, corpora, options
 
-READERS: dict[str, tuple[type[Any], Callable[[Path, Any], Labels]]] = {
-    "casme2": (casme2.Facts, casme2.read_labels),
-    "casme3": (casme3.Facts, casme3.read_labels),
-    "samm_lv": (samm_lv.Facts, samm_lv.read_labels),
-    "table": (table.TableFacts, table.read_labels),
-}
 TOTAL_DIFFERS = "total_differs"
 
 app = typer.Typer(help="Label files.", no_args_is_help=True)
@@ -43,13 +37,8 @@ def audit(
 
     Exit code 1 when a total is not the one the corpus file expects, or a class is missing there.
     """
-    described = corpora.load(corpus)
-    if described.reader not in READERS:
-        known = ", ".join(READERS)
-        raise params.ParameterError(f"{corpora.path_of(corpus)}: reader {described.reader!r} is none of {known}")
-    facts_kind, read_labels = READERS[described.reader]
-    facts = params.build(described.facts, facts_kind, f"{corpora.path_of(corpus)}: facts")
-    found = summarise(read_labels(labels, facts), described.classes)
+    reader, facts = corpora.reader_of(corpus, readers.READERS)
+    found = summarise(readers.read_labels(reader, labels, facts), corpora.load(corpus).classes)
     console.result(json.dumps(found, indent=2) if as_json else as_text(corpus, found))
     if found["differences"]:
         raise typer.Exit(int(command.ExitCode.DIFFERENCES))

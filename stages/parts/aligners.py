@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import foreign_lines
-from cache.corpora import watched
 from cache.errors import InputError
 from cache.files import sha256_of
 from cache.media import image_folders, raw_frames
@@ -34,7 +33,7 @@ from pipeline.alignment import tracks as face_tracks
 from pipeline.alignment.networks import FaceNetworks
 from pipeline.alignment.tracks import FaceTrack
 from stages.parts import alignment_check
-from stages.shell import console
+from stages.shell import console, corpora
 
 WORKSPACE = ".openface"
 FRAMES_AHEAD = 8
@@ -205,7 +204,7 @@ def _landmark_folder(root: Path, parameters: AlignParameters) -> Path:
     told = "align.landmarks, the folder in the corpus folder that holds OpenFace's CSV files (<video>.csv),"
     if parameters.landmarks is None:
         raise InputError(f"{told} is null: set it in configs/params.yaml or in the corpus file.")
-    watched.check_inside(root, parameters.landmarks, "align.landmarks")
+    corpora.check_inside(root, parameters.landmarks, "align.landmarks")
     folder = root / parameters.landmarks
     if not folder.is_dir():
         raise InputError(f"{told} is {folder}, which is missing or no folder. Correct it.")

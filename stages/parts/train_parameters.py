@@ -1,17 +1,93 @@
-"""The section `train` of the parameters: one flat section, split over the parts of the code that it controls."""
+"""The section `train` of the parameters: one flat section, split over the parts of the code that it controls.
+
+`network` names what is trained. A network's own parameters, and what it wants to be trained with otherwise than others,
+may stand in a block of its name (`train: {network: x, epochs: 30, x: {width: 256, epochs: 35}}`), which goes before the
+flat keys; FEDN's stand among these.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pipeline.training.fold import PARTS, FoldParameters
-from stages.shell import params
+from pipeline.detectors import registry
+from pipeline.training.fold import FoldParameters, TrainParameters
+from pipeline.windows.augmentation import AugmentParameters
+from stages.shell import console, params
+from stages.shell.params import Origin, ParameterError
+
+SECTION = "train"
+COMMON = (AugmentParameters, TrainParameters)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which network is trained: a name in `registry.NETWORKS`."""
+
+    network: str
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a network that there is not."""
+        if self.network not in registry.NETWORKS:
+            raise ValueError(f"network is {self.network!r}, expected one of {', '.join(registry.NETWORKS)}")
 
 
 def read(path: Path, corpus: Path) -> FoldParameters:
     """Return the section after a corpus' overrides; ParameterError also for parts of it that contradict each other."""
-    parts = params.read_parts(path, "train", PARTS, corpus)
+    values, plain = params.in_force(path, SECTION, corpus), params.load_section(path, SECTION)
+    for name in registry.NETWORKS.keys() & plain.keys():
+        if isinstance(plain[name], dict) and isinstance(values[name], dict):
+            values[name] = plain[name] | values[name]  # a corpus overrides single values of a block, too
+    return build(values, params.origin(path, SECTION, corpus))
+
+
+def build(values: Mapping[str, Any], where: str | Origin) -> FoldParameters:
+    """Return the parameters that the values of the section mean.
+
+    Raises:
+        ParameterError: an unknown, missing or ill-typed key, a network that there is not, or values that contradict
+            each other.
+    """
+    origin = where if isinstance(where, Origin) else Origin(where)
+    known = {key for name in registry.NETWORKS for key in (name, *_keys(name))}
+    params.refuse_unknown(values, sorted({"network", *known}), str(origin))
+    name = params.build({k: v for k, v in values.items() if k == "network"}, Choice, origin).network
+    block = _block(values, name, origin)
+    own = registry.parts_of(name)
+    chosen = {key: value for key, value in {**values, **block}.items() if key in _keys(name)}
+    if block:
+        origin = Origin(origin.section, f"{origin.section}.{name}", frozenset(block))
+    parts = params.build_parts(chosen, (*own.values(), *COMMON), origin)
     try:
-        return FoldParameters(*parts)
+        network = registry.NETWORKS[name].kind(**dict(zip(own, parts, strict=False)))
+        return FoldParameters(name, network, *parts[len(own) :])
     except ValueError as error:
-        raise params.ParameterError(f"{params.origin(path, 'train', corpus).about(str(error))}: {error}") from error
+        raise ParameterError(f"{origin.about(str(error))}: {error}") from error
+
+
+def described(parameters: FoldParameters) -> dict[str, dict[str, Any]]:
+    """Return parameters as a card holds them: the network's own parts by name, and those of all networks."""
+    own = {name: getattr(parameters.own, name) for name in registry.parts_of(parameters.network)}
+    parts = {**own, "augment": parameters.augment, "train": parameters.train}
+    return {name: dataclasses.asdict(part) for name, part in parts.items()}
+
+
+def _keys(name: str) -> set[str]:
+    """Return the keys that matter to a network."""
+    return {field.name for kind in (*registry.parts_of(name).values(), *COMMON) for field in dataclasses.fields(kind)}
+
+
+def _block(values: Mapping[str, Any], name: str, origin: Origin) -> dict[str, Any]:
+    """Return the network's own block, empty when there is none, and say where it goes before a flat key."""
+    for other in registry.NETWORKS.keys() & values.keys():
+        if not isinstance(values[other], dict):
+            raise ParameterError(f"{origin.of(other)}: expected `key: value` lines, found {values[other]!r}")
+        params.refuse_unknown(values[other], sorted(_keys(other)), origin.of(other))
+    block: dict[str, Any] = values.get(name, {})
+    for key in sorted(block.keys() & values.keys()):
+        if block[key] != values[key]:
+            console.say(f"{SECTION}: {key} = {block[key]} ({name}) instead of {values[key]}")
+    return block

@@ -1,16 +1,30 @@
-"""Corpus files, `configs/corpora/<name>.yaml`: loaded and checked."""
+"""The facts of one corpus, `configs/corpora/<name>.yaml`, and its folder as DVC sees it."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from cache.errors import InputError
 from stages.shell import params
 
 FOLDER = Path("configs/corpora")
 # The stages whose values a corpus may override. DVC follows each by its name and stops at one that a file leaves out.
 SECTIONS = ("align", "extract", "train", "detect", "evaluate")
+
+
+class TakesFacts(Protocol):
+    """What reads a corpus; `cache.corpora.readers` has them, which the stages that read none do not depend on."""
+
+    @property
+    def facts(self) -> type[Any]:
+        """The dataclass of what its corpus file says."""
+
+
+AnyReader = TypeVar("AnyReader", bound=TakesFacts)
 
 
 @dataclass(frozen=True)
@@ -48,14 +62,35 @@ def load(name: str) -> Corpus:
     return params.build(params.load(path), Corpus, str(path))
 
 
-def overrides_of(path: Path) -> dict[str, dict[str, Any]]:
-    """Return what a corpus file overrides, by section; an empty section overrides nothing."""
-    stated = _mapping(params.load(path).get("overrides"), f"{path}: overrides")
-    return {section: _mapping(values, f"{path}: overrides.{section}") for section, values in stated.items()}
+def reader_of(name: str, readers: Mapping[str, AnyReader]) -> tuple[AnyReader, Any]:
+    """Return the reader that a corpus file names, and its facts as the reader takes them.
+
+    Raises:
+        ParameterError: no such reader, facts it does not take, or as in `path_of`.
+    """
+    described, path = load(name), path_of(name)
+    if described.reader not in readers:
+        raise params.ParameterError(f"{path}: reader {described.reader!r} is none of {', '.join(readers)}")
+    reader = readers[described.reader]
+    return reader, params.build(described.facts, reader.facts, f"{path}: facts")
+
+
+def check_inside(root: Path, relative: str, told: str) -> None:
+    """Raise InputError when a path leaves the corpus folder by its words; links inside are followed.
+
+    Args:
+        relative: the path as it was given, relative to the corpus folder.
+        told: where it was given, `facts.frames` for instance.
+    """
+    if not Path(os.path.normpath(root / relative)).is_relative_to(os.path.normpath(root)):
+        raise InputError(
+            f"{told} is {relative}, which lies outside the corpus folder {root}: nobody would see it change. "
+            "Copy it into that folder, or put a link to it there."
+        )
 
 
 def _check_sections(path: Path) -> None:
-    stated = overrides_of(path)
+    stated = params.overrides_of(path)
     params.refuse_unknown(stated, list(SECTIONS), f"{path}: overrides")
     missing = [section for section in SECTIONS if section not in stated]
     if missing:
@@ -65,9 +100,3 @@ def _check_sections(path: Path) -> None:
             f"{path}: overrides lacks {', '.join(missing)}. DVC follows each section by its name, so a file states all "
             f"of them, an empty one where nothing is overridden. Write{also}:\n{block}"
         )
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if value is not None and not isinstance(value, dict):
-        raise params.ParameterError(f"{where}: expected `key: value` lines or {{}}, found {params.shown(value)}")
-    return value or {}

@@ -82,7 +82,7 @@ def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: 
 def in_force(path: Path, section: str, corpus: Path | None = None) -> dict[str, Any]:
     """Return the values of a section after a corpus' overrides."""
     values = load_section(path, section)
-    overrides = _overrides(corpus, section) if corpus else {}
+    overrides = overrides_of(corpus).get(section, {}) if corpus else {}
     refuse_unknown(overrides, list(values), f"{corpus}: overrides.{section}")
     for name, value in overrides.items():
         if value != values[name]:
@@ -92,7 +92,7 @@ def in_force(path: Path, section: str, corpus: Path | None = None) -> dict[str, 
 
 def origin(path: Path, section: str, corpus: Path | None) -> Origin:
     """Return where the values of a section stand, those that a corpus overrides in its own file."""
-    overridden = frozenset(_overrides(corpus, section)) if corpus else frozenset[str]()
+    overridden = frozenset(overrides_of(corpus).get(section, {})) if corpus else frozenset[str]()
     return Origin(f"{path}: {section}", f"{corpus}: overrides.{section}", overridden)
 
 
@@ -144,16 +144,17 @@ def refuse_unknown(values: Mapping[str, Any], known: list[str], where: str) -> N
             raise ParameterError(f"{where}: unknown key {name!r}{_suggest(str(name), known)}")
 
 
-def _overrides(corpus: Path, section: str) -> dict[str, Any]:
-    overrides = _mapping(load(corpus).get("overrides", {}), f"{corpus}: overrides")
-    return _mapping(overrides.get(section, {}), f"{corpus}: overrides.{section}")
+def overrides_of(corpus: Path) -> dict[str, dict[str, Any]]:
+    """Return what a corpus file overrides, by section; an empty section overrides nothing."""
+    stated = _mapping(load(corpus).get("overrides"), f"{corpus}: overrides")
+    return {section: _mapping(values, f"{corpus}: overrides.{section}") for section, values in stated.items()}
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ParameterError(f"{where}: expected `key: value` lines, found {shown(value)}")
+        raise ParameterError(f"{where}: expected `key: value` lines or {{}}, found {shown(value)}")
     return value
 
 

@@ -19,10 +19,10 @@ import numpy.typing as npt
 import torch
 import typer
 
-from pipeline.detectors import decoding
+from pipeline.detectors import decoding, registry
 from pipeline.detectors.decoding import DetectParameters
 from pipeline.detectors.fedn.anchors import Anchors
-from pipeline.detectors.fedn.network import Detector
+from pipeline.detectors.fedn.fedn import FednParameters
 from pipeline.detectors.fedn.targets import assign
 from pipeline.scoring import figures as scoring
 from pipeline.scoring.matching import match, pool
@@ -30,9 +30,7 @@ from pipeline.scoring.results import VideoResult, keep_confident
 from pipeline.scoring.thresholds import choose_thresholds
 from pipeline.training.fold import FoldParameters, train_fold
 from pipeline.training.folds import leave_groups_out
-from pipeline.windows.membership import reach_of
 from pipeline.windows.recordings import Cuts, Recording, stack, truths_of
-from pipeline.windows.sampling import candidates, most_seen
 from tests.benchmarks.variants import result
 from tests.pipeline.invented_features import DETECT, fold_parameters
 
@@ -124,26 +122,22 @@ def record(seed: int, subjects: int = 16, videos: int = 2, expressions: int = 12
 
 def taught_share(recordings: Sequence[Recording], parameters: FoldParameters) -> float:
     """Return which part of the expressions is the target of a prediction in some training window."""
-    shape = parameters.detector
+    own = parameters.own
+    assert isinstance(own, FednParameters)
+    shape = own.detector
     anchors = Anchors(shape.window_frames, shape.level_strides, shape.anchor_ratios, shape.largest_log_size)
     stacked = stack(recordings, "none", torch.device("cpu"))
-    among = candidates(
-        stacked,
-        shape.window_frames,
-        parameters.train.window_stride,
-        shape.window_rates,
-        parameters.match.whole_share,
-    )
-    most = most_seen(stacked, shape.window_frames * shape.window_rates[-1])
+    among = own.cutting.candidates(stacked, parameters.train.window_stride)
+    most = own.cutting.most_seen(stacked, stretch=0.0)
     taught = set()
     for batch in zip(*(torch.split(values, 64) for values in among.positive), strict=True):
         cuts = Cuts(*batch)
         targets = assign(
             *truths_of(stacked, cuts),
-            reach_of(cuts, shape.window_frames, shape.window_rates),
+            own.cutting.reach(cuts),
             anchors,
             shape.window_frames,
-            parameters.match,
+            own.match,
             most,
         )
         middles = targets.intervals.mean(dim=-1) * cuts.rates[:, None] + cuts.starts[:, None]
@@ -159,7 +153,7 @@ def run(recordings: Sequence[Recording], parameters: FoldParameters, detect: Det
     """Train two folds and search who was left out of each."""
     results = []
     for fold in leave_groups_out([recording.subject for recording in recordings], 8):
-        detector = Detector(parameters.detector, WIDTH, CLASS_COUNT)
+        detector = registry.build(parameters.network, parameters.own, WIDTH, CLASS_COUNT)
         detector.load_state_dict(train_fold(recordings, fold, parameters, CLASS_COUNT, torch.device("cpu")).state)
         own = [recording for recording in recordings if recording.subject in fold.held_out]
         told = decoding.detect(detector, own, parameters.train.normalisation, detect, torch.device("cpu"))
@@ -185,10 +179,13 @@ def figures_of(results: Sequence[VideoResult]) -> dict[str, float]:
 
 def settings(way: Way, base: FoldParameters, detect: DetectParameters) -> tuple[FoldParameters, DetectParameters]:
     """Return the parameters of one way."""
+    own = base.own
+    assert isinstance(own, FednParameters)
     parameters = replace(
         base,
-        detector=replace(base.detector, **way.detector),
-        match=replace(base.match, point_ranges=way.point_ranges),
+        own=FednParameters(
+            replace(own.detector, **way.detector), own.loss, replace(own.match, point_ranges=way.point_ranges)
+        ),
         train=replace(base.train, window_stride=way.train_stride),
     )
     return parameters, replace(detect, window_stride=way.detect_stride)

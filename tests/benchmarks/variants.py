@@ -30,16 +30,15 @@ import typer
 from cache import files
 from cache.shards import manifest
 from cache.tables import detections
-from pipeline.detectors import decoding
+from pipeline.detectors import decoding, registry
 from pipeline.detectors.decoding import DetectParameters
-from pipeline.detectors.fedn.network import Detector
 from pipeline.scoring import figures as scoring
 from pipeline.scoring.figures import EvaluateParameters
 from pipeline.scoring.results import VideoResult
-from pipeline.training.fold import PARTS, FoldParameters, train_fold
+from pipeline.training.fold import train_fold
 from pipeline.training.folds import leave_groups_out
 from pipeline.windows.recordings import Recording
-from stages.parts import recordings
+from stages.parts import recordings, train_parameters
 from stages.shell import corpora, params
 from stages.train import TRAINING_VERSION
 
@@ -101,7 +100,7 @@ TABLES: dict[str, dict[str, dict[str, Any]]] = {
         "focal loss (0.25, 2)": AUGMENTED | {"focal_alpha": 0.25, "focal_gamma": 2.0},
         "1.5 background windows for each other": AUGMENTED | {"background_per_positive": 1.5},
         "normalised by subject": AUGMENTED | {"normalisation": "subject"},
-        "averaged weights (0.98)": AUGMENTED | {"averaging": 0.98},
+        "averaged weights (0.98)": AUGMENTED | {"ema_decay": 0.98},
     },
 }
 DETECT = "detect."
@@ -128,13 +127,13 @@ class Job:
 def score(job: Job) -> dict[str, dict[str, float]]:
     """Train every fold, search who was left out, and return the figures of every row."""
     torch.set_num_threads(1)
-    parameters = FoldParameters(*params.build_parts(job.train, PARTS, "variants"))
+    parameters = train_parameters.build(job.train, "variants")
     classes, device = job.inputs.classes, torch.device("cpu")
-    spots = parameters.detector.classification == "spotting"
+    spots = not parameters.own.recognises
     found = recordings.load(job.inputs)
     results: dict[str, list[VideoResult]] = {row: [] for row in job.rows}
     for fold in leave_groups_out([recording.subject for recording in found], job.held_out):
-        detector = Detector(parameters.detector, found[0].features.shape[1], len(classes))
+        detector = registry.build(parameters.network, parameters.own, found[0].features.shape[1], len(classes))
         detector.load_state_dict(train_fold(found, fold, parameters, len(classes), device).state)
         own = [recording for recording in found if recording.subject in fold.held_out]
         for row, detect in job.rows.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.detectors.decoding import DetectParameters
+from pipeline.detectors.fedn.fedn import FednParameters
 from pipeline.detectors.fedn.losses import LossParameters
 from pipeline.detectors.fedn.network import DetectorParameters
 from pipeline.detectors.fedn.targets import MatchParameters
@@ -62,13 +63,13 @@ def fold_parameters(width: int = 32, **train: object) -> FoldParameters:
         "weight_decay": 1e-4,
         "warm_up_epochs": 1,
         "schedule": "cosine",
-        "gradient_limit": 0.0,
-        "averaging": 0.0,
+        "gradient_clip_norm": 0.0,
+        "ema_decay": 0.0,
         "window_stride": 32,
         "background_per_positive": 0.5,
         "normalisation": "video",
     }
-    return FoldParameters(
+    own = FednParameters(
         detector=DetectorParameters(
             segment_attention="attention",
             segment_scores="softmax",
@@ -93,6 +94,10 @@ def fold_parameters(width: int = 32, **train: object) -> FoldParameters:
         ),
         loss=LossParameters("joint", "diou", 1.0, 1.0, None, 0.0),
         match=MatchParameters(0.5, 0.4, 0.9, 0.0, RANGES),
+    )
+    return FoldParameters(
+        network="fedn",
+        own=own,
         augment=AugmentParameters(8, 0.1, 0.1, 0.1),
         train=TrainParameters(**(settings | train)),  # type: ignore[arg-type]
     )

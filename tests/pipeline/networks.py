@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipeline.detectors.fedn.fedn import FednParameters
 from pipeline.detectors.fedn.losses import LossParameters
 from pipeline.detectors.fedn.network import DetectorParameters
+from pipeline.detectors.fedn.targets import MatchParameters
 
 PAPER = DetectorParameters(
     segment_attention="attention",
@@ -46,3 +48,10 @@ LOSS = LossParameters(
     focal_alpha=0.25,
     focal_gamma=2.0,
 )
+MATCH = MatchParameters(0.5, 0.4, 0.9, 0.0, ((0.0, 10.0), (8.0, 32.0), (16.0, 64.0), (64.0, 128.0)))
+
+
+def fedn(detector: DetectorParameters, **changes: object) -> FednParameters:
+    """Return FEDN's parameters around those of the detector; `changes` are of its own."""
+    detector = replace(detector, **changes)  # type: ignore[arg-type]
+    return FednParameters(detector, replace(LOSS, classification=detector.classification), MATCH)

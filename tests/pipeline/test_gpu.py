@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -11,41 +12,43 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torchvision.models import resnet18
 
-from pipeline.detectors import decoding
+from pipeline.detectors import decoding, registry
+from pipeline.detectors.contract import Network
 from pipeline.detectors.fedn.attention import SEGMENT_ATTENTIONS, SEGMENT_SCORES, WINDOW_ATTENTIONS
 from pipeline.detectors.fedn.classification import CLASSIFICATIONS
 from pipeline.detectors.fedn.heads import BRANCHES
-from pipeline.detectors.fedn.losses import INTERVAL_LOSSES, detection_loss
-from pipeline.detectors.fedn.network import Detector
-from pipeline.detectors.fedn.targets import assign
+from pipeline.detectors.fedn.losses import INTERVAL_LOSSES
 from pipeline.encoder import resnet
 from pipeline.encoder.augmentation import ImageAugmentParameters, augment
 from pipeline.encoder.resnet import PREPARATIONS, Encoder, Preprocessing
 from pipeline.training import fold
-from pipeline.training.fold import FoldParameters, Generators
+from pipeline.training.fold import FoldParameters, Generators, Lesson
+from pipeline.training.folds import Fold
 from pipeline.windows.augmentation import Noise
-from pipeline.windows.membership import reach_of
-from pipeline.windows.recordings import Cuts, Stack, cut, stack, truths_of
-from pipeline.windows.sampling import candidates, most_seen
+from pipeline.windows.cutting import Whole, see, tell
+from pipeline.windows.recordings import Cuts, Stack, stack
+from pipeline.windows.sampling import most_seen
+from tests.pipeline import tiny_networks
 from tests.pipeline.fake_gpu import GPU, Watch, fake_gpu
 from tests.pipeline.invented_features import CLASS_COUNT, DETECT, fold_parameters, record
+from tests.pipeline.tiny_networks import LevelParameters, LinearParameters, RowParameters, UntrainedParameters
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 WIDTH, WINDOWS, LENGTH = 8, 4, 128
 RECORDINGS = record(seed=5, subjects=3, videos=1, frame_count=300, width=WIDTH, expressions=3)
-PARAMETERS = fold_parameters(8, epochs=2, warm_up_epochs=0, batch_size=WINDOWS, averaging=0.9, gradient_limit=1.0)
+PARAMETERS = fold_parameters(8, epochs=2, warm_up_epochs=0, batch_size=WINDOWS, ema_decay=0.9, gradient_clip_norm=1.0)
 STACKED = stack(RECORDINGS, "video", CPU)
-AMONG = candidates(STACKED, LENGTH, 32, (1,), 0.9)
 MOST = most_seen(STACKED, LENGTH)
 
 
 def variant(**changes: str) -> FoldParameters:
     """Return the parameters with another part, in the detector and in the loss."""
-    parts = []
-    for part in (PARAMETERS.detector, PARAMETERS.loss):
+    own: Any = PARAMETERS.own
+    parts = {}
+    for name, part in (("detector", own.detector), ("loss", own.loss)):
         names = {field.name for field in dataclasses.fields(part)}
-        parts.append(dataclasses.replace(part, **{k: v for k, v in changes.items() if k in names}))  # type: ignore[type-var]
-    return dataclasses.replace(PARAMETERS, detector=parts[0], loss=parts[1])
+        parts[name] = dataclasses.replace(part, **{k: v for k, v in changes.items() if k in names})
+    return dataclasses.replace(PARAMETERS, own=dataclasses.replace(own, **parts))
 
 
 # Each once: every part has a default that all the others share.
@@ -63,6 +66,26 @@ VARIANTS = list(
         for name in names
     )
 )
+VARIANTS += [
+    dataclasses.replace(PARAMETERS, network="linear", own=LinearParameters(RowParameters(8, 4, 3.0))),
+    dataclasses.replace(PARAMETERS, network="untrained", own=UntrainedParameters(LevelParameters(1.0))),
+]
+LEARNING = [parameters for parameters in VARIANTS if parameters.network != "untrained"]
+
+
+@pytest.fixture(autouse=True)
+def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, network in tiny_networks.NETWORKS.items():
+        monkeypatch.setitem(registry.NETWORKS, name, network)
+
+
+def build(parameters: FoldParameters) -> Network:
+    return registry.build(parameters.network, parameters.own, WIDTH, CLASS_COUNT)
+
+
+def lesson_of(parameters: FoldParameters) -> Lesson:
+    """Return what a fold on all recordings learns from."""
+    return fold._prepare(build(parameters), STACKED, Fold("all", ("s0", "s1", "s2"), ()), parameters)
 
 
 def cuts_on(device: torch.device) -> Cuts:
@@ -110,30 +133,34 @@ def test_recordings_go_to_the_gpu_and_stay_there(gpu: Watch) -> None:
 
 @pytest.mark.parametrize("parameters", VARIANTS)
 def test_windows_targets_answers_and_loss_are_made_on_the_gpu_alone(parameters: FoldParameters) -> None:
-    detector = Detector(parameters.detector, WIDTH, CLASS_COUNT)
+    network = build(parameters)
+    rows = network.cutting.rows(300)
     with fake_gpu() as gpu:
-        detector.to(GPU)
+        network.to(GPU)
         stacked, cuts = stacked_on(GPU), cuts_on(GPU)
         gpu.writes.clear()
-        features, mask = cut(stacked, cuts, LENGTH)
-        reach = reach_of(cuts, LENGTH, (1, 4))
-        targets = assign(*truths_of(stacked, cuts), reach, detector.anchors, LENGTH, parameters.match, MOST)
-        losses = detection_loss(detector(features, mask), targets, parameters.loss)
+        features, mask = see(stacked, cuts, network.cutting, rows)
+        truths = tell(stacked, cuts, network.cutting, MOST)
+        total, parts = network.loss(network(features, mask), truths, mask)
     assert (gpu.reads, gpu.writes) == ([], [])
-    assert {values.device for values in (features, mask, *targets, *losses)} == {GPU}
+    assert {values.device for values in (features, mask, truths.intervals, total, *parts)} == {GPU}
 
 
-@pytest.mark.parametrize("parameters", VARIANTS)
+@pytest.mark.parametrize("parameters", LEARNING)
 def test_a_whole_step_with_its_gradients_asks_for_no_value(parameters: FoldParameters) -> None:
     # Backward does not run on a fake GPU; without a device an answer that needs values fails just as well.
-    detector = Detector(parameters.detector, WIDTH, CLASS_COUNT).to(META)
-    optimiser = torch.optim.Adam(detector.parameters(), lr=1e-3, weight_decay=1e-4, foreach=True)
-    losses = fold._step(detector, stacked_on(META), cuts_on(META), noise_on(META), MOST, parameters, optimiser)
-    assert losses.shape == (3,)
-    assert all(weights.grad is not None for weights in detector.parameters())
+    network = build(parameters).to(META)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, weight_decay=1e-4, foreach=True)
+    rows, noise = network.cutting.rows(300), noise_on(META)
+    losses = fold._step(network, stacked_on(META), cuts_on(META), rows, noise, MOST, parameters, optimiser)
+    assert losses.shape == (1 + len(network.loss_names),)
+    assert all(weights.grad is not None for weights in network.parameters())
 
 
-def test_an_epoch_is_read_back_once_when_all_its_steps_are_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("parameters", [PARAMETERS, LEARNING[-1]], ids=lambda parameters: parameters.network)
+def test_an_epoch_is_read_back_once_when_all_its_steps_are_on_their_way(
+    parameters: FoldParameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
     steps: list[int] = []
 
     def backward(loss: Tensor) -> None:
@@ -142,51 +169,59 @@ def test_an_epoch_is_read_back_once_when_all_its_steps_are_on_their_way(monkeypa
         assert not steps or gpu.writes == []
         gpu.writes.clear()
         steps.append(1)
-        for weights in detector.parameters():
+        for weights in network.parameters():
             weights.grad = torch.zeros_like(weights)
 
     monkeypatch.setattr(torch.autograd, "backward", backward)
     monkeypatch.setattr(fold, "draw_noise", lambda windows, *_: noise_on(GPU, windows))
-    detector = Detector(PARAMETERS.detector, WIDTH, CLASS_COUNT)
+    parameters = dataclasses.replace(parameters, train=dataclasses.replace(parameters.train, batch_size=2))
+    network = build(parameters)
     generators = Generators(torch.Generator().manual_seed(0), torch.Generator().manual_seed(0))
+    lesson = lesson_of(parameters)
+    assert {values.device for cuts in lesson.among for values in cuts} == {CPU}
+    batches = fold._draw_batches(network, lesson, parameters, torch.Generator().manual_seed(0))
+    if isinstance(network.cutting, Whole):
+        # How long the videos of a batch are is asked of the processor, which has no values here either.
+        monkeypatch.setattr(
+            fold, "_draw_batches", lambda *_: [(Cuts(*(v.to(GPU) for v in cuts)), rows) for cuts, rows in batches]
+        )
     with fake_gpu() as gpu:
-        detector.to(GPU)
-        among = type(AMONG)(*(Cuts(*(values.to(GPU) for values in cuts)) for cuts in AMONG))
-        epochs = fold._learn(detector, stacked_on(GPU), among, MOST, PARAMETERS, generators, print)
+        network.to(GPU)
+        epochs = fold._learn(
+            network, lesson._replace(stacked=stacked_on(GPU)), parameters, generators, lambda losses: None
+        )
         with pytest.raises(DataDependentOutputException):
             next(epochs)
-    positive, background = (len(cuts.starts) for cuts in AMONG)
-    windows = positive + min(background, round(0.5 * positive))
-    assert len(steps) == -(-windows // WINDOWS) > 2
+    assert len(steps) == len(batches) > 1
     assert gpu.reads == ["aten._local_scalar_dense.default"]
     assert gpu.writes == []
 
 
 @pytest.mark.parametrize("parameters", VARIANTS)
 def test_detection_does_not_wait_between_two_batches(parameters: FoldParameters) -> None:
-    detector = Detector(parameters.detector, WIDTH, CLASS_COUNT).eval()
+    network = build(parameters).eval()
     with fake_gpu() as gpu:
-        detector.to(GPU)
+        network.to(GPU)
         stacked, cuts = stacked_on(GPU), cuts_on(GPU)
         gpu.writes.clear()
         with torch.no_grad():
-            said = decoding._detect_windows(detector, stacked, cuts, 300, DETECT)
+            said = decoding._detect_windows(network, stacked, cuts, 300, DETECT)
     assert (gpu.reads, gpu.writes) == ([], [])
     assert {values.device for values in said} == {GPU}
     assert {values.shape[0] for values in said} == {WINDOWS}
 
 
 def test_a_video_is_read_back_once_when_all_its_batches_are_on_their_way() -> None:
-    detector, waited = Detector(PARAMETERS.detector, WIDTH, CLASS_COUNT).eval(), []
-    detector.register_forward_hook(lambda *_: waited.append([*gpu.reads, *gpu.writes]))
+    network, waited = build(PARAMETERS).eval(), []
+    network.register_forward_hook(lambda *_: waited.append([*gpu.reads, *gpu.writes]))
     parameters = dataclasses.replace(DETECT, window_stride=32, batch_size=2)
     with fake_gpu() as gpu:
-        detector.to(GPU)
+        network.to(GPU)
         stacked = stacked_on(GPU)
         gpu.writes.clear()
         with torch.no_grad(), pytest.raises(DynamicOutputShapeException, match="nonzero"):
             # Without inference mode, in which what happens inside an operation is not seen.
-            decoding._detect_video.__wrapped__(detector, stacked, 0, 300, parameters)
+            decoding._detect_video.__wrapped__(network, stacked, 0, 300, parameters)
     # 7 windows, from 0 to 172 at most, in batches of 2; where they start is brought to the GPU once.
     assert waited == [["aten._to_copy.default"]] * 4
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.detectors import registry
 from pipeline.detectors.decoding import detect
-from pipeline.detectors.fedn.network import Detector
 from pipeline.encoder import resnet
 from pipeline.precision import exact_float32
 from pipeline.training.fold import train_fold
@@ -55,7 +55,7 @@ def test_training_and_detection_multiply_exactly() -> None:
     parameters, found = fold_parameters(8, epochs=1, warm_up_epochs=0), []
     fold = Fold("without-s0", ("s1",), "s0")
     train_fold(recordings, fold, parameters, CLASS_COUNT, CPU, lambda _: found.append(settings()))
-    detector = Detector(parameters.detector, 8, CLASS_COUNT)
+    detector = registry.build(parameters.network, parameters.own, 8, CLASS_COUNT)
     tell(detector, found)
     detect(detector, recordings[:1], "video", DETECT, CPU)
     assert found == [EXACT, EXACT]

@@ -263,7 +263,7 @@ def test_a_detector_of_another_variant_than_its_card_says_is_refused(begin: Begi
     card["parameters"]["detector"]["head"] = "coupled"
     weights.write(path, tensors, card)
     told = stage("detect")
-    assert told.code == ExitCode.INPUT
+    assert told.code == ExitCode.SHARD
     assert "results/detectors/without-ben.safetensors holds another detector than its card describes" in told.err
     assert "expected absent" in told.err or "is absent, expected" in told.err
     assert told.err.endswith("Remove the file and run: dvc repro\n")
@@ -275,7 +275,7 @@ def test_an_encoder_among_the_detectors_is_refused_by_its_name(begin: Begin, sta
     begin("train")
     weights.write(DETECTORS / "encoder.safetensors", {"x": np.zeros(1, np.float32)}, {"name": "encoder"})
     told = stage("detect")
-    assert told.code == ExitCode.INPUT
+    assert told.code == ExitCode.SHARD
     assert "results/detectors/encoder.safetensors is no detector: its card lacks corpus, fold, classes" in told.err
     assert "Move it away" in told.err
 
@@ -286,7 +286,7 @@ def test_a_detector_that_was_cut_short_is_refused_and_trained_again(begin: Begin
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
     told = stage("detect")
-    assert told.code == ExitCode.INPUT
+    assert told.code == ExitCode.SHARD
     assert "results/detectors/without-ben.safetensors is not a whole safetensors file" in told.err
     assert "(1 new, 3 kept)" in stage("train").out
     assert path.read_bytes() == whole

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.training.fold import PARTS, FoldParameters
+from pipeline.training.fold import FoldParameters
+from stages.parts import train_parameters
 from stages.shell import params
 from tests.benchmarks.long_expressions import QUANTILES, lengths_of, record, taught_share
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def parameters_of(corpus: str | None) -> FoldParameters:
     """Return the parameters in force for a corpus of configs/corpora, or the plain ones."""
     place = ROOT / f"configs/corpora/{corpus}.yaml" if corpus else None
-    return FoldParameters(*params.read_parts(ROOT / "configs/params.yaml", "train", PARTS, place))
+    return train_parameters.build(params.in_force(ROOT / "configs/params.yaml", "train", place), "train")
 
 
 def test_the_invented_lengths_have_the_quantiles() -> None:

@@ -1,41 +1,146 @@
-"""Every subject is searched by a detector that never saw it, whatever the cards say of whom they left out."""
+"""Every subject is searched by a detector that never saw it, and what one that did found is not scored."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cache.errors import InputError
-from stages.detect import Held, choose
+from cache.tables import detections
+from cache.tables.detections import Search
+from cache.weights import detector_card
+from cache.weights import tensors as weights
+from cache.weights.detector_card import DetectorCard
+from stages.detect import choose
+from stages.shell.command import ExitCode
+
+Run = Callable[..., Any]
+Begin = Callable[..., Path]
+DETECTORS, DETECTIONS = Path("results/detectors"), Path("results/detections.parquet")
 
 
-def held(name: str, trained_on: list[str], held_out: object) -> Held:
+def held(name: str, trained_on: list[str], held_out: list[str]) -> tuple[Path, DetectorCard]:
     """Return a detector of the corpus `mine`."""
-    fold = {"name": name, "train_subjects": trained_on, "held_out": held_out}
-    return Held(Path(f"{name}.safetensors"), {"corpus": "mine", "fold": fold})
+    card = DetectorCard("mine", name, tuple(trained_on), tuple(held_out), ("joy",), ("joy",), {}, "fedn", {})
+    return Path(f"{name}.safetensors"), card
+
+
+def chosen(detectors: list[tuple[Path, DetectorCard]], corpus: str, *subjects: str) -> dict[str, str]:
+    return {subject: path.stem for subject, path in choose(dict(detectors), corpus, subjects).items()}
 
 
 def test_a_subject_whose_name_is_part_of_another_is_not_taken_for_it() -> None:
     detectors = [held("without-s10", ["s1", "s2"], ["s10"]), held("without-s1", ["s10", "s2"], ["s1"])]
-    assert choose(detectors, "mine", ["s1"])["s1"].name == "without-s1"
-    assert choose(detectors, "mine", ["s10"])["s10"].name == "without-s10"
+    assert chosen(detectors, "mine", "s1", "s10") == {"s1": "without-s1", "s10": "without-s10"}
 
 
 def test_a_detector_that_saw_a_subject_never_searches_it_whatever_else_its_card_says() -> None:
-    # A text, as cards had it before: "s1" is part of "s10".
     with pytest.raises(InputError, match="has never seen subject 's1' of mine"):
-        choose([held("without-s10", ["s1", "s2"], "s10")], "mine", ["s1"])
+        chosen([held("without-s1", ["s1", "s2"], ["s1"])], "mine", "s1")
 
 
 def test_a_group_that_was_left_out_together_is_searched_by_its_detector() -> None:
     detectors = [held("without-a-b", ["c"], ["a", "b"]), held("all", ["a", "b", "c"], [])]
-    assert {name: one.name for name, one in choose(detectors, "mine", ["a", "b"]).items()} == {
-        "a": "without-a-b",
-        "b": "without-a-b",
-    }
+    assert chosen(detectors, "mine", "a", "b") == {"a": "without-a-b", "b": "without-a-b"}
 
 
 def test_a_stranger_is_searched_by_the_one_trained_on_everyone() -> None:
     detectors = [held("without-a", ["b"], ["a"]), held("without-b", ["a"], ["b"]), held("all", ["a", "b"], [])]
-    assert choose(detectors, "another", ["x"])["x"].name == "all"
+    assert chosen(detectors, "another", "x") == {"x": "all"}
+
+
+def keys() -> dict[str, str]:
+    """Return the key of every detector, by fold."""
+    return {card.fold: card.key for card in detector_card.read_folder(DETECTORS).values()}
+
+
+def forge(**changes: str) -> None:
+    """Say of videos that another fold's detector searched them, in the table's own word and in each row."""
+    rows, search = detections.read(DETECTIONS), detections.read_search(DETECTIONS)
+    told = {video: keys()[fold] for video, fold in changes.items()}
+    rows = [dataclasses.replace(row, detector=changes.get(row.video, row.detector)) for row in rows]
+    detections.write(DETECTIONS, rows, Search(search.encoder, {**search.searched, **told}))
+
+
+def test_detections_say_who_searched_every_video_and_with_which_encoder(begin: Begin, stage: Run) -> None:
+    here = begin("detect")
+    search = detections.read_search(DETECTIONS)
+    assert search.searched == {f"{name}_1": keys()[f"without-{name}"] for name in ("ann", "ben", "cem")}
+    assert search.encoder == json.loads((here / "data/features/manifest.json").read_text("utf-8"))["run"]["encoder"]
+    before = DETECTIONS.read_bytes()
+    assert stage("detect").code == 0
+    assert DETECTIONS.read_bytes() == before
+
+
+def test_detections_of_a_detector_that_saw_the_subject_are_not_scored(begin: Begin, stage: Run) -> None:
+    begin("detect")
+    forge(ben_1="all", cem_1="without-ann")
+    told = stage("evaluate")
+    assert told.code == ExitCode.INPUT
+    assert "ben_1, cem_1: the detections are of a detector that learned from the subject" in told.err
+    assert not Path("results/tiny/metrics.json").exists()
+
+
+def test_a_video_without_a_detection_counts_as_searched_by_whom_the_table_says(begin: Begin, stage: Run) -> None:
+    begin("detect")
+    forge(ben_1="all")
+    rows = [row for row in detections.read(DETECTIONS) if row.video != "ben_1"]
+    detections.write(DETECTIONS, rows, detections.read_search(DETECTIONS))
+    told = stage("evaluate")
+    assert told.code == ExitCode.INPUT
+    assert "ben_1: the detections are of a detector that learned from the subject" in told.err
+
+
+def test_a_card_that_learned_from_the_subject_after_all_makes_its_detections_worthless(
+    begin: Begin, stage: Run
+) -> None:
+    begin("detect")
+    path = DETECTORS / "without-ben.safetensors"
+    tensors, card = weights.read(path)
+    card["fold"] |= {"train_subjects": ["ann", "ben", "cem"], "held_out": []}
+    weights.write(path, tensors, card)
+    told = stage("evaluate")
+    assert told.code == ExitCode.INPUT
+    assert "ben_1: the detections are of a detector that learned from the subject" in told.err
+
+
+def test_a_row_that_names_another_detector_or_subject_than_searched_is_refused(begin: Begin, stage: Run) -> None:
+    begin("detect")
+    rows, search = detections.read(DETECTIONS), detections.read_search(DETECTIONS)
+    assert {row.video for row in rows} >= {"ann_1", "ben_1"}
+    changes = {"ann_1": {"detector": "all"}, "ben_1": {"subject": "cem"}}
+    detections.write(DETECTIONS, [dataclasses.replace(row, **changes.get(row.video, {})) for row in rows], search)
+    told = stage("evaluate")
+    assert told.code == ExitCode.INPUT
+    assert "ann_1, ben_1: the detections are of another subject or detector than told" in told.err
+
+
+def test_detections_of_detectors_that_are_no_longer_there_are_not_scored(begin: Begin, stage: Run) -> None:
+    begin("detect")
+    (DETECTORS / "without-ben.safetensors").unlink()
+    told = stage("evaluate")
+    assert told.code == ExitCode.INPUT
+    assert "ben_1: none of the detectors in results/detectors made these detections" in told.err
+
+
+def test_a_table_that_does_not_say_who_searched_is_not_scored(begin: Begin, stage: Run) -> None:
+    begin("detect")
+    detections.write(DETECTIONS, detections.read(DETECTIONS))
+    told = stage("evaluate")
+    assert told.code == ExitCode.INPUT
+    assert "results/detections.parquet does not say which detector searched which video" in told.err
+
+
+def test_detections_in_features_of_another_encoder_than_the_detectors_are_not_scored(begin: Begin, stage: Run) -> None:
+    begin("detect")
+    search = detections.read_search(DETECTIONS)
+    told = {**search.encoder, "name": "another"}
+    detections.write(DETECTIONS, detections.read(DETECTIONS), Search(told, search.searched))
+    ended = stage("evaluate")
+    assert ended.code == ExitCode.INPUT
+    assert "learned from features of another encoder than was searched with (4 detectors" in ended.err

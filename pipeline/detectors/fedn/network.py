@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
@@ -17,6 +16,22 @@ from pipeline.detectors.fedn.heads import BranchSizes, Head, Output
 from pipeline.detectors.fedn.pyramid import Pyramid
 from pipeline.detectors.fedn.segments import Segments
 from pipeline.errors import DataError
+
+# Layers, levels and anchors beyond these are none that anybody trains, and would be built before anything is noticed.
+MOST_IN_A_ROW = 32
+# An interval 5e8 times as long as its anchor; float32 holds no e^89.
+MOST_LOG_SIZE = 20
+SIZES = (
+    "window_frames",
+    "segment_frames",
+    "segment_stride",
+    "width",
+    "attention_heads",
+    "window_attention_width",
+    "kernel",
+    "head_width",
+    "head_layers",
+)
 
 
 @dataclass(frozen=True)
@@ -70,12 +85,22 @@ class DetectorParameters:
         """Raise ValueError for values that contradict each other."""
         if not self.neck_widths:
             raise ValueError("neck_widths is empty, expected the width of at least one level")
-        if self.head_layers < 1:
-            raise ValueError(f"head_layers is {self.head_layers}, expected at least 1")
-        rates = self.window_rates
-        if not rates or rates[0] < 1 or any(coarse < 2 * fine for fine, coarse in pairwise(rates)):
+        for name in ("block_widths", "neck_widths", "anchor_ratios"):
+            if len(getattr(self, name)) > MOST_IN_A_ROW:
+                raise ValueError(f"{name} has {len(getattr(self, name))} values, expected at most {MOST_IN_A_ROW}")
+        for name in (*SIZES, "block_widths", "neck_widths"):
+            value = getattr(self, name)
+            if min(value if isinstance(value, tuple) else [value], default=1) < 1:
+                raise ValueError(f"{name} is {value}, expected at least 1")
+        if self.head_layers > MOST_IN_A_ROW:
+            raise ValueError(f"head_layers is {self.head_layers}, expected at most {MOST_IN_A_ROW}")
+        if self.segment_frames > self.window_frames:
             raise ValueError(
-                f"window_rates is {list(rates)}, expected whole numbers, each at least twice the one before"
+                f"segment_frames is {self.segment_frames}, expected at most the window's {self.window_frames}"
+            )
+        if not 0 < self.largest_log_size <= MOST_LOG_SIZE:
+            raise ValueError(
+                f"largest_log_size is {self.largest_log_size}, expected more than 0, up to {MOST_LOG_SIZE}"
             )
         if self.width % self.attention_heads:
             raise ValueError(f"width is {self.width}, expected a multiple of attention_heads, {self.attention_heads}")

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from cache.corpora import casme3
+from cache.corpora import readers
 from cache.corpora.annotations import Expected, Labels
 from cache.corpora.casme3 import Facts
 from cache.errors import InputError
@@ -29,6 +29,14 @@ EMOTIONS = "cas(me)3_part_A_MaE_label_JpgIndex_v2_emotion.xlsx"
 HEADINGS = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Expression type", "Objective class"]
 EMOTION_HEADINGS = ["sub", "seq", "onset", "apex", "offset", "emotion"]
 MACRO, MICRO = "Macro-expression", "Micro-expression"
+
+
+def read(root: Path, facts: Facts) -> readers.Tables:
+    return readers.read(readers.READERS["casme3"], root, facts)
+
+
+def read_labels(path: Path, facts: Facts) -> Labels:
+    return readers.read_labels(readers.READERS["casme3"], path, facts)
 
 
 @pytest.fixture
@@ -101,7 +109,7 @@ def rules(labels: Labels) -> Counter[str]:
 def test_emotions_of_the_second_workbook_come_to_their_rows_in_one_spelling(tmp_path: Path, facts: Facts) -> None:
     rows = [row(), row(1100, 1105, 1110), row(1200, 1205, 1210), row(1300, 1305, 1310, kind=MICRO)]
     emotions = [emotion_row(1200, 1210, "sad"), emotion_row(1100, 1110, "happiness"), emotion_row()]
-    labels = casme3.read_labels(write_labels(tmp_path, rows, emotions), facts)
+    labels = read_labels(write_labels(tmp_path, rows, emotions), facts)
     assert [(line.row, line.emotion) for line in labels.used] == [(2, "happiness"), (3, "happiness"), (4, "sadness")]
     assert rules(labels) == {"emotion_mapped": 2, "kind_not_selected": 1}
     assert [(a.row, a.before, a.after) for a in labels.audit if a.rule == "emotion_mapped"] == [
@@ -126,7 +134,7 @@ def genuine_shape() -> tuple[list[list[Any]], list[list[Any]]]:
 
 def test_totals_in_the_genuine_shape_agree_with_the_corpus_file(tmp_path: Path) -> None:
     rows, emotions = genuine_shape()
-    labels = casme3.read_labels(write_labels(tmp_path, rows, emotions), configured())
+    labels = read_labels(write_labels(tmp_path, rows, emotions), configured())
     assert len(labels.used) == 3346
     assert len({line.subject for line in labels.found}) == 98
     assert rules(labels) == {"kind_not_selected": 860, "emotion_mapped": 1673}
@@ -197,12 +205,12 @@ def test_the_corpus_is_indexed_by_objective_classes_without_the_emotions(
 def test_version_1_is_refused_by_name(tmp_path: Path, facts: Facts) -> None:
     rows = [row(kind=MACRO)] * 3285 + [row(kind=MICRO)] * 921
     with pytest.raises(InputError, match=r"is version 1 .* found 3285 macro and 921 micro, expected version 2"):
-        casme3.read_labels(write_labels(tmp_path, rows, []), facts)
+        read_labels(write_labels(tmp_path, rows, []), facts)
 
 
 def test_objective_classes_need_no_second_workbook_and_know_micro_expressions(tmp_path: Path, facts: Facts) -> None:
     chosen = replace(facts, label_set="objective", class_map="objective", kinds=("macro", "micro"))
-    labels = casme3.read_labels(write_labels(tmp_path, [row(), row(1100, 1101, 1103, kind=MICRO)]), chosen)
+    labels = read_labels(write_labels(tmp_path, [row(), row(1100, 1101, 1103, kind=MICRO)]), chosen)
     assert [(line.kind, line.emotion) for line in labels.used] == [("macro", "II"), ("micro", "II")]
     assert labels.audit == ()
 
@@ -214,7 +222,7 @@ def test_micro_expressions_with_annotated_emotions_are_a_parameter_error() -> No
 
 def test_a_capital_letter_becomes_the_small_one_in_both_workbooks(tmp_path: Path, facts: Facts) -> None:
     path = write_labels(tmp_path, [row(letter="J")], [emotion_row(letter="j", emotion="fear")])
-    labels = casme3.read_labels(path, facts)
+    labels = read_labels(path, facts)
     assert [line.video for line in labels.used] == ["spNO.1_j"]
     assert [(a.rule, a.row, a.before, a.after) for a in labels.audit] == [("small_letter", 2, "J", "j")]
 
@@ -230,7 +238,7 @@ def test_an_expression_without_an_equal_row_takes_the_emotion_of_the_one_it_shar
         emotion_row(1100, 1109, "anger"),
         emotion_row(1200, 1210),
     ]
-    labels = casme3.read_labels(write_labels(tmp_path, rows, emotions), facts)
+    labels = read_labels(write_labels(tmp_path, rows, emotions), facts)
     assert [line.emotion for line in labels.used] == ["happiness", "anger", "happiness"]
     overlap = next(a for a in labels.audit if a.rule == "emotion_by_overlap")
     assert (overlap.row, overlap.before, overlap.after) == (3, "[1100, 1110]", "[1100, 1109]")
@@ -240,7 +248,7 @@ def test_an_expression_without_an_equal_row_takes_the_emotion_of_the_one_it_shar
 
 def test_an_expression_without_any_emotion_is_dropped_aloud(tmp_path: Path, facts: Facts) -> None:
     rows = [row(), row(1100, 1105, 1110), row(1300, 1305, 1310)]
-    labels = casme3.read_labels(write_labels(tmp_path, rows, [emotion_row(), emotion_row(1100, 1110)]), facts)
+    labels = read_labels(write_labels(tmp_path, rows, [emotion_row(), emotion_row(1100, 1110)]), facts)
     assert [line.row for line in labels.used] == [2, 3]
     assert [(a.row, a.video) for a in labels.audit if a.rule == "no_emotion"] == [(4, "spNO.1_a")]
 
@@ -248,12 +256,12 @@ def test_an_expression_without_any_emotion_is_dropped_aloud(tmp_path: Path, fact
 def test_workbooks_of_different_versions_are_refused(tmp_path: Path, facts: Facts) -> None:
     path = write_labels(tmp_path, [row(), row(1100, 1105, 1110)], [emotion_row(1011, 1020), emotion_row(1101, 1110)])
     with pytest.raises(InputError, match="found 0 of 2 macro-expressions with the same onset and offset"):
-        casme3.read_labels(path, facts)
+        read_labels(path, facts)
 
 
 def test_overlapping_and_long_expressions_are_kept_and_noted(tmp_path: Path, facts: Facts) -> None:
     rows = [row(1000, 1010, 1127), row(1120, 1130, 1248)]
-    labels = casme3.read_labels(write_labels(tmp_path, rows, [emotion_row(1000, 1127), emotion_row(1120, 1248)]), facts)
+    labels = read_labels(write_labels(tmp_path, rows, [emotion_row(1000, 1127), emotion_row(1120, 1248)]), facts)
     assert len(labels.used) == 2
     # 1000 to 1127 are 128 frames, as many as a window has; 1120 to 1248 are 129.
     assert rules(labels) == {"emotion_mapped": 2, "long_expression": 1, "overlap": 1}
@@ -271,15 +279,15 @@ def test_overlapping_and_long_expressions_are_kept_and_noted(tmp_path: Path, fac
 )
 def test_a_column_out_of_place_is_named(tmp_path: Path, facts: Facts, headings: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        casme3.read_labels(write_labels(tmp_path, [row()], [emotion_row()], headings=headings), facts)
+        read_labels(write_labels(tmp_path, [row()], [emotion_row()], headings=headings), facts)
 
 
 def test_a_missing_sheet_and_a_missing_second_workbook_are_named(tmp_path: Path, facts: Facts) -> None:
     with pytest.raises(InputError, match=r"no sheet 'AU\+Emotion'; found 'label'"):
-        casme3.read_labels(write_labels(tmp_path, [row()], [], sheet="label"), facts)
+        read_labels(write_labels(tmp_path, [row()], [], sheet="label"), facts)
     write_labels(tmp_path / "alone", [row()])
     with pytest.raises(InputError, match=r"v2_emotion\.xlsx is missing"):
-        casme3.read(tmp_path / "alone", facts)
+        read(tmp_path / "alone", facts)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +300,7 @@ def test_a_missing_sheet_and_a_missing_second_workbook_are_named(tmp_path: Path,
 )
 def test_a_bad_cell_is_named(tmp_path: Path, facts: Facts, line: list[Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        casme3.read_labels(write_labels(tmp_path, [line], []), facts)
+        read_labels(write_labels(tmp_path, [line], []), facts)
 
 
 def test_numbers_that_begin_anywhere_and_have_gaps_are_mapped_to_positions(tmp_path: Path, facts: Facts) -> None:
@@ -302,7 +310,7 @@ def test_numbers_that_begin_anywhere_and_have_gaps_are_mapped_to_positions(tmp_p
     write_labels(
         tmp_path, [row(1010, 1016, 1020), row(1017, 1019, 1030)], [emotion_row(1010, 1020), emotion_row(1017, 1030)]
     )
-    videos, expressions, audit = casme3.read(tmp_path, facts)
+    videos, expressions, audit = read(tmp_path, facts)
     assert [(v.video, v.subject, v.frame_count, v.first_label) for v in videos] == [("spNO.1_a", "spNO.1", 52, 1005)]
     assert videos[0].path == "part_A/data/part_A/spNO.1/a/color"
     # 1010 is position 5 and 1020 position 12. Apex 1016 is as near to 1014 as to 1018: the earlier, position 9.
@@ -322,7 +330,7 @@ def test_numbers_that_begin_anywhere_and_have_gaps_are_mapped_to_positions(tmp_p
 def test_an_onset_of_0_is_the_first_frame_whatever_its_number(tmp_path: Path, facts: Facts) -> None:
     write_frames(tmp_path, list(range(1005, 1060)))
     write_labels(tmp_path, [row(0, 1010, 1014)], [emotion_row(0, 1014)])
-    _, expressions, audit = casme3.read(tmp_path, facts)
+    _, expressions, audit = read(tmp_path, facts)
     assert [(e.start, e.stop, e.apex) for e in expressions] == [(0, 10, 5)]
     assert {"onset_zero", "nearest_frame"} <= {a.rule for a in audit}
 
@@ -331,17 +339,17 @@ def test_depth_images_are_another_folder_of_the_same_videos(tmp_path: Path, fact
     write_frames(tmp_path, list(range(1000, 1040)))
     write_frames(tmp_path, list(range(1000, 1040)), images="depth")
     write_labels(tmp_path, [row()], [emotion_row()])
-    color, depth = casme3.read(tmp_path, facts), casme3.read(tmp_path, replace(facts, images="depth"))
+    color, depth = read(tmp_path, facts), read(tmp_path, replace(facts, images="depth"))
     assert color[1] == depth[1]
     assert depth[0][0].path.endswith("/depth")
     with pytest.raises(InputError, match=r"found color, depth, expected the folder infrared"):
-        casme3.read(tmp_path, replace(facts, images="infrared"))
+        read(tmp_path, replace(facts, images="infrared"))
 
 
 def test_a_capital_letter_of_a_folder_is_the_same_video(tmp_path: Path, facts: Facts) -> None:
     write_frames(tmp_path, list(range(1000, 1040)), letter="J")
     write_labels(tmp_path, [row(letter="J")], [emotion_row(letter="J")])
-    videos, expressions, _ = casme3.read(tmp_path, facts)
+    videos, expressions, _ = read(tmp_path, facts)
     assert [v.video for v in videos] == [e.video for e in expressions] == ["spNO.1_j"]
 
 
@@ -349,6 +357,6 @@ def test_videos_without_a_row_are_kept_aloud(tmp_path: Path, facts: Facts) -> No
     write_frames(tmp_path, list(range(1000, 1040)))
     write_frames(tmp_path, list(range(2000, 2040)), letter="b")
     write_labels(tmp_path, [row()], [emotion_row()])
-    videos, _, audit = casme3.read(tmp_path, facts)
+    videos, _, audit = read(tmp_path, facts)
     assert [v.video for v in videos] == ["spNO.1_a", "spNO.1_b"]
     assert [a.video for a in audit if a.rule == "video_without_expressions"] == ["spNO.1_b"]

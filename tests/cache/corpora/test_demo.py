@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cache.corpora import demo, table
+from cache.corpora import demo, readers
 from cache.corpora.demo import Label
 from cache.corpora.table import TableFacts
 
@@ -33,7 +33,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_the_reader_for_a_teams_own_corpus_reads_it(root: Path) -> None:
-    videos, expressions, audit = table.read(root, FACTS)
+    videos, expressions, audit = readers.read(readers.READERS["table"], root, FACTS)
     assert [(v.video, v.subject, v.frame_count, v.frame_rate) for v in videos] == [
         ("p01_1", "p01", 40, 30.0),
         ("p02_1", "p02", 20, 30.0),

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cache.corpora import table
+from cache.corpora import readers
+from cache.corpora.annotations import Labels
 from cache.corpora.table import TableFacts
 from cache.errors import InputError
 from cache.tables import audit, expressions, videos
@@ -23,6 +24,14 @@ FACTS = TableFacts(
     emotions={"joy": "positive", "anger": "negative", "fear": "negative"},
     allow_truncated=False,
 )
+
+
+def read(root: Path, facts: TableFacts) -> readers.Tables:
+    return readers.read(readers.READERS["table"], root, facts)
+
+
+def read_labels(path: Path, facts: TableFacts) -> Labels:
+    return readers.read_labels(readers.READERS["table"], path, facts)
 
 
 def write_video(path: Path, frame_count: int = 40) -> None:
@@ -56,13 +65,13 @@ def root(tmp_path: Path) -> Path:
 
 def problems(root: Path, facts: TableFacts = FACTS) -> str:
     with pytest.raises(InputError) as caught:
-        table.read(root, facts)
+        read(root, facts)
     return str(caught.value)
 
 
 def test_inclusive_numbers_become_half_open_positions(root: Path) -> None:
     write_labels(root, "s1,v1,10,12,19,joy,micro", "s2,v2,0,,39,fear,")
-    found, events, notes = table.read(root, FACTS)
+    found, events, notes = read(root, FACTS)
     assert [(one.video, one.subject, one.path, one.source, one.frame_count) for one in found] == [
         ("v1", "s1", "videos/v1.avi", "video", 40),
         ("v2", "s2", "videos/v2.avi", "video", 40),
@@ -77,7 +86,7 @@ def test_inclusive_numbers_become_half_open_positions(root: Path) -> None:
 
 def test_frames_counted_from_1_are_moved_by_one(root: Path) -> None:
     write_labels(root, "s1,v1,1,1,40,joy,", "s2,v2,11,13,20,fear,")
-    found, events, _ = table.read(root, dataclasses.replace(FACTS, first_frame=1))
+    found, events, _ = read(root, dataclasses.replace(FACTS, first_frame=1))
     assert [(one.start, one.stop, one.apex, one.onset, one.offset) for one in events] == [
         (0, 40, 0, 1, 40),
         (10, 20, 12, 11, 20),
@@ -87,7 +96,7 @@ def test_frames_counted_from_1_are_moved_by_one(root: Path) -> None:
 
 def test_what_is_read_can_be_written(root: Path) -> None:
     write_labels(root, "s1,v1,10,12,19,joy,micro", "s2,v2,,,,,")
-    found, events, notes = table.read(root, FACTS)
+    found, events, notes = read(root, FACTS)
     videos.write(root / "videos.parquet", found)
     expressions.write(root / "expressions.parquet", events)
     audit.write(root / "audit.csv", notes)
@@ -98,7 +107,7 @@ def test_what_is_read_can_be_written(root: Path) -> None:
 
 def test_apex_and_kind_may_be_absent_and_other_columns_are_left_alone(root: Path) -> None:
     write_labels(root, "x,19,10,joy,v1,s1", "x,19,10.0,joy,v2,s1", header="mood, offset , onset ,emotion,video,subject")
-    _, events, _ = table.read(root, FACTS)
+    _, events, _ = read(root, FACTS)
     assert [(one.video, one.start, one.stop, one.apex, one.kind) for one in events] == [
         ("v1", 10, 20, -1, "macro"),
         ("v2", 10, 20, -1, "macro"),
@@ -107,13 +116,13 @@ def test_apex_and_kind_may_be_absent_and_other_columns_are_left_alone(root: Path
 
 def test_the_allowed_classes_may_be_a_list(root: Path) -> None:
     write_labels(root, "s1,v1,1,,2,joy,", "s1,v2,1,,2,joy,")
-    _, events, _ = table.read(root, dataclasses.replace(FACTS, emotions=["joy", "fear"]))
+    _, events, _ = read(root, dataclasses.replace(FACTS, emotions=["joy", "fear"]))
     assert {one.emotion for one in events} == {"joy"}
 
 
 def test_a_video_without_expressions_is_declared_and_audited(root: Path) -> None:
     write_labels(root, "s1,v1,1,,2,joy,", "s2,v2,,,,,")
-    found, events, notes = table.read(root, FACTS)
+    found, events, notes = read(root, FACTS)
     assert [one.video for one in found] == ["v1", "v2"]
     assert [one.video for one in events] == ["v1"]
     assert [(one.rule, one.video, one.subject, one.row) for one in notes] == [
@@ -124,14 +133,14 @@ def test_a_video_without_expressions_is_declared_and_audited(root: Path) -> None
 
 def test_a_declaration_that_other_rows_contradict_is_audited(root: Path) -> None:
     write_labels(root, "s1,v1,,,,,", "s1,v1,1,,2,joy,", "s1,v2,1,,2,joy,")
-    _, events, notes = table.read(root, FACTS)
+    _, events, notes = read(root, FACTS)
     assert len(events) == 2
     assert [(one.rule, one.row) for one in notes] == [("contradicted_row", 2)]
 
 
 def test_overlapping_expressions_are_kept(root: Path) -> None:
     write_labels(root, "s1,v1,10,,19,joy,", "s1,v1,15,,30,fear,", "s1,v1,15,,30,joy,", "s1,v2,,,,,")
-    _, events, _ = table.read(root, FACTS)
+    _, events, _ = read(root, FACTS)
     assert [(one.start, one.stop, one.row) for one in events] == [(10, 20, 2), (15, 31, 3), (15, 31, 4)]
 
 
@@ -170,7 +179,7 @@ def test_all_problems_are_said_together_and_20_are_shown(root: Path) -> None:
     message = problems(root)
     assert "50 problems" in message
     assert message.count("\n  row") == 20
-    assert message.endswith("and 30 more")
+    assert message.endswith("and 30 more; correct these first.")
 
 
 def test_problems_of_rows_and_of_files_are_said_together(root: Path) -> None:
@@ -226,7 +235,7 @@ def test_damaged_videos_are_all_named(root: Path) -> None:
 def test_one_damaged_video_leaves_the_others_and_takes_its_expressions_along_aloud(root: Path) -> None:
     (root / "videos" / "v1.avi").write_bytes(b"junk")
     write_labels(root, "s1,v1,10,12,19,joy,", "s1,v1,25,,30,fear,", "s1,v2,1,,5,joy,")
-    found, events, notes = table.read(root, FACTS)
+    found, events, notes = read(root, FACTS)
     assert [one.video for one in found] == ["v2"]
     assert [one.row for one in events] == [4]
     assert "v1.avi does not open" in audit.failures(notes)["v1"]
@@ -240,7 +249,7 @@ def test_one_damaged_video_leaves_the_others_and_takes_its_expressions_along_alo
 def test_a_damaged_video_without_expressions_is_not_said_to_be_kept(root: Path) -> None:
     (root / "videos" / "v1.avi").write_bytes(b"junk")
     write_labels(root, "s1,v1,,,,,", "s2,v2,1,,5,joy,")
-    _, _, notes = table.read(root, FACTS)
+    _, _, notes = read(root, FACTS)
     assert [(one.rule, one.video) for one in notes] == [("video_failed", "v1")]
 
 
@@ -254,7 +263,7 @@ def test_a_wrong_row_is_said_together_with_a_damaged_video(root: Path) -> None:
 
 def test_labels_are_read_without_videos(tmp_path: Path) -> None:
     write_labels(tmp_path, "s1,v1,10,12,19,joy,micro", "s1,v1,25,,30,fear,", "s2,v2,,,,,")
-    labels = table.read_labels(tmp_path / "labels.csv", FACTS)
+    labels = read_labels(tmp_path / "labels.csv", FACTS)
     assert [(one.onset, one.apex, one.offset, one.kind, one.emotion, one.row) for one in labels.found] == [
         (10, 12, 19, "micro", "positive", 2),
         (25, -1, 30, "macro", "negative", 3),
@@ -267,9 +276,9 @@ def test_a_truncated_video_is_accepted_only_when_asked_and_audited(root: Path) -
     path = root / "videos" / "v1.avi"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     write_labels(root, "s1,v1,1,,5,joy,", "s1,v2,1,,5,joy,")
-    _, _, notes = table.read(root, FACTS)
+    _, _, notes = read(root, FACTS)
     assert "header promises 40 frames" in audit.failures(notes)["v1"]
-    found, _, notes = table.read(root, dataclasses.replace(FACTS, allow_truncated=True))
+    found, _, notes = read(root, dataclasses.replace(FACTS, allow_truncated=True))
     cuts = [one for one in notes if one.rule != "decoder_complained"]  # of the frame that was cut through
     assert [(one.rule, one.video, one.before, one.after, one.note) for one in cuts] == [
         ("fewer_frames_than_header", "v1", "40", str(found[0].frame_count), "the file is cut")
@@ -279,7 +288,7 @@ def test_a_truncated_video_is_accepted_only_when_asked_and_audited(root: Path) -
 def test_other_files_beside_the_videos_are_audited(root: Path) -> None:
     (root / "videos" / "notes.txt").write_text("x")
     write_labels(root, "s1,v1,1,,5,joy,", "s1,v2,1,,5,joy,")
-    _, _, notes = table.read(root, FACTS)
+    _, _, notes = read(root, FACTS)
     assert [(one.rule, one.before) for one in notes] == [("ignored_files", "1 files '.txt'")]
 
 
@@ -288,7 +297,7 @@ def test_images_are_found_by_the_numbers_in_their_names(tmp_path: Path) -> None:
     write_images(tmp_path / "videos" / "s1" / "v1", [151, 152, 154, 155])
     write_labels(tmp_path, "s1,v1,152,153,154,joy,")
     facts = dataclasses.replace(FACTS, source="images", frame_rate=30.0)
-    found, events, notes = table.read(tmp_path, facts)
+    found, events, notes = read(tmp_path, facts)
     assert (found[0].path, found[0].frame_count, found[0].first_label) == ("videos/s1/v1", 4, 151)
     assert (events[0].start, events[0].stop, events[0].apex) == (1, 3, 1)
     assert [(one.rule, one.row, one.field, one.before, one.after) for one in notes] == [
@@ -301,7 +310,7 @@ def test_the_nearest_frame_stands_for_a_missing_one(tmp_path: Path, label: int, 
     write_images(tmp_path / "videos" / "v1", [1, 2, 6, 7])
     write_labels(tmp_path, f"s1,v1,{label},,7,joy,")
     facts = dataclasses.replace(FACTS, source="images", frame_rate=30.0, first_frame=1)
-    _, events, _ = table.read(tmp_path, facts)
+    _, events, _ = read(tmp_path, facts)
     assert (events[0].onset, events[0].start, events[0].stop) == (used, [1, 2, 6, 7].index(used), 4)
 
 
@@ -337,7 +346,7 @@ def test_openface_output_is_a_video_of_its_rows(tmp_path: Path) -> None:
         lines.append(f"{label}, 0, {(label - 1) / 30:.3f}, 0.98, 1")
     (tmp_path / "videos" / "v1.csv").write_text("\n".join(lines) + "\n")
     write_labels(tmp_path, "s1,v1,1,,3,joy,")
-    found, events, notes = table.read(tmp_path, dataclasses.replace(FACTS, source="openface", first_frame=1))
+    found, events, notes = read(tmp_path, dataclasses.replace(FACTS, source="openface", first_frame=1))
     assert (found[0].path, found[0].frame_count, found[0].frame_rate) == ("videos/v1.csv", 3, 30.0)
     assert (events[0].start, events[0].stop) == (0, 3)
     assert [one.rule for one in notes] == ["openface_warning"]
@@ -346,7 +355,7 @@ def test_openface_output_is_a_video_of_its_rows(tmp_path: Path) -> None:
 
 def test_reading_twice_gives_the_same(root: Path) -> None:
     write_labels(root, "s1,v2,10,12,19,joy,micro", "s2,v1,3,,9,fear,")
-    assert table.read(root, FACTS) == table.read(root, FACTS)
+    assert read(root, FACTS) == read(root, FACTS)
 
 
 def test_first_frame_is_0_or_1(root: Path) -> None:

@@ -143,6 +143,14 @@ def test_a_workbook_that_unpacks_to_gigabytes_is_refused_unopened(
         workbooks.read(path)
 
 
+def test_a_row_of_millions_of_empty_cells_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b"<row>" + b"<c/>" * workbooks.MOST_TAGS + b"</row>")
+    with pytest.raises(InputError, match="unpacks to 1000002 XML tags"):
+        workbooks.read(path)
+
+
 def test_a_missing_file_and_missing_sheets_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.xlsx is missing"):
         workbooks.read(tmp_path / "none.xlsx")
@@ -150,3 +158,37 @@ def test_a_missing_file_and_missing_sheets_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no sheet 'C', 'D'; found 'A', 'B'"):
         workbooks.select(path, "B", "C", "D")
     assert [sheet.name for sheet in workbooks.select(path, "B", "A")] == ["B", "A"]
+
+
+def test_a_cell_at_the_sheets_far_corner_is_refused_by_name(tmp_path: Path) -> None:
+    """A library that makes room for the rows and columns before it would need a terabyte."""
+    path = write_xlsx(tmp_path / "a.xlsx", {"A": [["x"]]})
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(tmp_path / "far.xlsx", "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            rows = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+            target.writestr(name, source.read(name).replace(b"</sheetData>", rows))
+    with pytest.raises(InputError, match=r"far\.xlsx, sheet 'A' has more than 200000 rows or 10000000 cells"):
+        workbooks.read(tmp_path / "far.xlsx")
+
+
+@WRITERS
+def test_a_value_far_to_the_right_is_refused_with_its_cell(tmp_path: Path, write: Any, suffix: str) -> None:
+    far = [None] * 199
+    path = write(tmp_path / f"a.{suffix}", {"Labels": [["x"], *[[*far, row] for row in range(7, 1000)]]})
+    with pytest.raises(InputError, match=r"sheet 'Labels', row 2, column GR: found 7(\.0)?, expected nothing beyond"):
+        workbooks.read(path)
+
+
+def test_empty_cells_far_to_the_right_are_left_out_unless_they_are_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workbook = openpyxl.Workbook()
+    assert workbook.active is not None
+    workbook.active["A1"] = "x"
+    for row in (1, 2):
+        workbook.active.cell(row, 16384).font = openpyxl.styles.Font(bold=True)
+    workbook.save(tmp_path / "a.xlsx")
+    assert workbooks.read(tmp_path / "a.xlsx")["Sheet"].rows == (("x",),)
+    monkeypatch.setattr(workbooks, "MOST_CELLS", 20_000)
+    with pytest.raises(InputError, match=r"sheet 'Sheet' has more than .* cells, empty ones between others counted"):
+        workbooks.read(tmp_path / "a.xlsx")

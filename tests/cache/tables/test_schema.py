@@ -156,6 +156,25 @@ def test_confidence_is_kept_as_float32(tmp_path: Path) -> None:
     assert detections.read(tmp_path / "t.parquet")[0].confidence == float(np.float32(0.1))
 
 
+def test_a_table_of_detections_carries_how_it_came_about_even_when_nothing_was_found(tmp_path: Path) -> None:
+    search = detections.Search({"name": "ferplus", "digest": "0f"}, {"b": "1" * 64, "a": "2" * 64})
+    detections.write(tmp_path / "one.parquet", [], search)
+    detections.write(
+        tmp_path / "two.parquet", [], detections.Search(search.encoder, dict(reversed(search.searched.items())))
+    )
+    assert detections.read_search(tmp_path / "one.parquet") == search
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("told", [None, "[" * 200_000, "null", '{"encoder": 3, "searched": {}}', '{"searched": []}'])
+def test_a_table_of_detections_that_does_not_say_how_it_came_about_is_refused(tmp_path: Path, told: str | None) -> None:
+    schema.write(
+        tmp_path / "t.parquet", detections.SCHEMA, [], lambda _: None, None if told is None else {"search": told}
+    )
+    with pytest.raises(InputError, match="does not say which detector searched which video"):
+        detections.read_search(tmp_path / "t.parquet")
+
+
 def test_intervals_are_half_open_pairs() -> None:
     assert expressions.intervals([EXPRESSION]).tolist() == [[10, 25]]
     assert detections.intervals([]).shape == (0, 2)

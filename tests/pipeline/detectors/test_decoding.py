@@ -7,10 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from pipeline.detectors.contract import Losses, Network, Predictions
 from pipeline.detectors.decoding import RANKINGS, Detections, DetectParameters, detect, to_frames
-from pipeline.detectors.fedn.network import Outputs
+from pipeline.windows.cutting import Truths, Whole, Windows
 from pipeline.windows.recordings import Recording
 
 CPU = torch.device("cpu")
@@ -25,24 +26,36 @@ PARAMETERS = DetectParameters(
 )
 
 
-class Pointer(nn.Module):
+def windows(*rates: int) -> Windows:
+    return Windows(20, rates, 0.9)
+
+
+class Pointer(Network):
     """Two predictions a window of 20 frames: one 4 frames around its brightest frame, one of little confidence.
 
     Channel 0 is confidence. The emotion is 1 of 3; where a frame's channel 1 is set, 2.
     """
 
-    window_frames = 20
-    window_rates = (1,)
-    scores = staticmethod(lambda logits: logits)
+    cutting: Windows | Whole = windows(1)
 
-    def forward(self, features: Tensor, mask: Tensor) -> Outputs:
+    @classmethod
+    def build(cls, parameters: object, input_width: int, class_count: int) -> Pointer:
+        return cls()
+
+    def loss(self, outputs: Predictions, truths: Truths, mask: Tensor) -> Losses:
+        raise NotImplementedError
+
+    def decode(self, outputs: Predictions, mask: Tensor) -> Predictions:
+        return outputs
+
+    def forward(self, features: Tensor, mask: Tensor) -> Predictions:
         bright, place = (features[..., 0] * mask).max(dim=1)  # (B,)
         kind = features[torch.arange(len(place)), place, 1].long() + 1
         scores = torch.zeros(len(place), 2, 3)
         scores[torch.arange(len(place)), 0, kind] = bright
         scores[:, 1, 0] = 0.1
         near = torch.stack([place - 1.6, place + 2.4], dim=-1)
-        return Outputs(scores, torch.stack([near, torch.tensor([[0.0, 20.0]]).expand_as(near)], dim=1))
+        return Predictions(torch.stack([near, torch.tensor([[0.0, 20.0]]).expand_as(near)], dim=1), scores)
 
 
 def look(bright: dict[int, float], frame_count: int = 50, missing: tuple[int, ...] = (), kind: int = 0) -> Detections:
@@ -53,7 +66,7 @@ def look(bright: dict[int, float], frame_count: int = 50, missing: tuple[int, ..
     face_found = np.ones(frame_count, bool)
     face_found[list(missing)] = False
     nothing = np.empty((0, 2), np.int64), np.empty(0, np.int64)
-    return detect(Pointer(), [Recording("a", "s", features, face_found, *nothing)], "none", PARAMETERS, CPU)[0]  # type: ignore[arg-type]
+    return detect(Pointer(), [Recording("a", "s", features, face_found, *nothing)], "none", PARAMETERS, CPU)[0]
 
 
 def test_an_expression_seen_in_two_windows_is_found_once_in_frames_of_the_video() -> None:
@@ -70,30 +83,64 @@ def test_the_label_is_the_class_with_the_highest_score() -> None:
 
 def test_a_window_of_a_coarser_rate_is_found_in_frames_of_the_video() -> None:
     class Slow(Pointer):
-        window_rates = (2,)
+        cutting = windows(2)
 
     bright = np.zeros((50, 2), np.float16)
     bright[24:26, 0] = 0.5
     recording = Recording("a", "s", bright, np.ones(50, bool), np.empty((0, 2), np.int64), np.empty(0, np.int64))
-    found = detect(Slow(), [recording], "none", PARAMETERS, CPU)[0]  # type: ignore[arg-type]
+    found = detect(Slow(), [recording], "none", PARAMETERS, CPU)[0]
     # Step 12 of the window from 0, from 12 - 1.6 to 12 + 2.4.
     assert found.intervals.tolist() == [[21, 29]]
 
 
 def test_what_is_short_at_a_coarse_rate_is_left_to_the_finer_one() -> None:
     class Both(Pointer):
-        window_rates = (1, 4)
+        cutting = windows(1, 4)
 
     # The pointer says 4 steps. Half a window of rate 1 is 2.5 steps at rate 4, so it stays; 5 at rate 2, so it goes.
     class Near(Pointer):
-        window_rates = (1, 2)
+        cutting = windows(1, 2)
 
     bright = np.zeros((50, 2), np.float16)
     bright[22:26, 0] = 0.5
     recording = Recording("a", "s", bright, np.ones(50, bool), np.empty((0, 2), np.int64), np.empty(0, np.int64))
-    both, near = (detect(kind(), [recording], "none", PARAMETERS, CPU)[0] for kind in (Both, Near))  # type: ignore[arg-type]
+    both, near = (detect(kind(), [recording], "none", PARAMETERS, CPU)[0] for kind in (Both, Near))
     assert {stop - start for start, stop in both.intervals} == {16}  # of two that overlap the earlier one stays
     assert {stop - start for start, stop in near.intervals} == {4}
+
+
+def test_a_video_seen_whole_in_rows_of_two_frames_is_found_in_frames() -> None:
+    class Once(Pointer):
+        cutting = Whole(row_frames=2, multiple=8)
+
+        def forward(self, features: Tensor, mask: Tensor) -> Predictions:
+            # 51 frames are 26 rows, padded to 32; the last of them is the mean of one frame.
+            assert features.shape == (1, 32, 2)
+            assert mask.sum() == 26
+            assert features[0, 25, 0] == 0.5
+            return super().forward(features, mask)
+
+    bright = np.zeros((51, 2), np.float16)
+    bright[50, 0] = 0.5
+    recording = Recording("a", "s", bright, np.ones(51, bool), np.empty((0, 2), np.int64), np.empty(0, np.int64))
+    found = detect(Once(), [recording], "none", PARAMETERS, CPU)[0]
+    # Row 25, from 25 - 1.6 to 25 + 2.4, is from frame 46.8 to beyond the end.
+    assert found.intervals.tolist() == [[47, 51]]
+
+
+def test_an_interval_that_does_not_last_is_no_candidate() -> None:
+    class Nothing(Pointer):
+        def decode(self, outputs: Predictions, mask: Tensor) -> Predictions:
+            return Predictions(outputs.intervals[..., :1].expand_as(outputs.intervals), outputs.scores)
+
+    bright = np.full((30, 2), 0.5, np.float16)
+    recording = Recording("a", "s", bright, np.ones(30, bool), np.empty((0, 2), np.int64), np.empty(0, np.int64))
+    floorless = dataclasses.replace(PARAMETERS, score_floor=0.0)
+    assert detect(Nothing(), [recording], "none", floorless, CPU)[0].intervals.shape == (0, 2)
+
+
+def test_an_endless_interval_is_the_whole_video() -> None:
+    assert to_frames(np.array([[-np.inf, np.inf]], np.float32), 10).tolist() == [[0, 10]]
 
 
 def test_ranked_by_any_class_a_detection_is_as_likely_as_not_to_be_none() -> None:
@@ -118,13 +165,13 @@ def test_a_video_of_one_frame_can_hold_a_detection() -> None:
 def test_an_interval_in_the_padding_is_no_detection() -> None:
     # A video of 10 frames in a window of 20; a detector that points behind its end is not believed.
     class Beyond(Pointer):
-        def forward(self, features: Tensor, mask: Tensor) -> Outputs:
-            logits, intervals = super().forward(features, mask)
-            return Outputs(logits, intervals + 12)
+        def forward(self, features: Tensor, mask: Tensor) -> Predictions:
+            intervals, scores = super().forward(features, mask)
+            return Predictions(intervals + 12, scores)
 
     bright = np.array([[0.5, 0]] * 10, np.float16)
     recording = Recording("a", "s", bright, np.ones(10, bool), np.empty((0, 2), np.int64), np.empty(0, np.int64))
-    found = detect(Beyond(), [recording], "none", PARAMETERS, CPU)[0]  # type: ignore[arg-type]
+    found = detect(Beyond(), [recording], "none", PARAMETERS, CPU)[0]
     assert found.intervals.shape == (0, 2)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from fvcore.nn import FlopCountAnalysis
@@ -11,11 +9,13 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18
 
-from pipeline.detectors import flops
+from pipeline.detectors import flops, registry
 from pipeline.detectors.fedn.attention import SegmentAttention, SegmentMean
 from pipeline.detectors.fedn.network import Detector
+from tests.pipeline import tiny_networks
 from tests.pipeline.detectors.fedn.plain_attention import PlainSegmentAttention, PlainSegmentMean
-from tests.pipeline.networks import PAPER
+from tests.pipeline.networks import PAPER, fedn
+from tests.pipeline.tiny_networks import LinearParameters, RowParameters
 
 WINDOW = torch.zeros(1, 128, 512), torch.ones(1, 128, dtype=torch.bool)
 COUNTED = {"linear", "matmul", "einsum", "conv", "bmm", "addmm"}
@@ -27,9 +27,14 @@ def multiply_adds(module: nn.Module, *inputs: torch.Tensor) -> float:
     return sum(count for operator, count in analysis.by_operator().items() if operator in COUNTED)
 
 
+def count(parameters: object, name: str = "fedn") -> dict[str, dict]:
+    """Return the counts of a network on 512-wide features, 4 emotions, 224 pixels, windows 16 frames apart."""
+    return flops.count(name, parameters, 512, 4, 224, 16, 1800)
+
+
 @pytest.fixture(scope="module")
 def counts() -> dict[str, dict]:
-    return flops.count(PAPER, input_width=512, class_count=4, image_size=224, window_stride=16)
+    return count(fedn(PAPER))
 
 
 @pytest.mark.parametrize(
@@ -72,14 +77,14 @@ def test_plain_segment_attention_is_counted_as_fvcore_counts_it(counts: dict) ->
 
 def test_the_plain_mean_is_counted_as_fvcore_counts_it() -> None:
     plain = PlainSegmentMean(SegmentMean(512, 512, 8, PAPER.segments, "softmax"))
-    parts = flops.count(replace(PAPER, segment_attention="mean"), 512, 4, 224, 16)["parts"]
+    parts = count(fedn(PAPER, segment_attention="mean"))["parts"]
     assert parts["segment_attention"]["paper"] == pytest.approx(2 * multiply_adds(plain, *WINDOW) / 1e9)
 
 
 @pytest.mark.parametrize("head", ["decoupled", "coupled"])
 @pytest.mark.parametrize("classification", ["joint", "objectness", "confidence", "spotting"])
 def test_all_other_parts_are_run_as_they_are_counted(head: str, classification: str) -> None:
-    parts = flops.count(replace(PAPER, head=head, classification=classification), 512, 4, 224, 16)["parts"]
+    parts = count(fedn(PAPER, head=head, classification=classification))["parts"]
     for name in ("window_attention", "blocks", "neck", "heads"):
         assert parts[name]["as_run"] == pytest.approx(parts[name]["paper"], rel=1e-9), name
 
@@ -104,3 +109,15 @@ def test_only_frames_that_are_new_are_encoded(counts: dict) -> None:
 def test_weights_of_the_parts_are_those_of_the_detector(counts: dict) -> None:
     counted = sum(part["weights"] for name, part in counts["parts"].items() if name != "encoder")
     assert counted == sum(weight.numel() for weight in Detector(PAPER, 512, 4).parameters())
+
+
+def test_a_network_that_sees_videos_whole_is_counted_on_one_and_without_a_paper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(registry.NETWORKS, "linear", tiny_networks.Linear)
+    counted = count(LinearParameters(RowParameters(16, 4, 1.0)), "linear")
+    # 1800 frames are 450 means of 4, padded to 452; 512 to 16 to 4 emotions.
+    assert counted["parts"]["hidden"] == {"as_run": 2 * 452 * 512 * 16 / 1e9, "weights": 512 * 16 + 16}
+    assert counted["parts"]["last"] == {"as_run": 2 * 452 * 16 * 4 / 1e9, "weights": 16 * 4 + 4}
+    assert counted["parts"]["encoder"]["as_run"] == pytest.approx(1800 * 3.627, rel=0.001)
+    assert list(counted) == ["as_run", "parts"]

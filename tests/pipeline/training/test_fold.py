@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.detectors import registry
 from pipeline.detectors.decoding import Detections, detect
-from pipeline.detectors.fedn.network import Detector
 from pipeline.intervals import pairwise_iou
 from pipeline.training import fold as training
 from pipeline.training import folds
@@ -50,7 +50,7 @@ def test_expressions_of_a_person_never_seen_are_found() -> None:
     fold = folds.leave_one_subject_out(recording.subject for recording in recordings)[0]
     parameters = fold_parameters()
     trained = train_fold(recordings, fold, parameters, CLASS_COUNT, CPU)
-    detector = Detector(parameters.detector, 64, CLASS_COUNT)
+    detector = registry.build(parameters.network, parameters.own, 64, CLASS_COUNT)
     detector.load_state_dict(trained.state)
     unseen = [recording for recording in recordings if recording.subject in fold.held_out]
     found = detect(detector, unseen, parameters.train.normalisation, DETECT, CPU)
@@ -94,11 +94,12 @@ def test_every_epoch_is_reported() -> None:
     trained = train_fold(SMALL, FOLD, QUICK, CLASS_COUNT, CPU, progress=seen.append)
     assert seen == trained.curve
     assert [losses.epoch for losses in seen] == [1, 2]
-    assert all(math.isfinite(value) for losses in seen for value in losses)
+    assert [tuple(losses.row()) for losses in seen] == [training.columns("fedn")] * 2
+    assert all(math.isfinite(value) for losses in seen for value in losses.row().values())
 
 
 def test_averaged_weights_lag_behind() -> None:
-    averaged = dataclasses.replace(QUICK, train=dataclasses.replace(QUICK.train, averaging=0.9))
+    averaged = dataclasses.replace(QUICK, train=dataclasses.replace(QUICK.train, ema_decay=0.9))
     assert as_bytes(train(SMALL, FOLD, averaged)) != as_bytes(train(SMALL))
 
 
@@ -108,7 +109,7 @@ def test_averages_take_the_first_step_s_weights_and_then_follow_them() -> None:
     averaged = [torch.tensor([[float("1e30")]])]
     for weight, decay in ((3.0, 0.0), (5.0, 0.75), (1.5, 0.75)):
         torch.nn.init.constant_(layer.weight, weight)
-        training._average(averaged, layer, decay)  # type: ignore[arg-type]
+        training._average(averaged, layer, decay)
         found.append(averaged[0].item())
     assert found == [3.0, 3.5, 3.0]
 
@@ -163,7 +164,7 @@ def test_features_that_are_not_finite_are_refused_by_video() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"epochs": 0}, {"averaging": 1.0}, {"schedule": "linear"}, {"normalisation": "z"}, {"weight_decay": -1.0}],
+    [{"epochs": 0}, {"ema_decay": 1.0}, {"schedule": "linear"}, {"normalisation": "z"}, {"weight_decay": -1.0}],
 )
 def test_parameters_out_of_range_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):

@@ -6,18 +6,18 @@ import dataclasses
 
 from pipeline.training.memory import training_bytes
 from tests.pipeline.invented_features import fold_parameters
-from tests.pipeline.networks import PAPER
+from tests.pipeline.networks import PAPER, fedn
 
 SMALL = fold_parameters(32)
 
 
 def test_a_larger_network_and_a_larger_batch_take_more() -> None:
     wide, many = fold_parameters(64), fold_parameters(32, batch_size=64)
-    assert training_bytes(SMALL, 512, 6) < training_bytes(wide, 512, 6)
-    assert training_bytes(SMALL, 512, 6) < training_bytes(many, 512, 6)
+    assert training_bytes(SMALL, 512, 6, 3000) < training_bytes(wide, 512, 6, 3000)
+    assert training_bytes(SMALL, 512, 6, 3000) < training_bytes(many, 512, 6, 3000)
 
 
 def test_the_papers_network_takes_about_two_gigabytes() -> None:
     # 1.72 GB at the peak, as the process's own accounting has it (resource.getrusage), with batches of 32 windows.
-    paper = dataclasses.replace(fold_parameters(batch_size=32), detector=PAPER)
-    assert 1.72e9 < training_bytes(paper, 512, 6) < 2.5e9
+    paper = dataclasses.replace(fold_parameters(batch_size=32), own=fedn(PAPER))
+    assert 1.72e9 < training_bytes(paper, 512, 6, 3000) < 2.5e9

@@ -112,3 +112,16 @@ def test_a_bad_label_file_ends_with_4_and_an_unknown_corpus_with_2(
     assert run(monkeypatch, "casme2", "--labels", str(tmp_path / "none.xlsx")).exit_code == ExitCode.INPUT
     assert run(monkeypatch, "demo", "--labels", str(tmp_path / "none.csv")).exit_code == ExitCode.INPUT
     assert run(monkeypatch, "casme9", "--labels", str(tmp_path / "none.xlsx")).exit_code == ExitCode.USAGE
+
+
+def test_a_small_workbook_with_cells_far_to_the_right_is_refused_and_not_unfolded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workbook = openpyxl.Workbook()
+    assert workbook.active is not None
+    for row in range(1, 2001):
+        workbook.active.cell(row, 16384, 1)
+    workbook.save(tmp_path / "far.xlsx")
+    told = run(monkeypatch, "casme2", "--labels", str(tmp_path / "far.xlsx"))
+    assert told.exit_code == ExitCode.INPUT
+    assert "far.xlsx, sheet 'Sheet', row 1, column XFD: found 1, expected nothing beyond column CV" in told.stderr

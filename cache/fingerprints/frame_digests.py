@@ -9,23 +9,15 @@ from typing import Any
 from cache.errors import InputError
 from cache.fingerprints import stated_frames
 from cache.shards import manifest
-from stages.shell import places
 
 # In the manifest's facts of the run: what was said of the frames, and the digest of those of each video.
 FRAMES = "frames"
 
 
-def find(folder: Path, stated_path: Path | None) -> Path | None:
-    """Return the folder of frames, in a copy of the checkout that of the original; None where it is not there.
-
-    Args:
-        stated_path: what `align` said of them; a folder of other frames is none. None accepts any.
-    """
-    found = places.find(folder / manifest.NAME).parent
-    if stated_path is None:
-        return found
-    present = stated_frames.present(found)
-    return found if present and stated_frames.state(present) == stated_frames.read(stated_path) else None
+def are_here(folder: Path, stated_path: Path) -> bool:
+    """Return whether a folder holds the frames that `align` told of, all of them and no others."""
+    present = stated_frames.present(folder)
+    return bool(present) and stated_frames.state(present) == stated_frames.read(stated_path)
 
 
 def facts(digests: Mapping[str, str], stated_path: Path | None) -> dict[str, Any]:
