@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -14,14 +14,16 @@ from cache.errors import InputError, ShardError
 from cache.fingerprints import in_place, stated_frames
 from cache.shards import frames, layout, manifest, upkeep
 from cache.shards.aligned import AlignParameters
-from cache.shards.frames import Frame
 from cache.shards.layout import Attribute
 from cache.shards.manifest import KEY_FIELDS
 from cache.shards.ownership import ShardFolder
+from cache.shards.upkeep import Brought
 from cache.tables import videos
 from cache.tables.videos import Video
-from stages.parts import aligners, left_out, shard_folders
-from stages.parts.aligners import Job, Prepared
+from stages.aligning import align_videos, aligners
+from stages.aligning.align_job import AlignJob, Prepared
+from stages.aligning.align_videos import Aligner
+from stages.parts import left_out, shard_folders
 from stages.shell import command, console, corpora, options, params, places
 
 # Raised when the same source and parameters would give other frames on purpose, so shards are made again.
@@ -55,20 +57,19 @@ def main(
     if dry_run:
         shard_folders.foretell("align", output, planned)
         return
-    job = Job(root, parameters, [table[name] for name in planned.missing], output / aligners.WORKSPACE)
-    with (
-        prepare(job, output) as prepared,
-        console.progress("align", sum(table[name].frame_count for name in planned.missing), "frames", quiet) as advance,
-    ):
+    job = AlignJob(root, parameters, [table[name] for name in planned.missing], output, console.say)
+    total = sum(video.frame_count for video in job.videos)
+    with prepare(job) as prepared, console.progress("align", total, "frames", quiet) as advance:
 
-        def make(name: str, path: Path) -> int:
-            with shard_folders.refusals():
-                written = align(prepared, table[name], parameters.method, path, planned.keys[name])
-            advance(written)
-            return written
+        def tell(brought: Brought) -> None:
+            if brought.made is not None:
+                for warning in brought.made.warnings:
+                    console.say(f"align: {brought.video}: {warning}")
+                advance(brought.made.frames)
 
-        common_fields = {KEY_FIELDS: fields_of(parameters, common)}
-        outcome = upkeep.keep_up(folder, planned, make, {**prepared.facts, **common_fields})
+        aligner = Aligner(job, planned.keys, prepared)
+        facts = {**prepared.facts, KEY_FIELDS: fields_of(parameters, common)}
+        outcome = upkeep.keep_up(folder, planned, aligner, facts, tell, align_videos.several_at_once(job))
     if stated_path is not None:
         stated_frames.write(stated_path, stated_frames.state(manifest.read(output).shards))
     in_place.note(places.seen_file(corpus), root, [table[name] for name in outcome.made])
@@ -84,10 +85,10 @@ def keep(corpus: str, root: Path, stated_path: Path | None, keys: Mapping[str, s
 
 
 @contextmanager
-def prepare(job: Job, output: Path) -> Iterator[Prepared]:
+def prepare(job: AlignJob) -> Iterator[Prepared]:
     """Make the method ready; when nothing is missing it is not asked for, and the facts stay as they were."""
-    if not job.videos and (output / manifest.NAME).is_file():
-        yield Prepared(read_nothing, manifest.read(output).run)
+    if not job.videos and (job.output / manifest.NAME).is_file():
+        yield Prepared(read_nothing, manifest.read(job.output).run)
         return
     with aligners.METHODS[job.parameters.method].prepare(job) as prepared:
         yield Prepared(prepared.read, {**facts(), **prepared.facts})
@@ -133,31 +134,6 @@ def fields_of(parameters: AlignParameters, common: Mapping[str, str]) -> dict[st
     counting = aligners.METHODS[parameters.method].counting
     described = {name: str(getattr(parameters, name)) for name in ("method", *counting)}
     return {**described, **common, "version": ALIGN_VERSION}
-
-
-def align(prepared: Prepared, video: Video, method: str, path: Path, key: str) -> int:
-    """Write the frames of one video and return their number.
-
-    Raises:
-        InputError: the source cannot be read, or has another number of frames than when it was indexed.
-    """
-    with prepared.read(video) as alignment:
-        for warning in alignment.warnings:
-            console.say(f"align: {video.video}: {warning}")
-        return frames.write(path, counted(alignment.frames, video), key, method)
-
-
-def counted(found: Iterable[Frame], video: Video) -> Iterator[Frame]:
-    """Yield the frames of a video; InputError after the last when there are more or fewer than when it was indexed."""
-    written = 0
-    for frame in found:
-        written += 1
-        yield frame
-    if written != video.frame_count:
-        raise InputError(
-            f"{video.path} gave {written} frames, {video.frame_count} when it was indexed. "
-            "The file changed, or OpenFace stopped early: align it again with OpenFace, then index the corpus again"
-        )
 
 
 def facts() -> dict[str, str]:

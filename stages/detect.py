@@ -11,8 +11,9 @@ import typer
 
 from cache import files
 from cache.errors import InputError, ShardError
-from cache.tables import detections
-from cache.tables.detections import Detection, Search
+from cache.tables import searches
+from cache.tables.intervals import Detection
+from cache.tables.searches import Search
 from cache.weights import detector_card
 from cache.weights.detector_card import DetectorCard
 from pipeline.detectors import decoding
@@ -49,7 +50,7 @@ def main(
     rows.sort(key=lambda row: (row.video, row.start, row.stop, row.emotion))
     searched = {recording.video: cards[chosen[recording.subject]].key for recording in found}
     files.sweep_temporaries(output.parent)
-    detections.write(output, rows, Search(encoder, searched))
+    searches.write(output, rows, Search(encoder, searched))
     empty = [recording.video for recording in found if not recording.face_found.any()]
     if empty:
         console.say(f"detect: no face in any frame of {', '.join(empty)}: nothing can be detected there")

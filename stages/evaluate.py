@@ -13,9 +13,9 @@ import typer
 
 from cache import files
 from cache.errors import InputError
-from cache.tables import detections, expressions, schema, videos
-from cache.tables.detections import Detection, Search
-from cache.tables.expressions import Expression
+from cache.tables import intervals, schema, searches, videos
+from cache.tables.intervals import Detection, Expression
+from cache.tables.searches import Search
 from cache.tables.videos import Video
 from cache.weights import detector_card
 from cache.weights.detector_card import DetectorCard
@@ -42,13 +42,13 @@ def main(
 ) -> None:
     """Score the detections; each subject's threshold is chosen on the other subjects."""
     parameters = params.read(params_path, "evaluate", EvaluateParameters, corpora.path_of(corpus))
-    found = detections.read(detections_path)
+    found = intervals.read(detections_path, Detection)
     classes = names_in(corpora.load(corpus).classes, found)
     left_out.say("evaluate", videos_path)
     table, cards = videos.read(videos_path), detector_card.read_folder(detectors)
-    search = detections.read_search(detections_path)
+    search = searches.read(detections_path)
     refuse_seen(corpus, table, found, search, cards)
-    results = pair(table, expressions.read(expressions_path), found, classes)
+    results = pair(table, intervals.read(expressions_path, Expression), found, classes)
     figures = {"encoder": dict(search.encoder), **summarise(results, classes, parameters)}
     for folder in (metrics.parent, figures_path.parent, plots):
         files.sweep_temporaries(folder)
@@ -109,8 +109,8 @@ def refuse_seen(
 
 def names_in(classes: Sequence[str], found: Sequence[Detection]) -> tuple[str, ...]:
     """Return the corpus' classes, and after them the name that a detector which only spots gives to everything."""
-    only_spotted = any(row.emotion == detections.UNRECOGNISED for row in found)
-    return (*classes, detections.UNRECOGNISED) if only_spotted else tuple(classes)
+    only_spotted = any(row.emotion == intervals.UNRECOGNISED for row in found)
+    return (*classes, intervals.UNRECOGNISED) if only_spotted else tuple(classes)
 
 
 def pair(
@@ -150,9 +150,9 @@ def _result(
         video=video.video,
         subject=video.subject,
         frame_count=video.frame_count,
-        truth_intervals=expressions.intervals(known),
+        truth_intervals=intervals.of(known),
         truth_classes=np.array([index[row.emotion] for row in known], dtype=np.int64),
-        intervals=detections.intervals(found),
+        intervals=intervals.of(found),
         classes=np.array([index[row.emotion] for row in found], dtype=np.int64),
         confidence=np.array([row.confidence for row in found], dtype=np.float32),
     )

@@ -12,9 +12,10 @@ from cache.fingerprints import frame_digests
 from cache.shards import features, frames, manifest, upkeep
 from cache.shards.manifest import Manifest
 from cache.shards.ownership import ShardFolder
+from cache.shards.upkeep import Made
 from pipeline.encoder.resnet import ExtractParameters
 from stages.parts import shard_folders
-from stages.parts.feature_sources import Encoded, Imported, Source
+from stages.parts.feature_sources import Encoded, FeatureSource, Imported
 from stages.shell import command, console, corpora, devices, options, params, places
 
 
@@ -38,7 +39,7 @@ def main(
     folder = ShardFolder(output, corpus, features.LAYOUT, features.is_current)
     frames_path = places.find(frames_path / manifest.NAME).parent
     if stated_path is not None and not frame_digests.are_here(frames_path, stated_path):
-        keep(folder, source, stated_path, force)
+        keep(folder, source, stated_path, force, dry_run)
         return
     aligned = manifest.read(frames_path)
     held = aligned.shards
@@ -51,20 +52,19 @@ def main(
     source.begin()
     with console.progress("extract", sum(held[name].frames for name in planned.missing), "frames", quiet) as advance:
 
-        def make(name: str, path: Path) -> int:
-            opening = frames.open(frames_path / held[name].file, sha256=held[name].sha256)
-            with shard_folders.refusals(), opening as opened:
+        def make(name: str, path: Path) -> Made:
+            with shard_folders.refusals(), frames.open_stated(frames_path, held[name]) as opened:
                 found = source.features(name, opened, advance)
                 found[~opened.columns.face_found] = 0
                 features.write(path, found, opened.columns, planned.keys[name], source.layer)
-                return len(opened)
+                return Made(len(opened))
 
         told = {**source.facts(), **frame_digests.facts(digests, stated_path)}
         outcome = upkeep.keep_up(folder, planned, make, told)
     shard_folders.conclude("extract", output, outcome)
 
 
-def keep(folder: ShardFolder, source: Source, stated_path: Path, force: bool) -> None:
+def keep(folder: ShardFolder, source: FeatureSource, stated_path: Path, force: bool, dry_run: bool) -> None:
     """Keep features that are current where their frames are not; InputError when one has to be made."""
     digests = frame_digests.of_features(folder.path, stated_path, folder.corpus)
     made = manifest.read(folder.path).run
@@ -74,6 +74,9 @@ def keep(folder: ShardFolder, source: Source, stated_path: Path, force: bool) ->
             f"features of {len(planned.missing)} videos ({', '.join(list(planned.missing)[:3])}) are to be made, and "
             f"the frames that {stated_path} tells of are not here. {frame_digests.remedy(folder.corpus)}"
         )
+    if dry_run:
+        shard_folders.foretell("extract", folder.path, planned)
+        return
     # What is said of the run stays: these are the features of whoever made them, on their device.
     shard_folders.conclude("extract", folder.path, upkeep.keep_up(folder, planned, make_nothing, made))
 
@@ -93,7 +96,7 @@ def refuse_others_folder(weights: str, usual: str, output: Path, corpus: str) ->
         )
 
 
-def choose(parameters: ExtractParameters, encoders: Path, device: str, batch_size: int) -> Source:
+def choose(parameters: ExtractParameters, encoders: Path, device: str, batch_size: int) -> FeatureSource:
     """Return where features come from: the encoder that the parameters name, or the folder they import."""
     if parameters.imported is not None:
         return Imported(parameters.weights, Path(parameters.imported), encoders, parameters)
@@ -109,19 +112,24 @@ def videos_of(aligned: Manifest, folder: Path) -> list[str]:
     return sorted({*aligned.shards, *manifest.missing(aligned)})
 
 
-def key_of(source: Source, name: str, folder: Path, aligned: Manifest, digests: dict[str, str]) -> str:
+def key_of(source: FeatureSource, name: str, folder: Path, aligned: Manifest, digests: dict[str, str]) -> str:
     """Return the fingerprint of the features of one frame shard, and note the digest of its frames.
+
+    Where the manifest states no digest, the shard is read.
 
     Raises:
         InputError: the video has none.
-        ShardError: it is damaged.
+        ShardError: it had to be read, and is damaged.
     """
     if name not in aligned.shards:
         raise InputError(f"{folder} has no frames of it: align failed there, or did not finish. Run: facespan align")
     entry = aligned.shards[name]
-    with frames.open(folder / entry.file, sha256=entry.sha256) as opened:
-        digests[name] = opened.digest
-        return source.key(name, opened.digest)
+    if entry.digest is not None:
+        digests[name] = entry.digest
+    else:
+        with frames.open_stated(folder, entry) as opened:
+            digests[name] = opened.digest
+    return source.key(name, digests[name])
 
 
 if __name__ == "__main__":

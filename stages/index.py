@@ -13,9 +13,9 @@ from cache import files
 from cache.corpora import readers
 from cache.errors import InputError
 from cache.fingerprints import fingerprint, in_place
-from cache.tables import audit, expressions, failures, videos
+from cache.tables import audit, failures, intervals, videos
 from cache.tables.audit import AuditRow
-from cache.tables.expressions import Expression
+from cache.tables.intervals import Expression
 from stages.shell import command, console, corpora, options, places
 
 
@@ -44,7 +44,7 @@ def main(
     folder = output or Path("data") / corpus
     files.sweep_temporaries(folder)
     videos.write(folder / "videos.parquet", found_videos)
-    expressions.write(folder / "expressions.parquet", found_expressions)
+    intervals.write(folder / "expressions.parquet", Expression, found_expressions)
     audit.write(folder / "audit.csv", rows)
     in_place.note(places.seen_file(corpus), root, [video for video in found_videos if video.source == "video"])
     for rule, count in collections.Counter(row.rule for row in rows).most_common():

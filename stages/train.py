@@ -15,7 +15,7 @@ import typer
 
 from cache import files
 from cache.errors import InputError, ShardError
-from cache.tables import detections, schema
+from cache.tables import intervals, schema
 from cache.weights import detector_card, detector_store
 from cache.weights import tensors as weights
 from cache.weights.detector_card import DetectorCard
@@ -118,7 +118,7 @@ def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path
 
 def emotions_told(parameters: FoldParameters, classes: Sequence[str]) -> tuple[str, ...]:
     """Return the names a detector gives to what it finds: one for all when it only spots."""
-    return tuple(classes) if parameters.own.recognises else (detections.UNRECOGNISED,)
+    return tuple(classes) if parameters.own.recognises else (intervals.UNRECOGNISED,)
 
 
 def key_of(card: DetectorCard, trained_on: Sequence[str]) -> str:

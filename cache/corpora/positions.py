@@ -11,7 +11,7 @@ from cache.corpora.annotations import Annotation, CorpusFacts, note
 from cache.corpora.footage import Footage, ReadContext
 from cache.corpora.rows import Said
 from cache.tables.audit import AuditRow
-from cache.tables.expressions import NO_APEX, Expression
+from cache.tables.intervals import NO_APEX, Expression
 from cache.tables.videos import Video
 
 

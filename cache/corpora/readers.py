@@ -16,7 +16,7 @@ from cache.corpora.annotations import Annotation, Labels, note
 from cache.corpora.footage import Footage, Location, ReadContext
 from cache.corpora.rows import Problems
 from cache.tables.audit import EXPRESSION_OF_FAILED, OF_FAILED, VIDEO_FAILED, AuditRow
-from cache.tables.expressions import Expression
+from cache.tables.intervals import Expression
 from cache.tables.videos import Video
 from cache.troubles import alone
 

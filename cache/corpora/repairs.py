@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cache.corpora.annotations import Annotation, CorpusFacts, Labels, Number, Rules, differences, note
 from cache.tables.audit import AuditRow
-from cache.tables.expressions import NO_APEX
+from cache.tables.intervals import NO_APEX
 
 FRAMES_AFTER = 20
 

@@ -15,7 +15,7 @@ from cache.corpora.workbooks import Cell, Sheet
 from cache.errors import InputError
 from cache.tables import schema
 from cache.tables.audit import AuditRow
-from cache.tables.expressions import KINDS, NO_APEX
+from cache.tables.intervals import KINDS, NO_APEX
 
 # Repairing one fault a run takes days; a wrong column makes every row wrong, and the first faults show it.
 MOST_PROBLEMS = 20

@@ -25,7 +25,7 @@ from cache.files import check_video_id
 from cache.media import image_files, image_folders, video_files
 from cache.openface import output as openface
 from cache.tables.audit import AuditRow
-from cache.tables.expressions import KINDS, NO_APEX, Expression
+from cache.tables.intervals import KINDS, NO_APEX, Expression
 from cache.tables.schema import nearest
 from cache.tables.videos import SOURCES
 

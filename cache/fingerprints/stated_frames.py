@@ -29,7 +29,7 @@ class Stated:
     Attributes:
         videos: how many.
         frames: of all of them.
-        digest: over the manifest's entries, so over every byte of every shard.
+        digest: over the digests of the files that the manifest states, so over every byte of every shard.
         keys: over what the shards were made from.
     """
 
@@ -41,7 +41,7 @@ class Stated:
 
 def state(shards: Mapping[str, ShardEntry]) -> Stated:
     """Return what is to be said of the shards that a manifest states."""
-    entries = [{"video": video, **asdict(entry)} for video, entry in sorted(shards.items())]
+    entries = [[video, entry.sha256, entry.frames, entry.key] for video, entry in sorted(shards.items())]
     keys = keys_digest({video: entry.key for video, entry in shards.items()})
     return Stated(len(entries), sum(entry.frames for entry in shards.values()), _digest(entries), keys)
 

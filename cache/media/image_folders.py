@@ -76,11 +76,6 @@ def read_folder(folder: Path) -> ImageFolder:
     )
 
 
-def list_files(folder: Path) -> tuple[Path, ...]:
-    """Return the numbered images of a folder in order, without opening one; errors as for `read_folder`."""
-    return tuple(by_number(folder)[0].values())
-
-
 def by_number(folder: Path) -> tuple[dict[int, Path], list[str]]:
     """Return number -> image in the order of numbers, and the names of all else in the folder; opens no image.
 

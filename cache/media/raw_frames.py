@@ -10,75 +10,90 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.errors import InputError
 from cache.media import image_files, image_folders, video_files
 from cache.tables.videos import Video
 
 
 class RawFrame(NamedTuple):
-    """One decoded frame: its position in the source, ``(H, W, 3)`` RGB, its time, and the corpus' number of it."""
+    """One decoded frame: its position in the source, ``(H, W, 3)`` RGB, and the corpus' number of it."""
 
     position: int
     rgb: NDArray[np.uint8]
-    seconds: float
     label: int
 
 
 @dataclass(frozen=True)
 class Recording:
-    """The frames of a source.
+    """The ``T`` frames of a source that are taken, every `frame_step`-th of them, each decoded once.
 
     Attributes:
-        frame_count: of the source, by decoding, whatever the video's `frame_step`.
-        play: yields every `frame_step`-th frame, one at a time; may be called again.
+        play: yields them, one at a time; to be called once.
+        seconds: gives their ``(T,)`` times, once all were played: a video file tells at its end whether its are any.
     """
 
-    frame_count: int
     play: Callable[[], Iterator[RawFrame]]
-
-
-def sample(root: Path, video: Video, count: int) -> list[NDArray[np.uint8]]:
-    """Return up to ``count`` frames ``(H, W, 3)`` RGB from all over a video; black ones are left out.
-
-    Raises:
-        InputError: as for `open`.
-    """
-    path = root / video.path
-    if video.source == "images":
-        files = image_folders.list_files(path)
-        frames = [image_files.decode(files[position]) for position in _spread(len(files), count)]
-    else:
-        frames = video_files.sample_frames(path, _spread(video.frame_count * video.frame_step, count))
-    return [frame for frame in frames if frame.max() > image_files.BLACK]
-
-
-def _spread(total: int, count: int) -> list[int]:
-    """Return the middles of equal parts of a video, as positions; each one once."""
-    return sorted({int((part + 0.5) * total / count) for part in range(count)})
+    seconds: Callable[[], NDArray[np.float64]]
 
 
 def open(root: Path, video: Video) -> Recording:
     """Return the frames of a video of source `video` or `images`.
 
     Raises:
-        InputError: the source is missing or damaged; also while it plays.
+        InputError: the source is missing; or, while it plays or at its end, damaged.
     """
-    path = root / video.path
+    return (_open_images if video.source == "images" else _open_file)(root / video.path, video)
+
+
+def count(root: Path, video: Video) -> int:
+    """Return how many frames a source decodes to, whatever the `frame_step`.
+
+    A video file is decoded for it only where frames are skipped: the table counts those that are taken.
+    """
     if video.source == "images":
-        folder = image_folders.read_folder(path)
-        seconds = folder.columns(video.frame_rate * video.frame_step).pts_seconds
+        return len(image_folders.by_number(root / video.path)[0])
+    if video.frame_step == 1:
+        return video.frame_count
+    return video_files.count_frames(root / video.path, allow_truncated=True).frame_count
 
-        def show() -> Iterator[RawFrame]:
-            for position in range(0, len(folder), video.frame_step):
-                rgb = image_files.decode(folder.files[position])
-                yield RawFrame(position, rgb, float(seconds[position]), int(folder.labels[position]))
 
-        return Recording(len(folder), show)
-    # What decoded when the corpus was indexed is what must decode now; `allow_truncated` was decided there.
-    facts = video_files.count_frames(path, allow_truncated=True)
+def sample(root: Path, video: Video, positions: list[int]) -> Iterator[RawFrame]:
+    """Yield some of the images of a folder, by position; a position beyond the last is left out."""
+    files = list(image_folders.by_number(root / video.path)[0].items())
+    for position in positions:
+        if position < len(files):
+            label, path = files[position]
+            yield RawFrame(position, image_files.decode(path), label)
+
+
+def _open_images(folder: Path, video: Video) -> Recording:
+    files = image_folders.by_number(folder)[0]
+    labels = np.array(list(files), dtype=np.int64)
+    seconds = (labels - labels[0]) / (video.frame_rate * video.frame_step)
 
     def play() -> Iterator[RawFrame]:
-        for position, (rgb, seconds) in enumerate(video_files.read_frames(path, facts)):
+        size: tuple[int, ...] = ()
+        for position, (label, path) in enumerate(files.items()):
             if position % video.frame_step == 0:
-                yield RawFrame(position, rgb, seconds, video.first_label + position)
+                rgb = image_files.decode(path)
+                size = size or rgb.shape
+                if rgb.shape != size:
+                    raise InputError(
+                        f"{path} is {rgb.shape[1]} x {rgb.shape[0]}, the first image is {size[1]} x {size[0]}. The "
+                        "images of one video have one size: align them again."
+                    )
+                yield RawFrame(position, rgb, label)
 
-    return Recording(facts.frame_count, play)
+    return Recording(play, lambda: seconds[:: video.frame_step])
+
+
+def _open_file(path: Path, video: Video) -> Recording:
+    # What decoded when the corpus was indexed is what must decode now; `allow_truncated` was decided there.
+    playback = video_files.Playback(path, allow_truncated=True)
+
+    def play() -> Iterator[RawFrame]:
+        for count, rgb in enumerate(playback.frames(video.frame_step)):
+            position = count * video.frame_step
+            yield RawFrame(position, rgb, video.first_label + position)
+
+    return Recording(play, lambda: playback.seconds()[:: video.frame_step])

@@ -98,102 +98,88 @@ def _quieten() -> None:
 
 
 def _count(path: Path, allow_truncated: bool) -> VideoFacts:
-    with _opened(path) as capture:
-        header_count = _header_count(capture)
-        seconds = []
+    playback = Playback(path, allow_truncated)
+    for _ in playback.grab(None):
+        pass
+    return playback.facts
+
+
+class Playback:
+    """One pass over a video file, the only one there has to be: what all of its frames tell is known at their end."""
+
+    def __init__(self, path: Path, allow_truncated: bool = False) -> None:
+        """Take note of a file; arguments as for `count_frames`."""
+        self._path, self._allow_truncated = path, allow_truncated
+        self._told_seconds: list[float] = []
+        self._facts: VideoFacts | None = None
+
+    def frames(self, step: int = 1) -> Iterator[NDArray[np.uint8]]:
+        """Yield every ``step``-th frame ``(H, W, 3)`` uint8 RGB, beginning with the first, one at a time.
+
+        Raises:
+            InputError: as `count_frames`, but not before all frames were seen; or the size of the frames changes.
+        """
+        _quieten()
+        for bgr in self.grab(step):
+            yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+    @property
+    def facts(self) -> VideoFacts:
+        """What decoding the whole file showed; a ValueError before it was decoded."""
+        if self._facts is None:
+            raise ValueError(f"{self._path} has not been decoded to its end")
+        return self._facts
+
+    def seconds(self) -> NDArray[np.float64]:
+        """Return the times of all frames, whatever the step; a ValueError before the file was decoded.
+
+        They strictly increase: they are the container's where those do, else position / frame_rate.
+        """
+        if self.facts.has_timestamps:
+            return np.array(self._told_seconds)
+        return np.arange(self.facts.frame_count) / self.facts.frame_rate
+
+    def grab(self, step: int | None) -> Iterator[NDArray[np.uint8]]:
+        """Decode the file; yield every ``step``-th frame as BGR, of None the first alone."""
         shape: tuple[int, ...] = ()
-        while capture.grab():
-            seconds.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-            if not shape:
-                shape = _retrieve(capture, path, 0).shape
-        nominal_rate = capture.get(cv2.CAP_PROP_FPS)
-    if not shape:
-        raise InputError(f"{path} opens as a video but no frame decodes. Copy it again or convert it (ffmpeg -i).")
-    has_timestamps = _are_increasing(np.array(seconds))
-    frame_rate = _frame_rate(path, nominal_rate, seconds if has_timestamps else [])
-    facts = VideoFacts(len(seconds), header_count, frame_rate, shape[1], shape[0], has_timestamps)
-    if facts.is_truncated and not allow_truncated:
-        raise InputError(
-            f"{path} is truncated: its header promises {header_count} frames, {len(seconds)} decode. "
-            "Copy it again, or set allow_truncated to use the part that decodes."
-        )
-    if has_timestamps and header_count - len(seconds) > 2 and _has_hole(seconds):
-        raise InputError(
-            f"{path} is damaged in its middle: its header promises {header_count} frames, {len(seconds)} decode, and "
-            "time jumps between two of them, so that all later frames would be misplaced. Copy it again."
-        )
-    return facts
+        with _opened(self._path) as capture:
+            header_count = _header_count(capture)
+            while capture.grab():
+                position = len(self._told_seconds)
+                self._told_seconds.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+                if position == 0 or (step is not None and position % step == 0):
+                    bgr = _retrieve(capture, self._path, position)
+                    shape = shape or bgr.shape
+                    self._check_size(position, bgr.shape, shape)
+                    yield bgr
+            nominal_rate = capture.get(cv2.CAP_PROP_FPS)
+        self._facts = self._conclude(header_count, shape, nominal_rate)
 
+    def _check_size(self, position: int, found: tuple[int, ...], first: tuple[int, ...]) -> None:
+        if found != first:
+            raise InputError(
+                f"{self._path}: frame {position} is {found[1]} x {found[0]}, the first was {first[1]} x {first[0]}. "
+                "Convert the video to one size (ffmpeg -vf scale)."
+            )
 
-def read_frames(
-    path: Path, facts: VideoFacts | None = None, allow_truncated: bool = False
-) -> Iterator[tuple[NDArray[np.uint8], float]]:
-    """Yield each frame ``(H, W, 3)`` uint8 RGB with its time in seconds, one at a time.
-
-    Times strictly increase. They are the container's where those do, else position / frame_rate.
-
-    Args:
-        facts: what `count_frames` said of this file; without it the file is decoded once more to find out.
-
-    Raises:
-        InputError: as `count_frames`; or the decoder stopped before ``facts.frame_count`` frames, went beyond, or
-            changed the size of the frames.
-    """
-    _quieten()
-    facts = count_frames(path, allow_truncated) if facts is None else facts
-    position = 0
-    with _opened(path) as capture:
-        while capture.grab():
-            seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if facts.has_timestamps else position / facts.frame_rate
-            bgr = _retrieve(capture, path, position)
-            if bgr.shape[:2] != (facts.height, facts.width):
-                raise InputError(
-                    f"{path}: frame {position} is {bgr.shape[1]} x {bgr.shape[0]}, the first was "
-                    f"{facts.width} x {facts.height}. Convert the video to one size (ffmpeg -vf scale)."
-                )
-            rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-            position += 1
-            yield rgb, seconds
-    if position != facts.frame_count:
-        raise InputError(
-            f"{path}: {position} frames decode now, {facts.frame_count} when it was counted. "
-            "The file changed or the disk fails: index the corpus again."
-        )
-
-
-def sample_frames(path: Path, positions: Sequence[int]) -> list[NDArray[np.uint8]]:
-    """Return ``(H, W, 3)`` RGB frames at or near increasing positions, without decoding all that lies between.
-
-    Raises:
-        InputError: no such file, or not a video. A position where nothing decodes is left out.
-    """
-    _quieten()
-    return _sought(path, positions) or _walked_to(path, positions)
-
-
-def _sought(path: Path, positions: Sequence[int]) -> list[NDArray[np.uint8]]:
-    frames = []
-    with _opened(path) as capture:
-        for position in positions:
-            if capture.set(cv2.CAP_PROP_POS_FRAMES, position) and capture.grab():
-                frames.append(_retrieve_rgb(capture, path, position))
-    return frames
-
-
-def _walked_to(path: Path, positions: Sequence[int]) -> list[NDArray[np.uint8]]:
-    """Return the frames by decoding everything: some containers cannot be sought in."""
-    frames: list[NDArray[np.uint8]] = []
-    position = 0
-    with _opened(path) as capture:
-        while len(frames) < len(positions) and capture.grab():
-            if position == positions[len(frames)]:
-                frames.append(_retrieve_rgb(capture, path, position))
-            position += 1
-    return frames
-
-
-def _retrieve_rgb(capture: cv2.VideoCapture, path: Path, position: int) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(_retrieve(capture, path, position), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    def _conclude(self, header_count: int, shape: tuple[int, ...], nominal_rate: float) -> VideoFacts:
+        path, seconds = self._path, self._told_seconds
+        if not shape:
+            raise InputError(f"{path} opens as a video but no frame decodes. Copy it again or convert it (ffmpeg -i).")
+        has_timestamps = _are_increasing(np.array(seconds))
+        frame_rate = _frame_rate(path, nominal_rate, seconds if has_timestamps else [])
+        facts = VideoFacts(len(seconds), header_count, frame_rate, shape[1], shape[0], has_timestamps)
+        if facts.is_truncated and not self._allow_truncated:
+            raise InputError(
+                f"{path} is truncated: its header promises {header_count} frames, {len(seconds)} decode. "
+                "Copy it again, or set allow_truncated to use the part that decodes."
+            )
+        if has_timestamps and header_count - len(seconds) > 2 and _has_hole(seconds):
+            raise InputError(
+                f"{path} is damaged in its middle: its header promises {header_count} frames, {len(seconds)} decode, "
+                "and time jumps between two of them, so that all later frames would be misplaced. Copy it again."
+            )
+        return facts
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from cache.openface import rows as openface_rows
 
 FLAGS = ("-simalign", "-simsize", str(openface.SIZE), "-nomask", "-2Dfp", "-pdmparams")
 OUTPUT, LOG = "output", "said.txt"
-Source = Callable[[str, Path], Path]
+SourceOf = Callable[[str, Path], Path]
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 _SECONDS_BETWEEN_LOOKS = 0.05
 # Finished folders wait for whoever takes them over; this many at most lie on disk for each run at once.
@@ -137,7 +137,9 @@ class Runs:
     What is left when the block ends is stopped, and the workspace removed.
     """
 
-    def __init__(self, command: Command, videos: Sequence[str], source: Source, workspace: Path, at_once: int) -> None:
+    def __init__(
+        self, command: Command, videos: Sequence[str], source: SourceOf, workspace: Path, at_once: int
+    ) -> None:
         """Prepare to run over the source of each video; what an earlier, killed run left is removed.
 
         Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 
 from cache.errors import InputError
-from cache.media import image_folders, video_files
+from cache.media import image_folders, raw_frames
+from cache.media.raw_frames import RawFrame
 from cache.openface import output as openface
-from cache.shards.frames import Frame, encode_image, join
+from cache.shards.frames import UNTOLD, Frame, Seconds, encode_image, join
 from cache.tables.videos import Video
 
 
@@ -22,7 +23,7 @@ class AlignParameters:
     """How faces are aligned, or taken over when they are.
 
     Attributes:
-        method: a name in `stages.parts.aligners.METHODS`.
+        method: a name in `stages.aligning.aligners.METHODS`.
         face: of several that were followed, `largest` or a number: OpenFace's face_id, or the tracks of `builtin` from
             0 in the order in which they begin.
         quality: of the JPEG that a decoded frame becomes, 1 to 100. Images that lie on disk are stored as they came.
@@ -30,7 +31,7 @@ class AlignParameters:
         openface_folder: where OpenFace lies; None asks the environment variable OPENFACE, then PATH.
         openface_model: for `openface`, what its option -mloc names; None for its default.
         openface_format: for `openface`, of the images that it writes.
-        processes: for `openface`, how many videos at once; 0 for one a core.
+        processes: how many videos at once; 0 for one a core, where that is worth their start.
         accept_unaligned: for `none`, the reason why frames without an aligned face are taken; None refuses them.
     """
 
@@ -66,25 +67,44 @@ class AlignParameters:
 
 @dataclass(frozen=True)
 class Alignment:
-    """The aligned frames of a video, to be read once, and what the user should know of them."""
+    """The aligned frames of a video.
+
+    Attributes:
+        frames: to be read once; the video is decoded meanwhile.
+        warnings: what the user should know of them, once they were read.
+        seconds: as `frames.write` takes them.
+    """
 
     frames: Iterator[Frame]
-    warnings: tuple[str, ...]
+    warnings: Sequence[str] = ()
+    seconds: Seconds | None = None
 
 
 def _is_reason(told: str | bool) -> bool:
     return isinstance(told, str) and told.strip().lower() not in {"", "true", "yes", "on", "false", "no", "off"}
 
 
-def of_file(root: Path, video: Video, parameters: AlignParameters) -> Alignment:
-    """Return every `frame_step`-th frame of a video file or image folder whose faces are aligned already."""
-    path = root / video.path
-    if video.source == "images":
-        folder = image_folders.read_folder(path)
-        every = join(folder.images(), folder.columns(video.frame_rate * video.frame_step))
-    else:
-        every = _decoded(path, video, parameters.quality)
-    return Alignment(itertools.islice(every, None, None, video.frame_step), ())
+def of_images(root: Path, video: Video) -> Alignment:
+    """Return every `frame_step`-th image of a folder of faces that are aligned already, byte for byte."""
+    folder = image_folders.read_folder(root / video.path)
+    every = join(folder.images(), folder.columns(video.frame_rate * video.frame_step))
+    return Alignment(itertools.islice(every, None, None, video.frame_step))
+
+
+def of_file(root: Path, video: Video, parameters: AlignParameters, see: Callable[[RawFrame], None]) -> Alignment:
+    """Return every `frame_step`-th frame of a video file whose faces are aligned already.
+
+    Args:
+        see: is shown each of them before it is taken.
+    """
+    recording = raw_frames.open(root, video)
+
+    def frames() -> Iterator[Frame]:
+        for raw in recording.play():
+            see(raw)
+            yield Frame(encode_image(raw.rgb, parameters.quality), UNTOLD, raw.label, True, 1.0)
+
+    return Alignment(frames(), seconds=recording.seconds)
 
 
 def of_openface(root: Path, video: Video, parameters: AlignParameters) -> Alignment:
@@ -107,7 +127,7 @@ def of_openface_run(folder: Path, said: str, root: Path, video: Video) -> Alignm
         InputError: OpenFace wrote nothing, or not a row and an image for every frame that decodes.
     """
     skipping = video.frame_step if video.source == "video" else 1
-    count = video.frame_count if skipping == 1 else video_files.count_frames(root / video.path).frame_count
+    count = video.frame_count if skipping == 1 else raw_frames.count(root, video)
     try:
         output = openface.read_folder(folder, None, video.frame_rate * skipping, count)
     except InputError as problem:
@@ -122,9 +142,3 @@ def of_openface_run(folder: Path, said: str, root: Path, video: Video) -> Alignm
         seconds, labels, warnings = known.pts_seconds[taken], known.frame_label[taken], ()
     columns = replace(output.columns, pts_seconds=seconds, frame_label=labels)
     return Alignment(itertools.islice(join(output.images(), columns), None, None, skipping), warnings)
-
-
-def _decoded(path: Path, video: Video, quality: int) -> Iterator[Frame]:
-    # What decoded when the corpus was indexed is what must decode now; `allow_truncated` was decided there.
-    for position, (rgb, seconds) in enumerate(video_files.read_frames(path, allow_truncated=True)):
-        yield Frame(encode_image(rgb, quality), seconds, video.first_label + position, True, 1.0)

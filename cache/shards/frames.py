@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import BinaryIO, NamedTuple
@@ -22,7 +22,35 @@ from cache.shards.layout import COLUMN_DATASETS, Attribute, Content, Layout
 from cache.shards.manifest import ShardEntry, is_whole
 from cache.shards.untrusted import UntrustedShard
 
-__all__ = ["Frame", "Frames", "decode_image", "encode_image", "image_size", "is_current", "join", "open", "write"]
+__all__ = [
+    "UNTOLD",
+    "Frame",
+    "Frames",
+    "Seconds",
+    "decode_image",
+    "encode_image",
+    "image_size",
+    "is_current",
+    "join",
+    "open",
+    "open_stated",
+    "write",
+]
+
+__all__ = [
+    "UNTOLD",
+    "Frame",
+    "Frames",
+    "Seconds",
+    "decode_image",
+    "encode_image",
+    "image_size",
+    "is_current",
+    "join",
+    "open",
+    "open_stated",
+    "write",
+]
 
 LAYOUT = Layout(
     kind="frames",
@@ -30,6 +58,11 @@ LAYOUT = Layout(
     attributes=MappingProxyType({"digest": str, "source": str, "image_height": int, "image_width": int}),
     remedy="dvc repro, or facespan align CORPUS, which makes this one again",
 )
+
+
+Seconds = Callable[[], NDArray[np.float64]]
+# Of a frame whose time is known once all frames are; nothing that a shard takes.
+UNTOLD = float("nan")
 
 
 class Frame(NamedTuple):
@@ -55,13 +88,14 @@ def join(images: Iterable[bytes], columns: FrameColumns) -> Iterator[Frame]:
         raise ValueError(f"there are more images than {len(columns)} frames")
 
 
-def write(path: Path, frames: Iterable[Frame], key: str, source: str) -> int:
+def write(path: Path, frames: Iterable[Frame], key: str, source: str, seconds: Seconds | None = None) -> int:
     """Write the aligned frames of a video in order and return their number, T; memory stays flat in T.
 
     Args:
         frames: at least one; JPEG, PNG or BMP, all of one size.
         key: the fingerprint of what they are made from.
         source: where they came from, in words; 1 to 1024 bytes.
+        seconds: gives the ``(T,)`` times once all frames have come, when no frame tells its own.
 
     Raises:
         InputError: an image is damaged or of another size, a column is not as `FrameColumns` says, or the disk refuses.
@@ -71,7 +105,7 @@ def write(path: Path, frames: Iterable[Frame], key: str, source: str) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The shard is laid out once the number of bytes is known. The spool has no name: a killed process leaves none.
         with tempfile.TemporaryFile(dir=path.parent) as spool:
-            columns, offsets, (height, width), bytes_digest = _collect(path, frames, spool)
+            columns, offsets, (height, width), bytes_digest = _collect(path, frames, spool, seconds)
             contents = {
                 "offsets": layout.content_of(offsets, "<i8"),
                 **layout.contents_of(columns),
@@ -107,6 +141,15 @@ def open(path: Path, *, key: str | None = None, sha256: str | None = None, verif
     except BaseException:
         frames.close()
         raise
+    return frames
+
+
+def open_stated(folder: Path, entry: ShardEntry) -> Frames:
+    """Return the frames that a folder's manifest states, when file and frames are those; errors as for `open`."""
+    frames = open(folder / entry.file, sha256=entry.sha256)
+    if entry.digest not in (None, frames.digest):
+        frames.close()
+        raise frames.refuse(f"frames of digest {frames.digest}", f"{entry.digest}, as the manifest says")
     return frames
 
 
@@ -205,6 +248,10 @@ class Frames:
         if verify and self._compute_digest() != self.digest:
             raise self._shard.refuse("images or columns that are not those of its digest", self.digest)
 
+    def refuse(self, found: str, expected: str) -> ShardError:
+        """Return the error that says what is wrong with these frames, to be raised."""
+        return self._shard.refuse(found, expected)
+
     def _compute_digest(self) -> str:
         digest, end = hashlib.sha256(), int(self._offsets[-1])
         for start in range(0, end, files.CHUNK_BYTES):
@@ -232,7 +279,7 @@ class _Collected(NamedTuple):
     bytes_digest: bytes
 
 
-def _collect(path: Path, frames: Iterable[Frame], spool: BinaryIO) -> _Collected:
+def _collect(path: Path, frames: Iterable[Frame], spool: BinaryIO, told: Seconds | None) -> _Collected:
     """Put the images of frames into the spool and return the rest."""
     offsets, seconds, labels, found, confidences = array("q", [0]), array("d"), array("q"), array("B"), array("f")
     digest, size = hashlib.sha256(), (0, 0)
@@ -247,7 +294,7 @@ def _collect(path: Path, frames: Iterable[Frame], spool: BinaryIO) -> _Collected
         confidences.append(frame.face_confidence)
     spool.seek(0)
     columns = FrameColumns(
-        np.frombuffer(seconds, np.float64),
+        told() if told else np.frombuffer(seconds, np.float64),
         np.frombuffer(labels, np.int64),
         np.frombuffer(found, np.bool_),
         np.frombuffer(confidences, np.float32),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import errno
 import hashlib
 import json
@@ -57,6 +58,14 @@ class Content:
 
     shape: tuple[int, ...]
     pieces: Iterable[bytes | memoryview]
+
+
+def _constant(found: dict[str, Any]) -> MappingProxyType[str, Any]:
+    return MappingProxyType(found)
+
+
+# Layouts are handed to the processes that make shards side by side; Python does not know how to.
+copyreg.pickle(MappingProxyType, lambda proxy: (_constant, (dict(proxy),)))
 
 
 def fingerprint(fields: Mapping[str, Attribute]) -> str:

@@ -45,6 +45,8 @@ class ShardEntry:
         bytes: size of the file.
         frames: T.
         key: the fingerprint of what it was made from.
+        digest: of frames, what `frames.Frames.digest` says of them, so that what is made of them is known to be current
+            without reading them; None of features, and where an earlier version stated none.
     """
 
     file: str
@@ -52,6 +54,7 @@ class ShardEntry:
     bytes: int
     frames: int
     key: str
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,15 @@ def shard_path(folder: Path, video: str, count: int) -> Path:
     return folder / name if count <= FLAT_COUNT else folder / _prefix(video) / name
 
 
-def describe(folder: Path, path: Path, frames: int, key: str) -> ShardEntry:
+def describe(folder: Path, path: Path, frames: int, key: str, digest: str | None = None) -> ShardEntry:
     """Return the entry of a shard in a folder; its file is read once."""
     sha256 = files.sha256_of(path)
-    return ShardEntry(path.relative_to(folder).as_posix(), sha256, path.stat().st_size, frames, key)
+    return ShardEntry(path.relative_to(folder).as_posix(), sha256, path.stat().st_size, frames, key, digest)
+
+
+def state(entry: ShardEntry) -> dict[str, Any]:
+    """Return an entry as JSON states it: without what is None."""
+    return {name: value for name, value in asdict(entry).items() if value is not None}
 
 
 def is_whole(path: Path, key: str, entry: ShardEntry | None) -> bool:
@@ -121,7 +129,7 @@ def add(folder: Path, video: str, entry: ShardEntry) -> None:
     Raises:
         InputError: the disk refuses.
     """
-    line = json.dumps({"video": video, **asdict(entry)}, sort_keys=True)
+    line = json.dumps({"video": video, **state(entry)}, sort_keys=True)
     path = folder / JOURNAL
     with locked(folder), files.explain_failures(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -139,7 +147,7 @@ def write(folder: Path, manifest: Manifest) -> None:
     stored = {
         "format": MANIFEST_FORMAT,
         "kind": manifest.kind,
-        "shards": {video: asdict(entry) for video, entry in manifest.shards.items()},
+        "shards": {video: state(entry) for video, entry in manifest.shards.items()},
         "run": dict(manifest.run),
     }
     try:
@@ -317,17 +325,22 @@ def _parse(stored: object) -> Manifest:
 
 def parse_entry(video: str, stored: object) -> ShardEntry:
     """Return the entry that JSON states of a video; a ValueError says what is wrong with it."""
-    if not isinstance(stored, dict) or set(stored) != {"file", "sha256", "bytes", "frames", "key"}:
-        raise ValueError(f"video {video}: expected exactly file, sha256, bytes, frames and key")
+    if not isinstance(stored, dict) or set(stored) - {"digest"} != {"file", "sha256", "bytes", "frames", "key"}:
+        raise ValueError(f"video {video}: expected exactly file, sha256, bytes, frames and key, and at most digest")
     allowed = {
         # Only the two places that `shard_path` gives: a manifest cannot point outside its folder.
         "file": stored["file"] in (f"{video}{SUFFIX}", f"{_prefix(video)}/{video}{SUFFIX}"),
-        "sha256": isinstance(stored["sha256"], str) and re.fullmatch("[0-9a-f]{64}", stored["sha256"]) is not None,
+        "sha256": _is_sha256(stored["sha256"]),
         "bytes": type(stored["bytes"]) is int and stored["bytes"] > 0,
         "frames": type(stored["frames"]) is int and stored["frames"] > 0,
         "key": isinstance(stored["key"], str) and stored["key"] != "",
+        "digest": "digest" not in stored or _is_sha256(stored["digest"]),
     }
     for name, is_allowed in allowed.items():
         if not is_allowed:
             raise ValueError(f"video {video}: {name} is {stored[name]!r}")
     return ShardEntry(**stored)
+
+
+def _is_sha256(stored: object) -> bool:
+    return isinstance(stored, str) and re.fullmatch("[0-9a-f]{64}", stored) is not None

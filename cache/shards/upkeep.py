@@ -7,8 +7,8 @@ is finished, so a killed run loses none, and several processes may work on one f
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,39 @@ from cache.shards.untrusted import UntrustedShard
 from cache.tables import failures
 from cache.troubles import alone
 
-Make = Callable[[str, Path], int]
+# The attribute that a kind of shard may have.
+DIGEST = "digest"
+
 # What changes whenever a file is replaced: None without a file, () where it cannot be told.
 Identity = tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A shard just written: its number of frames, and what the user should know of them."""
+
+    frames: int
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What became of one video: it was made, or kept because another process made it, or failed, and why.
+
+    None of them: another process is at it.
+    """
+
+    video: str
+    made: Made | None = None
+    is_kept: bool = False
+    failure: str | None = None
+
+
+Make = Callable[[str, Path], Made]
+Bring = Callable[[str], Brought]
+Note = Callable[[Brought], None]
+# Brings videos up to date and notes each that is done: one after the other, or several at once in processes.
+BringAll = Callable[[Bring, Sequence[str], Note], None]
 
 
 @dataclass(frozen=True)
@@ -58,6 +88,17 @@ class Outcome:
     failures: dict[str, str] = field(default_factory=dict)
     removed: list[Path] = field(default_factory=list)
     left: list[Path] = field(default_factory=list)
+
+    def note(self, brought: Brought, busy: list[str]) -> None:
+        """Take in what became of a video; one that another process is at goes to the busy ones."""
+        if brought.made is not None:
+            self.made.append(brought.video)
+        elif brought.is_kept:
+            self.kept.append(brought.video)
+        elif brought.failure is not None:
+            self.failures[brought.video] = brought.failure
+        else:
+            busy.append(brought.video)
 
     @property
     def frame_count(self) -> int:
@@ -96,15 +137,30 @@ def plan(folder: ShardFolder, videos: Collection[str], key_of: Callable[[str], s
     return Plan(videos, keys, missing, failed)
 
 
-def keep_up(folder: ShardFolder, planned: Plan, make: Make, run: Mapping[str, Any]) -> Outcome:
+def one_by_one(bring: Bring, videos: Sequence[str], note: Note) -> None:
+    """Bring one video after the other up to date."""
+    for video in videos:
+        note(bring(video))
+
+
+def keep_up(
+    folder: ShardFolder,
+    planned: Plan,
+    make: Make,
+    run: Mapping[str, Any],
+    told: Note = lambda brought: None,
+    bring_all: BringAll = one_by_one,
+) -> Outcome:
     """Make the missing shards, write the manifest (when interrupted as well), remove orphans.
 
     A video that fails does not stop the others: it is in `Outcome.failures`, in `failures.csv` beside the shards, and
     not in the manifest. One that another process makes meanwhile is kept; its end is waited for.
 
     Args:
-        make: writes the shard of a video to a path and returns its number of frames.
+        make: writes the shard of a video to a path.
         run: facts of the run for the manifest.
+        told: called with each video that is done, in this process.
+        bring_all: `make` has to be picklable where it hands videos to processes.
 
     Raises:
         InputError, ShardError: as `plan`; or the disk accepts no manifest.
@@ -115,12 +171,19 @@ def keep_up(folder: ShardFolder, planned: Plan, make: Make, run: Mapping[str, An
     _sweep(folder.path)
     kept = [video for video in planned.keys if video not in planned.missing]
     outcome = Outcome(kept=kept, failures=dict(planned.failures))
-    bring = _Bringer(folder, planned, known, make, outcome)
+    busy: list[str] = []
+
+    def note(brought: Brought) -> None:
+        outcome.note(brought, busy)
+        told(brought)
+
+    bring = _Bringer(folder, planned, known, make)
     try:
-        for video in [video for video in planned.missing if not bring(video, wait=False)]:
-            bring(video, wait=True)
+        bring_all(bring, list(planned.missing), note)
+        bring_all(replace(bring, wait=True), list(busy), note)
     except BaseException:
-        # After Ctrl-C, too: what is finished is kept.
+        # After Ctrl-C, too: what is finished is kept. Processes that were ended in the middle leave something.
+        _sweep(folder.path)
         _settle(folder, planned, run, outcome, known, remove=False)
         raise
     _settle(folder, planned, run, outcome, known, remove=True)
@@ -130,27 +193,29 @@ def keep_up(folder: ShardFolder, planned: Plan, make: Make, run: Mapping[str, An
 
 @dataclass(frozen=True)
 class _Bringer:
-    """Brings one video after the other up to date."""
+    """Brings one video after the other up to date.
+
+    Attributes:
+        wait: for a video that another process is at, until that one is done with it.
+    """
 
     folder: ShardFolder
     planned: Plan
     known: Mapping[str, ShardEntry]
     make: Make
-    outcome: Outcome
+    wait: bool = False
 
-    def __call__(self, video: str, *, wait: bool) -> bool:
-        """Make the shard of a video, unless that was done since it was planned; return False while another does."""
+    def __call__(self, video: str) -> Brought:
+        """Make the shard of a video, unless that was done since it was planned."""
         path = manifest.shard_path(self.folder.path, video, len(self.planned.videos))
-        lock = path.with_name(f".{video}.lock")
-        with alone(video, self.outcome.failures), files.claim(lock, wait=wait) as ours:
+        failed: dict[str, str] = {}
+        with alone(video, failed), files.claim(path.with_name(f".{video}.lock"), wait=self.wait) as ours:
             if not ours:
-                return False
+                return Brought(video)
             if self._was_made(video, path):
-                self.outcome.kept.append(video)
-            else:
-                self._make(video, path)
-                self.outcome.made.append(video)
-        return True
+                return Brought(video, is_kept=True)
+            return Brought(video, made=self._make(video, path))
+        return Brought(video, failure=failed[video])
 
     def _was_made(self, video: str, path: Path) -> bool:
         key, entry = self.planned.keys[video], self.known.get(video)
@@ -159,11 +224,13 @@ class _Bringer:
             return False
         return _is_current(self.folder, path, key, manifest.read(self.folder.path).shards.get(video))
 
-    def _make(self, video: str, path: Path) -> None:
+    def _make(self, video: str, path: Path) -> Made:
         ownership.check_place(self.folder, path, self.known.get(video))
-        frames = self.make(video, path)
-        entry = manifest.describe(self.folder.path, path, frames, self.planned.keys[video])
+        made = self.make(video, path)
+        digest = _digest_of(self.folder, path)
+        entry = manifest.describe(self.folder.path, path, made.frames, self.planned.keys[video], digest)
         manifest.add(self.folder.path, video, entry)
+        return made
 
 
 def _begin(folder: ShardFolder, planned: Plan, run: Mapping[str, Any]) -> Mapping[str, ShardEntry]:
@@ -204,6 +271,9 @@ def _settle(
             path = manifest.shard_path(folder.path, video, len(planned.videos))
             if not _is_current(folder, path, planned.keys.get(video, ""), held[video]):
                 del held[video]
+        for video in [video for video in outcome.kept if video in held and held[video].digest is None]:
+            # Of a manifest made before digests were stated.
+            held[video] = replace(held[video], digest=_digest_of(folder, folder.path / held[video].file))
         gone = {v: entry for v, entry in known.items() if v not in videos and held.get(v, entry) == entry}
         orphans = gone if remove else {}
         moved = [entry for v, entry in known.items() if remove and v in held and held[v].file != entry.file]
@@ -226,7 +296,7 @@ def _write(
         facts[MISSING] = missing
     left = {v: entry for v, entry in known.items() if v not in entries and os.path.lexists(folder.path / entry.file)}
     if left:
-        facts[STALE] = {video: asdict(entry) for video, entry in left.items()}
+        facts[STALE] = {video: manifest.state(entry) for video, entry in left.items()}
     manifest.write(folder.path, Manifest(folder.layout.kind, entries, facts))
 
 
@@ -245,6 +315,14 @@ def _identity(folder: ShardFolder, path: Path, key: str, entry: ShardEntry | Non
     if (entry is None or entry.key != key) and _has_key(folder, path, key):
         return ()  # another process may be about to state it
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _digest_of(folder: ShardFolder, path: Path) -> str | None:
+    """Return the digest that a shard states of what it holds; None of a kind that states none."""
+    if DIGEST not in folder.layout.attributes:
+        return None
+    with UntrustedShard(path, folder.layout, None) as shard:
+        return str(shard.attributes[DIGEST])
 
 
 def _has_key(folder: ShardFolder, path: Path, key: str) -> bool:

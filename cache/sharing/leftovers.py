@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cache import files
@@ -109,7 +109,7 @@ def clear(folder: Path, corpus: Collection[str] | None) -> Cleared:
 
 
 def _without(held: Manifest, gone: set[str]) -> Manifest:
-    stale = {video: asdict(entry) for video, entry in manifest.stale(held).items() if video not in gone}
+    stale = {video: manifest.state(entry) for video, entry in manifest.stale(held).items() if video not in gone}
     facts = {name: value for name, value in held.run.items() if name != STALE} | ({STALE: stale} if stale else {})
     return replace(held, shards={v: entry for v, entry in held.shards.items() if v not in gone}, run=facts)
 

@@ -19,7 +19,7 @@ from typing import Any
 from cache import files
 from cache.errors import InputError
 from cache.shards.manifest import CORPUS, KEY_FIELDS, Manifest
-from cache.tables.expressions import Expression
+from cache.tables.intervals import Expression
 from cache.tables.videos import Video
 
 KEY_BYTES = 32

@@ -19,8 +19,8 @@ from cache.sharing.archive import Title
 from cache.sharing.integrity import Beside
 from cache.sharing.inventory import EXPRESSIONS, FEATURES, VIDEOS
 from cache.sharing.pseudonyms import Pseudonyms
-from cache.tables import expressions, videos
-from cache.tables.expressions import Expression
+from cache.tables import intervals, videos
+from cache.tables.intervals import Expression
 from cache.tables.videos import Video
 
 WORKSPACE, CLAIM = ".workspace", ".claim"
@@ -59,7 +59,7 @@ def export(folder: Path, path: Path, names: Pseudonyms | None) -> Handed:
     held = manifest.read(folder)
     title = _title(folder, held, names is not None)
     corpus = inventory.corpus_folder(folder)
-    table, labels = videos.read(corpus / VIDEOS), expressions.read(corpus / EXPRESSIONS)
+    table, labels = videos.read(corpus / VIDEOS), intervals.read(corpus / EXPRESSIONS, Expression)
     chosen = _stated(folder, held, table)
     with _workspace(path.parent) as made:
         if names is not None:
@@ -72,7 +72,7 @@ def export(folder: Path, path: Path, names: Pseudonyms | None) -> Handed:
         run = run if names is None else pseudonyms.of_facts(held)
         manifest.write(made, Manifest(held.kind, chosen, run))
         videos.write(made / VIDEOS, table)
-        expressions.write(made / EXPRESSIONS, labels)
+        intervals.write(made / EXPRESSIONS, Expression, labels)
         sources = {f"{FEATURES}/{entry.file}": (folder / entry.file, entry.sha256) for entry in chosen.values()}
         for member, place in (
             (VIDEOS, VIDEOS), (EXPRESSIONS, EXPRESSIONS), (archive.FEATURES_MANIFEST, manifest.NAME)
@@ -172,7 +172,7 @@ def _check(title: Title, staged: Path, path: Path, corpus: Path) -> Handed:
     """Return what was unpacked; a ShardError unless it is of one piece, to the last value."""
     try:
         held = manifest.read(staged / FEATURES)
-        table, labels = videos.read(staged / VIDEOS), expressions.read(staged / EXPRESSIONS)
+        table, labels = videos.read(staged / VIDEOS), intervals.read(staged / EXPRESSIONS, Expression)
         counts = {video.video: video.frame_count for video in table}
         faults = integrity.verify(staged / FEATURES, Beside(counts), lambda _: None)
         told = [*map(str, faults), *_contradictions(title, held, table, labels)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cache.errors import InputError, ShardError
-from cache.tables.detections import UNRECOGNISED
+from cache.tables.intervals import UNRECOGNISED
 from cache.weights import tensors as weights
 from cache.weights.tensors import Tensors
 

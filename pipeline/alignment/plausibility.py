@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -44,11 +43,6 @@ def is_aligned(frame: Image, locator: Locator) -> bool:
     points = mesh.points[LANDMARKS] / scale
     eyes = np.stack([points[eye].mean(axis=0) for eye in (RIGHT_EYE, LEFT_EYE)])
     return bool(np.linalg.norm(eyes - EYES, axis=1).max() <= TOLERANCE)
-
-
-def count_aligned(frames: Sequence[Image], locator: Locator) -> int:
-    """Return how many frames show an aligned face."""
-    return sum(is_aligned(frame, locator) for frame in frames)
 
 
 def are_enough(aligned: int, frames: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,7 +50,10 @@ class FaceTrack:
     is_seen: bool = True
 
 
-def follow(frames: Iterable[tuple[int, Image]], finder: Finder) -> list[FaceTrack]:
+Seen = Callable[[int, Image, Sequence[FaceTrack]], None]
+
+
+def follow(frames: Iterable[tuple[int, Image]], finder: Finder, seen: Seen | None = None) -> list[FaceTrack]:
     """Return the faces of a video in the order in which they first appear, in one pass, looking at no later frame.
 
     A face that appears while another is lost is taken for it, the nearest one: so a face that turns away and comes
@@ -58,6 +61,8 @@ def follow(frames: Iterable[tuple[int, Image]], finder: Finder) -> list[FaceTrac
 
     Args:
         frames: position and ``(H, W, 3)`` RGB of each, in order.
+        seen: called after each frame with its position, the frame, and the tracks up to there: what they say of this
+            frame stays so.
     """
     tracks: list[FaceTrack] = []
     for count, (position, frame) in enumerate(frames):
@@ -68,6 +73,8 @@ def follow(frames: Iterable[tuple[int, Image]], finder: Finder) -> list[FaceTrac
         if count % LOOK_EVERY == 0 or not any(track.is_seen for track in tracks):
             for region in finder.detect(frame):
                 _begin(tracks, position, frame, region, finder)
+        if seen is not None:
+            seen(position, frame, tracks)
     return tracks
 
 

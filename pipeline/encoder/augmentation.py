@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipeline.encoder.preparation import resize
+
 
 @dataclass(frozen=True)
 class ImageAugmentParameters:
@@ -75,7 +77,7 @@ def warp(images: Tensor, image_size: int, parameters: ImageAugmentParameters, ge
     """Return the images mirrored, turned, zoomed and moved, at ``image_size``; borders are continued."""
     if images.shape[-1] > image_size:
         # Sampling a grid skips pixels where it shrinks.
-        images = F.interpolate(images, size=(image_size, image_size), mode="bilinear", antialias=True)
+        images = resize(images, image_size)
     angle = _uniform(images, generator, -1, 1).flatten() * math.radians(parameters.rotation_degrees)
     scale = 1 / _uniform(images, generator, *parameters.zoom).flatten()
     mirror = torch.where(_uniform(images, generator, -1, 1).flatten() < 0, -1.0, 1.0)

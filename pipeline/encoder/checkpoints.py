@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.encoder import resnet
+from pipeline.encoder.preparation import Preprocessing
 from pipeline.errors import DataError
 
 # Where frameworks nest the weights, in the order they are looked for.
@@ -50,7 +51,7 @@ def take(content: object) -> Taken:
     return Taken(kept, nest, prefix, tuple(sorted(set(state) - used)))
 
 
-def feature_statistics(weights: Mapping[str, Tensor], preprocessing: resnet.Preprocessing) -> dict[str, float]:
+def feature_statistics(weights: Mapping[str, Tensor], preprocessing: Preprocessing) -> dict[str, float]:
     """Return mean and deviation of features of eight images of noise, as a sign that the weights do something.
 
     Raises:

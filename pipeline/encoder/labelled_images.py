@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.encoder.augmentation import ImageAugmentParameters, augment
-from pipeline.encoder.resnet import IMAGENET_DEVIATION, IMAGENET_MEAN, Preprocessing
+from pipeline.encoder.preparation import IMAGENET_DEVIATION, IMAGENET_MEAN, Preparation, Preprocessing
 from pipeline.errors import DataError
 
 GREY_MEAN, GREY_DEVIATION = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -84,20 +84,8 @@ def batches(
     order = torch.randperm(len(faces.images), generator=generator)
     size = min(batch_size, len(order))
     runs = [order[first : first + size] for first in range(0, len(order) // size * size, size)]
+    prepare = Preparation(preprocessing, device)
     for rows, found in zip(runs, in_turn(faces.images, runs), strict=True):
-        images = channels_first(found.to(device, non_blocking=True))
+        images = prepare.scale(found.to(device, non_blocking=True))
         images = augment(images, preprocessing.image_size, augmentation, generator)
-        yield normalise(images, preprocessing), faces.targets[rows].to(device, non_blocking=True)
-
-
-def channels_first(images: Tensor) -> Tensor:
-    """Return ``(B, 1 or 3, S, S)`` images with values 0 to 1."""
-    return (images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)).float() / 255
-
-
-def normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Return ``(B, 3, S, S)`` images as the network sees them, of images with values 0 to 1."""
-    mean = torch.tensor(preprocessing.mean, device=images.device).view(1, 3, 1, 1)
-    deviation = torch.tensor(preprocessing.deviation, device=images.device).view(1, 3, 1, 1)
-    images = images.expand(-1, 3, -1, -1)  # (B, 3, S, S)
-    return ((images - mean) / deviation).contiguous(memory_format=torch.channels_last)
+        yield prepare.normalise(images), faces.targets[rows].to(device, non_blocking=True)

@@ -19,14 +19,13 @@ from pipeline.encoder.labelled_images import (
     Faces,
     Images,
     batches,
-    channels_first,
     check,
     class_weights,
     in_turn,
-    normalise,
     preprocessing_of,
 )
-from pipeline.encoder.resnet import CLASSIFIER, IGNORED_SUFFIX, Preprocessing
+from pipeline.encoder.preparation import Preparation, Preprocessing
+from pipeline.encoder.resnet import CLASSIFIER, IGNORED_SUFFIX
 from pipeline.errors import DataError
 from pipeline.schedules import warm_up_then
 
@@ -169,15 +168,12 @@ def on_device(network: nn.Module, device: torch.device) -> nn.Module:
 def classify(network: nn.Module, images: Tensor | Images, preprocessing: Preprocessing, device: torch.device) -> Tensor:
     """Return ``(N, K)`` logits of undisturbed images, on the CPU."""
     network.eval()
-    size = (preprocessing.image_size, preprocessing.image_size)
-    logits = []
+    prepare, logits = Preparation(preprocessing, device), []
     runs = [torch.arange(first, min(first + BATCH_SIZE, len(images))) for first in range(0, len(images), BATCH_SIZE)]
     for found in in_turn(images, runs):
-        batch = channels_first(found.to(device))
-        if batch.shape[-2:] != size:
-            batch = F.interpolate(batch, size=size, mode="bilinear", antialias=True, align_corners=False)
+        batch = prepare(found.to(device))
         with _precision(device):
-            logits.append(network(normalise(batch, preprocessing)).float().cpu())
+            logits.append(network(batch).float().cpu())
     return torch.cat(logits)
 
 

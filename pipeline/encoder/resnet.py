@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet18
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from pipeline.encoder.preparation import Preparation, Preprocessing
 from pipeline.errors import DataError
 from pipeline.precision import exact_float32
 
@@ -60,47 +60,15 @@ class ExtractParameters:
             raise ValueError(f"imported_first and imported_stride are {found}, expected >= 0 and >= 1")
 
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """What happens to a frame before the first layer; it belongs to the weights, which were trained with it.
-
-    Attributes:
-        image_size: side in pixels.
-        channels: `grey` repeats the luminance three times.
-        mean: of the three channels, where 1 is white.
-        deviation: likewise.
-    """
-
-    image_size: int
-    channels: Literal["colour", "grey"]
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
-
-    def __str__(self) -> str:
-        """Return all that changes features, for the key of a shard."""
-        return f"{self.channels} mean {self.mean} deviation {self.deviation}"
-
-
-IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# ITU-R BT.601, as OpenCV and Pillow turn colour into grey.
-LUMINANCE = (0.299, 0.587, 0.114)
-
-
 class Encoder(nn.Module):
     """Frames ``(B, H, W, 3)`` uint8 RGB on any device -> features ``(B, 512)`` float32, none negative."""
-
-    mean: Tensor
-    deviation: Tensor
-    luminance: Tensor
 
     def __init__(self, network: ResNet, preprocessing: Preprocessing, device: torch.device, precision: Precision):
         """Freeze a network; see `build`."""
         super().__init__()
         self.preprocessing, self.device, self.precision = preprocessing, device, precision
         self.network = network.to(device=device, memory_format=torch.channels_last)
-        self.register_buffer("mean", torch.tensor(preprocessing.mean, device=device).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(preprocessing.deviation, device=device).view(1, 3, 1, 1))
-        self.register_buffer("luminance", torch.tensor(LUMINANCE, device=device).view(1, 3, 1, 1))
+        self.prepare = Preparation(preprocessing, device)
         self.requires_grad_(False).eval()
 
     @torch.inference_mode()
@@ -108,30 +76,9 @@ class Encoder(nn.Module):
         """Return one feature per frame; a frame's feature depends on that frame alone."""
         if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != torch.uint8:
             raise ValueError(f"frames are {tuple(frames.shape)} of {frames.dtype}, expected (B, H, W, 3) of uint8")
-        images = frames.to(self.device, non_blocking=True).permute(0, 3, 1, 2)  # (B, 3, H, W), channels last
         with exact_float32():
-            features: Tensor = self.network(self.prepare(images.float().div_(255)))  # (B, 512)
+            features: Tensor = self.network(self.prepare(frames.to(self.device, non_blocking=True)))  # (B, 512)
         return features.float()
-
-    def prepare(self, images: Tensor) -> Tensor:
-        """Return ``(B, 3, S, S)`` normalised images of images with values 0 to 1."""
-        size = (self.preprocessing.image_size, self.preprocessing.image_size)
-        images = PREPARATIONS[self.preprocessing.channels](images, self.luminance)
-        if images.shape[-2:] != size:
-            images = F.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
-        return ((images - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
-
-
-def _colour(images: Tensor, luminance: Tensor) -> Tensor:
-    return images
-
-
-def _grey(images: Tensor, luminance: Tensor) -> Tensor:
-    """Return ``(B, 1, H, W)``; three equal channels would only be resized three times."""
-    return F.conv2d(images, luminance)
-
-
-PREPARATIONS = {"colour": _colour, "grey": _grey}
 
 
 def choose_precision(device: torch.device) -> Precision:

@@ -16,9 +16,9 @@ import typer
 from cache.errors import InputError, ShardError
 from cache.sharing import inventory
 from cache.sharing.inventory import FEATURES
-from stages.parts import shard_places, shard_reports
-from stages.parts.shard_places import DATA
-from stages.parts.shard_reports import several
+from stages.sharing import shard_places, shard_reports
+from stages.sharing.shard_places import DATA
+from stages.sharing.shard_reports import several
 from stages.shell import console, options
 from stages.shell.command import ExitCode, guarded
 
@@ -111,7 +111,7 @@ def verify(
             faults = integrity.verify(folder, compared, advance)
         report = asdict(held) | {"faults": [asdict(fault) for fault in faults], "beside": compared.named}
         if sample and held.kind == FEATURES and not faults:
-            from stages.parts import encoder_check
+            from stages.sharing import encoder_check
 
             report["sample"] = encoder_check.report(folder, aligned, encoders, device, sample, tolerance)
         reports.append(report)
@@ -137,7 +137,7 @@ def diff(
 
     Exit code 1 when there is a difference.
     """
-    from stages.parts import feature_comparison
+    from stages.sharing import feature_comparison
 
     one, other = (shard_places.find_one(named, data, kind) for named in (first, second))
     found = feature_comparison.report(one, other)

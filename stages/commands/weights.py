@@ -21,9 +21,10 @@ from cache.errors import InputError
 from cache.labelled import layouts as labelled_images
 from cache.labelled.arrays import TEST, TRAIN, VALIDATION, LabelledImages
 from cache.tables import schema
-from pipeline.encoder import checkpoints, probing, resnet
+from pipeline.encoder import checkpoints, preparation, probing, resnet
 from pipeline.encoder.augmentation import ImageAugmentParameters
 from pipeline.encoder.labelled_images import Faces
+from pipeline.encoder.preparation import Preprocessing
 from pipeline.encoder.pretraining import (
     Epoch,
     Pretrained,
@@ -36,7 +37,6 @@ from pipeline.encoder.pretraining import (
     start,
     without_classifier,
 )
-from pipeline.encoder.resnet import Preprocessing
 from pipeline.errors import DataError
 from stages.parts import checkpoint_files, encoders
 from stages.shell import command, console, devices, options, params
@@ -44,8 +44,8 @@ from stages.shell import command, console, devices, options, params
 app = typer.Typer(no_args_is_help=True, help="Train, import and measure encoders.")
 WORK = Path("results/pretrain")
 BATCH_SIZE = 128
-IMAGENET_MEAN = ",".join(map(str, resnet.IMAGENET_MEAN))
-IMAGENET_DEVIATION = ",".join(map(str, resnet.IMAGENET_DEVIATION))
+IMAGENET_MEAN = ",".join(map(str, preparation.IMAGENET_MEAN))
+IMAGENET_DEVIATION = ",".join(map(str, preparation.IMAGENET_DEVIATION))
 
 Images = Annotated[Path, typer.Option(help="The labelled images: a folder, or a CSV.")]
 Layout = Annotated[str, typer.Option(help=", ".join(labelled_images.LAYOUTS))]

@@ -15,7 +15,7 @@ from cache import files
 from cache.errors import InputError
 from cache.weights import tensors as weights
 from pipeline.encoder import resnet
-from pipeline.encoder.resnet import Preprocessing
+from pipeline.encoder.preparation import IMAGENET_DEVIATION, IMAGENET_MEAN, Preprocessing
 from pipeline.errors import DataError
 from stages.shell import params
 
@@ -45,7 +45,7 @@ def load(
             others than its card was written for.
     """
     if name == RANDOM:
-        chosen = Preprocessing(image_size, "colour", resnet.IMAGENET_MEAN, resnet.IMAGENET_DEVIATION)
+        chosen = Preprocessing(image_size, "colour", IMAGENET_MEAN, IMAGENET_DEVIATION)
         return resnet.random_weights(seed), chosen, {}
     path = path_of(folder, name)
     if not path.is_file():

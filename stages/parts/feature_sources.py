@@ -36,8 +36,8 @@ Advance = Callable[[int], None]
 Features = npt.NDArray[np.float16]
 
 
-class Source(Protocol):
-    """What `extract` asks of a source of features."""
+class FeatureSource(Protocol):
+    """What the stage asks of either."""
 
     layer: str
 

@@ -14,8 +14,8 @@ import numpy as np
 from cache.errors import InputError, ShardError
 from cache.shards import features, manifest
 from cache.shards.manifest import ShardEntry
-from cache.tables import expressions, videos
-from cache.tables.expressions import Expression
+from cache.tables import intervals, videos
+from cache.tables.intervals import Expression
 from cache.tables.videos import Video
 from pipeline.windows.recordings import Recording
 
@@ -60,7 +60,7 @@ def look(inputs: Inputs) -> Listing:
     """
     table = videos.read(inputs.videos)
     held = manifest.read(inputs.features).shards
-    known = expressions.read(inputs.expressions) if inputs.expressions else []
+    known = intervals.read(inputs.expressions, Expression) if inputs.expressions else []
     check(known, table, inputs)
     for video in table:
         if video.video not in held:
@@ -138,7 +138,7 @@ def _recording(video: Video, listing: Listing) -> Recording:
         subject=video.subject,
         features=shard.features,
         face_found=shard.columns.face_found,
-        intervals=expressions.intervals(own),
+        intervals=intervals.of(own),
         emotions=np.array([listing.inputs.classes.index(row.emotion) for row in own], dtype=np.int64),
     )
 

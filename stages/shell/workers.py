@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from cache.errors import InputError
 
 Task = TypeVar("Task")
+Result = TypeVar("Result")
 Advance = Callable[[int], None]
 SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -27,11 +28,13 @@ def count(asked: int, tasks: int) -> int:
 
 
 def run(
-    function: Callable[..., None],
+    function: Callable[..., Result],
     tasks: Sequence[Task],
     processes: int,
     advance: Advance,
     common: tuple[Any, ...] = (),
+    finished: Callable[[Result], None] = lambda result: None,
+    remedy: str = "Run the same command again with --processes 1",
 ) -> None:
     """Call `function(task, advance, *common)` for every task, several at once; `advance` is called in this process.
 
@@ -40,13 +43,15 @@ def run(
 
     Args:
         common: handed to each process once, when it starts: the way for what no task could carry (`SharedArray`).
+        finished: called in this process with what the function returned, task by task as they end.
+        remedy: what to do when a process was killed.
 
     Raises:
         InputError: a process was killed from outside, as the system does when memory runs out.
     """
     if processes == 1:
         for task in tasks:
-            function(task, advance, *common)
+            finished(function(task, advance, *common))
         return
     spawn = multiprocessing.get_context("spawn")
     advanced: Queue[int] = spawn.Queue()
@@ -55,13 +60,13 @@ def run(
         try:
             with _interrupts_held():
                 futures = [pool.submit(_call, function, task) for task in tasks]
-            _follow(futures, advanced, advance)
+            _follow(futures, advanced, advance, finished)
             for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                 future.result()
         except BrokenProcessPool as error:
             raise InputError(
-                f"one of {processes} processes was killed, most often because memory ran out. "
-                "Run the same command again with --processes 1: what is finished is kept"
+                f"one of {processes} processes was killed, most often because memory ran out. {remedy}: what is "
+                "finished is kept"
             ) from error
         except BaseException:
             for process in set(multiprocessing.active_children()) - others:
@@ -70,14 +75,24 @@ def run(
             raise
 
 
-def _follow(futures: Sequence[Future[None]], advanced: Queue[int], advance: Advance) -> None:
+def _follow(
+    futures: Sequence[Future[Result]],
+    advanced: Queue[int],
+    advance: Advance,
+    finished: Callable[[Result], None],
+) -> None:
+    told: set[Future[Result]] = set()
     while True:
         done, left = wait(futures, timeout=0, return_when=FIRST_EXCEPTION)
-        finished = not left or any(future.exception() for future in done)
+        for future in done - told:
+            if future.exception() is None:
+                finished(future.result())
+        told |= done
+        is_over = not left or any(future.exception() for future in done)
         try:
             advance(advanced.get(timeout=SECONDS_BETWEEN_LOOKS))
         except queue.Empty:
-            if finished:
+            if is_over:
                 return
 
 
@@ -103,8 +118,8 @@ def _begin(advanced: Queue[int], common: tuple[Any, ...]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _call(function: Callable[..., None], task: Task) -> None:
-    function(task, _Channel.advanced.put, *_Channel.common)
+def _call(function: Callable[..., Result], task: Task) -> Result:
+    return function(task, _Channel.advanced.put, *_Channel.common)
 
 
 def _end_with_parent() -> None:

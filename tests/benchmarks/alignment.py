@@ -23,9 +23,9 @@ from cache.media import video_files
 from cache.shards import frames
 from cache.shards.aligned import AlignParameters
 from cache.tables.videos import Video
-from stages import align
-from stages.parts import aligners
-from stages.parts.aligners import Job
+from stages.aligning import aligners
+from stages.aligning.align_job import AlignJob
+from stages.aligning.align_videos import Aligner
 
 ROUNDS, WIDTH, HEIGHT, IMAGES, RATE = 3, 640, 480, 2000, 30.0
 PARAMETERS = {"face": "largest", "quality": 95, "landmarks": None, "openface_folder": None, "openface_model": None}
@@ -35,7 +35,7 @@ def resized(source: Path, target: Path) -> int:
     """Write a video at 640 x 480, its proportions kept with black borders, and return the number of frames."""
     writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), RATE, (WIDTH, HEIGHT))
     count = 0
-    for rgb, _ in video_files.read_frames(source, allow_truncated=True):
+    for rgb in video_files.Playback(source, allow_truncated=True).frames():
         count += 1
         scale = min(WIDTH / rgb.shape[1], HEIGHT / rgb.shape[0])
         small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:HEIGHT, :WIDTH]
@@ -62,12 +62,12 @@ def openface_output(folder: Path) -> None:
 
 def aligned(root: Path, video: Video, method: str) -> Callable[[], None]:
     """Return what aligns a video into a shard."""
-    parameters = AlignParameters(method=method, openface_format="png", processes=0, **PARAMETERS)  # type: ignore[arg-type]
-    job = Job(root, parameters, [video], root / "work")
+    parameters = AlignParameters(method=method, accept_unaligned=None, openface_format="png", processes=0, **PARAMETERS)  # type: ignore[arg-type]
+    job = AlignJob(root, parameters, [video], root, print)
 
     def run() -> None:
         with aligners.METHODS[method].prepare(job) as prepared:
-            align.align(prepared, video, method, root / "out.h5", "0" * 64)
+            Aligner(job, {video.video: "0" * 64}, prepared)(video.video, root / "out.h5")
 
     return run
 
@@ -82,7 +82,7 @@ def reading(paths: Sequence[Path]) -> Callable[[], None]:
 
 def decoding(path: Path) -> Callable[[], None]:
     def run() -> None:
-        for _ in video_files.read_frames(path):
+        for _ in video_files.Playback(path).frames():
             pass
 
     return run

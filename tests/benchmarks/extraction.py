@@ -25,7 +25,8 @@ import typer
 from cache.shards import features, frames, layout
 from cache.shards.frames import Frame
 from pipeline.encoder import resnet
-from pipeline.encoder.resnet import Encoder, Preprocessing
+from pipeline.encoder.preparation import IMAGENET_DEVIATION, IMAGENET_MEAN, Preprocessing
+from pipeline.encoder.resnet import Encoder
 from stages.parts.feature_sources import LAYER, encode
 
 BATCH, FRAMES_A_MINUTE, ROUNDS = 64, 1800, 5
@@ -41,7 +42,7 @@ def images(count: int) -> Iterator[Frame]:
 
 
 def build(device: str, image_size: int, channels: Literal["colour", "grey"]) -> Encoder:
-    preprocessing = Preprocessing(image_size, channels, resnet.IMAGENET_MEAN, resnet.IMAGENET_DEVIATION)
+    preprocessing = Preprocessing(image_size, channels, IMAGENET_MEAN, IMAGENET_DEVIATION)
     return resnet.build(resnet.random_weights(0), preprocessing, torch.device(device))
 
 

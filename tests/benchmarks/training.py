@@ -25,8 +25,8 @@ import yaml
 from cache.columns import FrameColumns
 from cache.shards import features, manifest
 from cache.shards.manifest import Manifest, ShardEntry
-from cache.tables import expressions, videos
-from cache.tables.expressions import NO_APEX, Expression
+from cache.tables import intervals, videos
+from cache.tables.intervals import NO_APEX, Expression
 from cache.tables.videos import Video
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def write_shards(folder: Path, count: int, frames: int) -> None:
         features.write(path, np.roll(noise, number, axis=1), columns, "key", "avgpool")
         entries[video] = manifest.describe(folder / "features", path, frames, "key")
     videos.write(folder / "videos.parquet", rows)
-    expressions.write(folder / "expressions.parquet", known)
+    intervals.write(folder / "expressions.parquet", Expression, known)
     finish(folder, entries)
 
 

@@ -29,7 +29,7 @@ import typer
 
 from cache import files
 from cache.shards import manifest
-from cache.tables import detections
+from cache.tables import intervals
 from pipeline.detectors import decoding, registry
 from pipeline.detectors.decoding import DetectParameters
 from pipeline.scoring import figures as scoring
@@ -141,7 +141,7 @@ def score(job: Job) -> dict[str, dict[str, float]]:
             pairs = zip(own, told, strict=True)
             results[row] += [result(recording, one, len(classes) if spots else 0) for recording, one in pairs]
     figures = {
-        row: scoring.summarise(rows, (*classes, detections.UNRECOGNISED), job.evaluate) for row, rows in results.items()
+        row: scoring.summarise(rows, (*classes, intervals.UNRECOGNISED), job.evaluate) for row, rows in results.items()
     }
     return {row: {name: found[part][key] for name, (part, key) in FIGURES.items()} for row, found in figures.items()}
 

@@ -11,6 +11,7 @@ import torch
 from pipeline import intervals
 from pipeline.detectors.fedn.segments import Segments
 from pipeline.encoder import resnet, rows
+from pipeline.encoder.preparation import IMAGENET_DEVIATION, IMAGENET_MEAN, Preprocessing
 from pipeline.errors import DataError
 from pipeline.training import folds
 from pipeline.windows import sliding
@@ -40,7 +41,7 @@ def test_data_and_choices_that_nothing_can_be_made_of_are_refused(refused: Calla
         lambda: sliding.slide(0, 64, 8),
         lambda: resnet.build(
             resnet.random_weights(0),
-            resnet.Preprocessing(32, "colour", resnet.IMAGENET_MEAN, resnet.IMAGENET_DEVIATION),
+            Preprocessing(32, "colour", IMAGENET_MEAN, IMAGENET_DEVIATION),
             torch.device("cpu"),
         )(torch.zeros(1, 32, 32, 3)),
     ],

@@ -20,7 +20,8 @@ from pipeline.detectors.fedn.heads import BRANCHES
 from pipeline.detectors.fedn.losses import INTERVAL_LOSSES
 from pipeline.encoder import resnet
 from pipeline.encoder.augmentation import ImageAugmentParameters, augment
-from pipeline.encoder.resnet import PREPARATIONS, Encoder, Preprocessing
+from pipeline.encoder.preparation import CHANNELS, Preprocessing
+from pipeline.encoder.resnet import Encoder
 from pipeline.training import fold
 from pipeline.training.fold import FoldParameters, Generators, Lesson
 from pipeline.training.folds import Fold
@@ -226,7 +227,7 @@ def test_a_video_is_read_back_once_when_all_its_batches_are_on_their_way() -> No
     assert waited == [["aten._to_copy.default"]] * 4
 
 
-@pytest.mark.parametrize("channels", PREPARATIONS)
+@pytest.mark.parametrize("channels", CHANNELS)
 def test_the_encoder_takes_frames_to_the_gpu_and_brings_nothing_back(channels: str) -> None:
     network = resnet._fold(resnet18(weights=None).eval())
     network.fc = nn.Identity()

@@ -11,13 +11,14 @@ from torch import nn
 from pipeline.detectors import registry
 from pipeline.detectors.decoding import detect
 from pipeline.encoder import resnet
+from pipeline.encoder.preparation import Preprocessing
 from pipeline.precision import exact_float32
 from pipeline.training.fold import train_fold
 from pipeline.training.folds import Fold
 from tests.pipeline.invented_features import CLASS_COUNT, DETECT, fold_parameters, record
 
 CPU = torch.device("cpu")
-PREPROCESSING = resnet.Preprocessing(32, "grey", (0.5,) * 3, (0.25,) * 3)
+PREPROCESSING = Preprocessing(32, "grey", (0.5,) * 3, (0.25,) * 3)
 EXACT = {"cuDNN": True, "TF32 in convolutions": False, "TF32 in products": False}
 LOOSE = EXACT | {"TF32 in convolutions": True, "TF32 in products": True}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -139,6 +141,53 @@ def begin(advanced: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.M
 def add_video() -> Callable[..., None]:
     """Return a function that writes one more video."""
     return write_video
+
+
+@pytest.fixture
+def aligned_both_ways() -> Callable[[], tuple[dict[str, bytes], dict[str, bytes]]]:
+    """Return a function that aligns one video at a time, then two at once, and returns what lies there each time."""
+
+    def align() -> tuple[dict[str, bytes], dict[str, bytes]]:
+        found, corpus = [], Path("configs/corpora/tiny.yaml")
+        for processes in (1, 2):
+            described = yaml.safe_load(corpus.read_text(encoding="utf-8"))
+            described["overrides"]["align"]["processes"] = processes
+            corpus.write_text(yaml.safe_dump(described), encoding="utf-8")
+            told = run_stages("align", extra=("--force",))
+            assert told.code == 0, told.err
+            assert "(3 new, 0 kept)" in told.out
+            found.append({path.name: path.read_bytes() for path in sorted(Path("data/frames").iterdir())})
+        return found[0], found[1]
+
+    return align
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Return how many frames of each video file this process decoded, by its name, and how many images."""
+    counted: Counter[str] = Counter()
+    capture_of_opencv, imdecode_of_opencv = cv2.VideoCapture, cv2.imdecode
+
+    class Capture:
+        def __init__(self, path: str, *arguments: int) -> None:
+            self.name, self.inner = Path(path).stem, capture_of_opencv(path, *arguments)
+
+        def grab(self) -> bool:
+            is_there = self.inner.grab()
+            counted[self.name] += is_there
+            return is_there
+
+        def __getattr__(self, name: str) -> Any:
+            assert name != "read", "frames are counted where they are grabbed"
+            return getattr(self.inner, name)
+
+    def imdecode(encoded: Any, flags: int) -> Any:
+        counted["images"] += 1
+        return imdecode_of_opencv(encoded, flags)
+
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    monkeypatch.setattr(cv2, "imdecode", imdecode)
+    return counted
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ import pytest
 import yaml
 
 from cache.errors import InputError
-from cache.media import raw_frames
+from cache.media import raw_frames, video_files
 from cache.openface import landmarks as openface_landmarks
 from cache.openface import model as openface_model
 from cache.shards import frames, manifest
@@ -39,9 +41,9 @@ def networks() -> FaceNetworks:
         pytest.skip(str(problem))
 
 
-def choose_builtin() -> None:
+def choose_builtin(**values: object) -> None:
     described = yaml.safe_load(TINY.read_text(encoding="utf-8"))
-    described["overrides"]["align"] = {"method": "builtin"}
+    described["overrides"]["align"] = {"method": "builtin", **values}
     TINY.write_text(yaml.safe_dump(described), encoding="utf-8")
 
 
@@ -55,7 +57,8 @@ def test_eyes_lie_within_3_pixels_of_where_openface_puts_them(
 ) -> None:
     folder, stem = shared / "openface", Path(video).stem
     recording = raw_frames.open(folder, Video(stem, "s", f"inputs/{video}", "video", 1, 15.0, 0, 1, 1, "0" * 64))
-    found = openface_landmarks.read(folder / output / f"{stem}.csv", None, 15.0, recording.frame_count)
+    count = video_files.count_frames(folder / "inputs" / video).frame_count
+    found = openface_landmarks.read(folder / output / f"{stem}.csv", None, 15.0, count)
     mean_shape = openface_model.read_mean_shape(folder / openface_model.MEAN_SHAPE)
     (track,) = face_tracks.follow(((frame.position, frame.rgb) for frame in recording.play()), networks)
     theirs = np.flatnonzero(found.columns.face_found)
@@ -84,6 +87,65 @@ def test_a_corpus_without_faces_is_black_and_marked(networks: FaceNetworks, begi
     run = manifest.read(here / "data/frames").run["builtin"]
     assert run["library"].startswith("ai-edge-litert ")
     assert run["weights_sha256"] == face_networks.DIGESTS
+
+
+@pytest.mark.usefixtures("networks")
+def test_a_video_is_decoded_once(begin: Begin, stage: Run, decoded: Counter[str]) -> None:
+    begin("index")
+    choose_builtin()
+    decoded.clear()
+    assert stage("align").code == 0
+    assert decoded == dict.fromkeys(("ann_1", "ben_1", "cem_1"), 150)
+
+
+@pytest.mark.usefixtures("networks")
+def test_an_image_is_decoded_once(begin: Begin, stage: Run, decoded: Counter[str]) -> None:
+    here = begin()
+    shutil.rmtree(here / "corpus/videos")
+    (here / "corpus/videos/v").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(60, 200, (12, 48, 48, 3)).astype(np.uint8)
+    for number, image in enumerate(noise, start=1):
+        cv2.imwrite(str(here / f"corpus/videos/v/img{number}.png"), image)
+    (here / "corpus/expressions.csv").write_text("subject,video,onset,offset,emotion\nv,v,,,\n", encoding="utf-8")
+    choose_builtin()
+    described = yaml.safe_load(TINY.read_text(encoding="utf-8"))
+    described["facts"] |= {"source": "images", "first_frame": 1, "frame_rate": 30.0}
+    TINY.write_text(yaml.safe_dump(described), encoding="utf-8")
+    assert stage("index").code == 0
+    decoded.clear()
+    told = stage("align")
+    assert told.code == 0, told.err
+    assert decoded == {"images": 12}
+
+
+@pytest.mark.usefixtures("networks")
+def test_several_at_once_give_the_bytes_of_one_at_a_time(begin: Begin, aligned_both_ways: Run) -> None:
+    begin("index")
+    choose_builtin()
+    alone, together = aligned_both_ways()
+    assert together == alone
+
+
+@pytest.mark.usefixtures("networks")
+def test_of_two_faces_the_one_asked_for_is_cut_though_both_were_while_the_video_was_decoded(
+    begin: Begin, stage: Run, shared: Path
+) -> None:
+    here = begin()
+    shutil.rmtree(here / "corpus/videos")
+    (here / "corpus/videos").mkdir()
+    shutil.copy(shared / "openface/inputs/multi_face_2s.avi", here / "corpus/videos/two.avi")
+    (here / "corpus/expressions.csv").write_text("subject,video,onset,offset,emotion\ntwo,two,,,\n", encoding="utf-8")
+    first = {}
+    for face in (0, 1):
+        choose_builtin(face=face)
+        told = stage("index", "align")
+        assert told.code == 0, told.err
+        assert f"two: 2 faces at once (face 0 in 60 frames, face 1 in 60 frames): took face {face}" in told.err
+        with frames.open(here / "data/frames/two.h5") as shard:
+            assert shard.columns.face_found.all()
+            first[face] = shard.decode(0, 1)[0]
+    assert np.abs(first[0].astype(int) - first[1]).mean() > 20
+    assert sorted(path.name for path in (here / "data/frames").iterdir()) == ["manifest.json", "two.h5"]
 
 
 def test_without_the_optional_packages_it_says_what_to_install(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def test_every_frame_is_aligned_or_black_and_marked(here: Path, stage: Run) -> N
     expected = cv2.warpAffine(frame, np.array([[3.5, 0, 112 - 3.5 * 24], [0, 3.5, 112 - 3.5 * 24]]), (224, 224))
     assert cv2.PSNR(face, np.asarray(expected, np.uint8)) > 30  # the shard holds JPEG
     assert len(manifest.read(here / "data/frames").run["mean_shape_sha256"]) == 64
+
+
+def test_a_video_is_decoded_once(here: Path, stage: Run, decoded: Counter[str]) -> None:
+    assert stage("align").code == 0
+    assert decoded == dict.fromkeys(VIDEOS, FRAMES)
+
+
+@pytest.mark.usefixtures("here")
+def test_several_at_once_give_the_bytes_of_one_at_a_time(aligned_both_ways: Run) -> None:
+    alone, together = aligned_both_ways()
+    assert together == alone
 
 
 def test_other_landmarks_make_the_shard_again(here: Path, stage: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +121,11 @@ def test_openface_aligns_every_video_and_its_images_are_stored_as_they_came(
     assert "-simalign -simsize 224 -nomask" in run["flags"]
     assert not (here / "data/frames/.openface").exists()
     assert {line.split()[3] for line in log(openface)} == {"1"}  # a thread each, since several run side by side
+
+
+def test_a_video_is_decoded_by_openface_alone(here: Path, stage: Run, decoded: Counter[str]) -> None:
+    assert stage("align").code == 0
+    assert set(decoded) == {"images"}  # what OpenFace wrote is looked at: black images, and corners for masks
 
 
 def test_of_a_video_that_openface_reads_whole_the_wanted_frames_are_taken(

@@ -22,7 +22,7 @@ import yaml
 from cache.shards import features, manifest
 from cache.weights import tensors as weights
 from pipeline.encoder import resnet
-from pipeline.encoder.resnet import Preprocessing
+from pipeline.encoder.preparation import Preprocessing
 from stages.parts import encoders
 from stages.shell.command import ExitCode
 

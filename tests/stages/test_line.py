@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from cache.shards import features, frames, manifest
-from cache.tables import detections
+from cache.tables import intervals
+from cache.tables.intervals import Detection
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
@@ -45,7 +46,7 @@ def test_the_line_runs_from_videos_to_scores(begin: Begin, stage: Run, facespan:
     assert metrics["spotting"].items() <= figures["spotting"].items()
     assert set(figures) >= {"per_subject", "protocols"}
     assert figures["encoder"]["has_learned"] is False
-    found = detections.read(here / "results/detections.parquet")
+    found = intervals.read(here / "results/detections.parquet", Detection)
     assert found
     assert all(row.detector == f"without-{row.subject}" for row in found)
     assert json.loads(facespan("scores", "tiny", "--json").out) == figures

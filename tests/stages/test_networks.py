@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cache.tables import detections
+from cache.tables import intervals
+from cache.tables.intervals import Detection
 from pipeline.detectors import registry
 from stages.shell.command import ExitCode
 from tests.pipeline import tiny_networks
@@ -55,7 +56,7 @@ def test_a_spotter_on_whole_videos_is_trained_searched_with_and_scored(begin: Be
     assert len(losses) == 1 + 4 * 20
     told = stage("detect", "evaluate")
     assert told.code == 0, told.err
-    found = detections.read(here / "results/detections.parquet")
+    found = intervals.read(here / "results/detections.parquet", Detection)
     assert {row.emotion for row in found} <= {"happiness", "anger", "disgust", "fear", "sadness", "surprise"}
     metrics = json.loads((here / "results/tiny/metrics.json").read_text(encoding="utf-8"))
     # What the patch of noise does is seen by any network, also in a subject that it never saw.
@@ -73,7 +74,7 @@ def test_a_spotter_that_learns_nothing_searches_everybody(begin: Begin, stage: R
     assert (here / "results/losses.csv").read_text(encoding="utf-8") == "fold,epoch,windows,total\n"
     told = stage("detect", "evaluate")
     assert told.code == 0, told.err
-    found = detections.read(here / "results/detections.parquet")
+    found = intervals.read(here / "results/detections.parquet", Detection)
     assert {(row.emotion, row.detector) for row in found} == {("expression", "none")}
     assert "(0 new, 1 kept)" in stage("train").out
 

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from cache.shards import features, frames
-from cache.tables import detections, videos
+from cache.tables import intervals, videos
+from cache.tables.intervals import Detection
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., Any]
@@ -60,7 +61,7 @@ def test_real_openface_output_goes_all_the_way_to_detections(real: Path, facespa
         shard = features.read(real / f"found/features/{name}.h5")
         assert shard.features.shape == (decoded, 512)
         assert not np.any(shard.features[~shard.columns.face_found])
-    found = detections.read(real / "found/detections.parquet")
+    found = intervals.read(real / "found/detections.parquet", Detection)
     assert {row.detector for row in found} <= {"all"}  # nobody here was ever trained on
 
 

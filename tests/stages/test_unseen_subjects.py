@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from cache.errors import InputError
-from cache.tables import detections
-from cache.tables.detections import Search
+from cache.tables import intervals, searches
+from cache.tables.intervals import Detection
+from cache.tables.searches import Search
 from cache.weights import detector_card
 from cache.weights import tensors as weights
 from cache.weights.detector_card import DetectorCard
@@ -61,15 +62,15 @@ def keys() -> dict[str, str]:
 
 def forge(**changes: str) -> None:
     """Say of videos that another fold's detector searched them, in the table's own word and in each row."""
-    rows, search = detections.read(DETECTIONS), detections.read_search(DETECTIONS)
+    rows, search = intervals.read(DETECTIONS, Detection), searches.read(DETECTIONS)
     told = {video: keys()[fold] for video, fold in changes.items()}
     rows = [dataclasses.replace(row, detector=changes.get(row.video, row.detector)) for row in rows]
-    detections.write(DETECTIONS, rows, Search(search.encoder, {**search.searched, **told}))
+    searches.write(DETECTIONS, rows, Search(search.encoder, {**search.searched, **told}))
 
 
 def test_detections_say_who_searched_every_video_and_with_which_encoder(begin: Begin, stage: Run) -> None:
     here = begin("detect")
-    search = detections.read_search(DETECTIONS)
+    search = searches.read(DETECTIONS)
     assert search.searched == {f"{name}_1": keys()[f"without-{name}"] for name in ("ann", "ben", "cem")}
     assert search.encoder == json.loads((here / "data/features/manifest.json").read_text("utf-8"))["run"]["encoder"]
     before = DETECTIONS.read_bytes()
@@ -89,8 +90,8 @@ def test_detections_of_a_detector_that_saw_the_subject_are_not_scored(begin: Beg
 def test_a_video_without_a_detection_counts_as_searched_by_whom_the_table_says(begin: Begin, stage: Run) -> None:
     begin("detect")
     forge(ben_1="all")
-    rows = [row for row in detections.read(DETECTIONS) if row.video != "ben_1"]
-    detections.write(DETECTIONS, rows, detections.read_search(DETECTIONS))
+    rows = [row for row in intervals.read(DETECTIONS, Detection) if row.video != "ben_1"]
+    searches.write(DETECTIONS, rows, searches.read(DETECTIONS))
     told = stage("evaluate")
     assert told.code == ExitCode.INPUT
     assert "ben_1: the detections are of a detector that learned from the subject" in told.err
@@ -111,10 +112,10 @@ def test_a_card_that_learned_from_the_subject_after_all_makes_its_detections_wor
 
 def test_a_row_that_names_another_detector_or_subject_than_searched_is_refused(begin: Begin, stage: Run) -> None:
     begin("detect")
-    rows, search = detections.read(DETECTIONS), detections.read_search(DETECTIONS)
+    rows, search = intervals.read(DETECTIONS, Detection), searches.read(DETECTIONS)
     assert {row.video for row in rows} >= {"ann_1", "ben_1"}
     changes = {"ann_1": {"detector": "all"}, "ben_1": {"subject": "cem"}}
-    detections.write(DETECTIONS, [dataclasses.replace(row, **changes.get(row.video, {})) for row in rows], search)
+    searches.write(DETECTIONS, [dataclasses.replace(row, **changes.get(row.video, {})) for row in rows], search)
     told = stage("evaluate")
     assert told.code == ExitCode.INPUT
     assert "ann_1, ben_1: the detections are of another subject or detector than told" in told.err
@@ -130,7 +131,7 @@ def test_detections_of_detectors_that_are_no_longer_there_are_not_scored(begin: 
 
 def test_a_table_that_does_not_say_who_searched_is_not_scored(begin: Begin, stage: Run) -> None:
     begin("detect")
-    detections.write(DETECTIONS, detections.read(DETECTIONS))
+    intervals.write(DETECTIONS, Detection, intervals.read(DETECTIONS, Detection))
     told = stage("evaluate")
     assert told.code == ExitCode.INPUT
     assert "results/detections.parquet does not say which detector searched which video" in told.err
@@ -138,9 +139,9 @@ def test_a_table_that_does_not_say_who_searched_is_not_scored(begin: Begin, stag
 
 def test_detections_in_features_of_another_encoder_than_the_detectors_are_not_scored(begin: Begin, stage: Run) -> None:
     begin("detect")
-    search = detections.read_search(DETECTIONS)
+    search = searches.read(DETECTIONS)
     told = {**search.encoder, "name": "another"}
-    detections.write(DETECTIONS, detections.read(DETECTIONS), Search(told, search.searched))
+    searches.write(DETECTIONS, intervals.read(DETECTIONS, Detection), Search(told, search.searched))
     ended = stage("evaluate")
     assert ended.code == ExitCode.INPUT
     assert "learned from features of another encoder than was searched with (4 detectors" in ended.err

@@ -19,7 +19,8 @@ from cache.corpora import readers
 from cache.corpora.annotations import Expected, Labels
 from cache.corpora.casme3 import Facts
 from cache.errors import InputError
-from cache.tables import expressions as expression_table
+from cache.tables import intervals
+from cache.tables.intervals import Expression
 from stages.commands import app
 from stages.shell import params
 
@@ -197,9 +198,8 @@ def test_the_corpus_is_indexed_by_objective_classes_without_the_emotions(
     path.write_text(yaml.safe_dump(described), encoding="utf-8")
     told = CliRunner().invoke(app.build(typed), typed)
     assert told.exit_code == 0, told.stderr
-    assert [(one.kind, one.emotion) for one in expression_table.read(tmp_path / "data/expressions.parquet")] == [
-        ("macro", "II")
-    ]
+    found = intervals.read(tmp_path / "data/expressions.parquet", Expression)
+    assert [(one.kind, one.emotion) for one in found] == [("macro", "II")]
 
 
 def test_version_1_is_refused_by_name(tmp_path: Path, facts: Facts) -> None:

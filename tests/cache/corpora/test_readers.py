@@ -19,8 +19,9 @@ from cache.corpora.annotations import Annotation, CorpusFacts, Labels
 from cache.corpora.footage import Location, ReadContext
 from cache.corpora.readers import Reader
 from cache.corpora.rows import Line, Problems
-from cache.tables import audit, expressions, videos
+from cache.tables import audit, intervals, videos
 from cache.tables.audit import AuditRow
+from cache.tables.intervals import Expression
 from stages.commands import app
 from stages.shell.command import ExitCode
 
@@ -92,7 +93,7 @@ def test_a_new_corpus_is_one_small_module_on_the_path(project: Path) -> None:
     assert [(one.video, one.subject, one.frame_count) for one in videos.read(project / "data/videos.parquet")] == [
         ("ann_1", "ann", 60)
     ]
-    found = expressions.read(project / "data/expressions.parquet")
+    found = intervals.read(project / "data/expressions.parquet", Expression)
     # Frame 10 is at position 9; an offset of 0 ends at the apex, 40, at position 39.
     assert [(one.start, one.stop, one.apex, one.emotion, one.row) for one in found] == [
         (9, 20, 14, "joy", 2),

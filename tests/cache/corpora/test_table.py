@@ -13,7 +13,8 @@ from cache.corpora import readers
 from cache.corpora.annotations import Labels
 from cache.corpora.table import TableFacts
 from cache.errors import InputError
-from cache.tables import audit, expressions, videos
+from cache.tables import audit, intervals, videos
+from cache.tables.intervals import Expression
 
 FACTS = TableFacts(
     labels="labels.csv",
@@ -79,7 +80,7 @@ def test_inclusive_numbers_become_half_open_positions(root: Path) -> None:
     assert [(one.frame_rate, one.first_label, one.width, one.height) for one in found] == [(25.0, 0, 32, 32)] * 2
     assert [(one.start, one.stop, one.apex, one.kind, one.emotion, one.row) for one in events] == [
         (10, 20, 12, "micro", "positive", 2),
-        (0, 40, expressions.NO_APEX, "macro", "negative", 3),
+        (0, 40, intervals.NO_APEX, "macro", "negative", 3),
     ]
     assert notes == []
 
@@ -98,10 +99,10 @@ def test_what_is_read_can_be_written(root: Path) -> None:
     write_labels(root, "s1,v1,10,12,19,joy,micro", "s2,v2,,,,,")
     found, events, notes = read(root, FACTS)
     videos.write(root / "videos.parquet", found)
-    expressions.write(root / "expressions.parquet", events)
+    intervals.write(root / "expressions.parquet", Expression, events)
     audit.write(root / "audit.csv", notes)
     assert videos.read(root / "videos.parquet") == found
-    assert expressions.read(root / "expressions.parquet") == events
+    assert intervals.read(root / "expressions.parquet", Expression) == events
     assert audit.read(root / "audit.csv") == notes
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cache.errors import InputError
 from cache.media import video_files
+from cache.media.video_files import Playback
 
 SIZE = (64, 48)
 
@@ -39,9 +40,10 @@ def test_frames_are_counted_by_decoding(tmp_path: Path, name: str, codec: str) -
 
 
 def test_frames_come_as_rgb_with_their_times(tmp_path: Path) -> None:
-    frames = list(video_files.read_frames(write_video(tmp_path / "a.avi", 30)))
-    assert [round(seconds, 6) for _, seconds in frames] == [round(position / 25, 6) for position in range(30)]
-    for position, (rgb, _) in enumerate(frames):
+    playback = Playback(write_video(tmp_path / "a.avi", 30))
+    frames = list(playback.frames())
+    assert playback.seconds().tolist() == pytest.approx([position / 25 for position in range(30)])
+    for position, rgb in enumerate(frames):
         assert rgb.shape == (48, 64, 3)
         assert rgb.dtype == np.uint8
         assert np.abs(rgb[24, 32].astype(int) - [position, 10, 255 - position]).max() <= 4
@@ -52,7 +54,7 @@ def test_a_video_cut_in_the_middle_is_refused_with_both_counts(tmp_path: Path) -
     with pytest.raises(InputError, match=r"header promises 100 frames, [45]\d decode.*allow_truncated"):
         video_files.count_frames(path)
     with pytest.raises(InputError, match="truncated"):
-        next(video_files.read_frames(path))
+        list(Playback(path).frames())
 
 
 def test_a_cut_video_can_be_accepted(tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ def test_a_cut_video_can_be_accepted(tmp_path: Path) -> None:
     facts = video_files.count_frames(path, allow_truncated=True)
     assert facts.is_truncated
     assert 40 <= facts.frame_count < 60
-    assert len(list(video_files.read_frames(path, allow_truncated=True))) == facts.frame_count
+    assert len(list(Playback(path, allow_truncated=True).frames())) == facts.frame_count
 
 
 @pytest.mark.parametrize(("header", "found", "truncated"), [(100, 98, False), (100, 97, True), (1000, 990, False)])
@@ -107,11 +109,22 @@ def test_a_name_is_not_taken_for_a_pattern(tmp_path: Path) -> None:
     assert video_files.count_frames(write_video(tmp_path / "a%03d.avi", 5)).frame_count == 5
 
 
-def test_a_video_that_changed_since_it_was_counted_is_refused(tmp_path: Path) -> None:
-    facts = video_files.count_frames(write_video(tmp_path / "a.avi", 20))
-    write_video(tmp_path / "a.avi", 10)
-    with pytest.raises(InputError, match="10 frames decode now, 20 when it was counted"):
-        list(video_files.read_frames(tmp_path / "a.avi", facts))
+def test_one_pass_tells_what_counting_tells_and_takes_every_few_frames(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", 20)
+    playback, every = Playback(path), list(Playback(path).frames())
+    taken = list(playback.frames(step=3))
+    assert len(taken) == 7
+    assert all(np.array_equal(frame, every[3 * number]) for number, frame in enumerate(taken))
+    assert playback.facts == video_files.count_frames(path)
+    assert len(playback.seconds()) == 20
+
+
+def test_before_its_end_a_video_tells_neither_facts_nor_times(tmp_path: Path) -> None:
+    playback = Playback(write_video(tmp_path / "a.avi", 3))
+    next(playback.frames())
+    for ask in (lambda: playback.facts, playback.seconds):
+        with pytest.raises(ValueError, match="not been decoded to its end"):
+            ask()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +161,9 @@ def test_times_that_do_not_increase_are_replaced(
     facts = video_files.count_frames(path)
     assert facts.has_timestamps is (milliseconds == [0.0, 10.0, 80.0])
     assert facts.frame_rate == pytest.approx(25)
-    assert [seconds for _, seconds in video_files.read_frames(path, facts)] == pytest.approx(used)
+    playback = Playback(path)
+    assert len(list(playback.frames())) == 3
+    assert playback.seconds().tolist() == pytest.approx(used)
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
@@ -156,7 +171,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     for frame_count in (20, 200):
         path = write_video(tmp_path / f"{frame_count}.avi", frame_count)
         tracemalloc.start()
-        for _ in video_files.read_frames(path):
+        for _ in Playback(path).frames():
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -169,7 +184,9 @@ def test_a_phone_video_keeps_its_uneven_times(shared: Path, name: str) -> None:
     path = shared / "faces" / "videos" / name
     facts = video_files.count_frames(path)
     assert (facts.frame_count, facts.width, facts.height, facts.has_timestamps) == (169, 960, 540, True)
-    seconds = np.array([seconds for _, seconds in video_files.read_frames(path, facts)])
+    playback = Playback(path)
+    assert len(list(playback.frames())) == 169
+    seconds = playback.seconds()
     steps = np.diff(seconds)
     assert steps.min() > 0
     assert steps.max() / steps.min() > 2
@@ -181,14 +198,3 @@ def test_real_videos_have_the_frames_that_they_are_known_to_have(shared: Path) -
     folder = shared / "faces" / "videos"
     assert video_files.count_frames(folder / "pyfeat_single_face.mp4").frame_count == 72
     assert video_files.count_frames(shared / "openface" / "inputs" / "default_10s.wmv").frame_count == 151
-
-
-def test_a_sample_is_decoded_from_the_beginning_where_a_file_cannot_be_sought_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_video(tmp_path / "v.avi", 30)
-    sought = video_files.sample_frames(path, [3, 17, 29])
-    monkeypatch.setattr(video_files, "_sought", lambda path, positions: [])
-    walked = video_files.sample_frames(path, [3, 17, 29, 99])
-    assert len(sought) == len(walked) == 3
-    assert all(np.array_equal(one, other) for one, other in zip(sought, walked, strict=True))

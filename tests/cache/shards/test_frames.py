@@ -59,6 +59,31 @@ def test_frames_come_back_as_they_came(shard: Path) -> None:
         np.testing.assert_array_equal(opened.columns.face_confidence, np.full(4, 0.5, np.float32))
 
 
+def test_times_that_are_known_at_the_end_only_give_the_same_bytes(shard: Path, tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def play() -> Iterator[Frame]:
+        for position, frame in enumerate(some_frames()):
+            yield frame._replace(pts_seconds=frames.UNTOLD)
+            seen.append(position)
+
+    def seconds() -> NDArray[np.float64]:
+        assert seen == [0, 1, 2, 3]  # not asked for before
+        return np.arange(4) / 30
+
+    frames.write(tmp_path / "late.h5", play(), "key", "demo", seconds)
+    assert (tmp_path / "late.h5").read_bytes() == shard.read_bytes()
+
+
+def test_times_that_nobody_tells_or_for_other_frames_are_refused(tmp_path: Path) -> None:
+    untold = [frame._replace(pts_seconds=frames.UNTOLD) for frame in some_frames()]
+    with pytest.raises(InputError, match="pts_seconds is not finite"):
+        frames.write(tmp_path / "v.h5", untold, "key", "demo")
+    with pytest.raises(InputError, match=r"frame_label has shape|pts_seconds has shape"):
+        frames.write(tmp_path / "v.h5", untold, "key", "demo", lambda: np.arange(3) / 30)
+    assert not (tmp_path / "v.h5").exists()
+
+
 def test_red_stays_red_in_every_format(tmp_path: Path) -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 255

@@ -13,8 +13,8 @@ from cache.columns import FrameColumns
 from cache.shards import features, frames, layout, manifest
 from cache.shards.frames import Frame
 from cache.shards.manifest import Manifest, ShardEntry
-from cache.tables import expressions, videos
-from cache.tables.expressions import NO_APEX, Expression
+from cache.tables import intervals, videos
+from cache.tables.intervals import NO_APEX, Expression
 from cache.tables.videos import Video
 
 PEOPLE = {"anneliese-1": "anneliese", "anneliese-2": "anneliese", "bartholomew-1": "bartholomew"}
@@ -85,7 +85,7 @@ def write_tables(root: Path, names: Iterable[str]) -> None:
         for number, row in enumerate(rows)
     ]
     videos.write(root / "videos.parquet", rows)
-    expressions.write(root / "expressions.parquet", known)
+    intervals.write(root / "expressions.parquet", Expression, known)
 
 
 def restate(folder: Path, name: str, **changed: Any) -> None:

@@ -13,7 +13,8 @@ from cache.files import check_video_id
 from cache.shards import manifest
 from cache.sharing import pseudonyms
 from cache.sharing.pseudonyms import Pseudonyms
-from cache.tables import expressions, videos
+from cache.tables import intervals, videos
+from cache.tables.intervals import Expression
 from tests.cache.sharing import invented
 
 NAMES = Pseudonyms(b"k" * 32)
@@ -52,7 +53,10 @@ def test_a_key_that_others_may_read_and_one_that_is_none_are_refused(tmp_path: P
 
 def test_tables_hold_no_name_and_not_their_order(tmp_path: Path) -> None:
     invented.write_corpus(tmp_path)
-    table, known = videos.read(tmp_path / "videos.parquet"), expressions.read(tmp_path / "expressions.parquet")
+    table, known = (
+        videos.read(tmp_path / "videos.parquet"),
+        intervals.read(tmp_path / "expressions.parquet", Expression),
+    )
     renamed, labels = pseudonyms.of_videos(NAMES, table), pseudonyms.of_expressions(NAMES, known)
     assert [video.video for video in renamed] == sorted(NAMES.video(name) for name in invented.PEOPLE)
     assert {video.subject for video in renamed} == {NAMES.subject("anneliese"), NAMES.subject("bartholomew")}

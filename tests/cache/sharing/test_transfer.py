@@ -18,7 +18,8 @@ from cache.errors import InputError, ShardError
 from cache.shards import features, manifest
 from cache.sharing import archive, integrity, inventory, transfer
 from cache.sharing.pseudonyms import Pseudonyms
-from cache.tables import expressions, videos
+from cache.tables import intervals, videos
+from cache.tables.intervals import Expression
 from tests.cache.sharing import invented
 
 NAMES = Pseudonyms(b"k" * 32)
@@ -76,8 +77,8 @@ def test_no_name_is_in_an_archive_under_pseudonyms_and_features_are_the_same(hom
         original, found = features.read(home / f"{name}.h5"), features.read(taken.folder / f"{NAMES.video(name)}.h5")
         np.testing.assert_array_equal(original.features, found.features)
         np.testing.assert_array_equal(original.columns.pts_seconds, found.columns.pts_seconds)
-    at_home = expressions.read(inventory.corpus_folder(home) / "expressions.parquet")
-    away = expressions.read(tmp_path / "away" / "demo" / "expressions.parquet")
+    at_home = intervals.read(inventory.corpus_folder(home) / "expressions.parquet", Expression)
+    away = intervals.read(tmp_path / "away" / "demo" / "expressions.parquet", Expression)
     assert sorted((NAMES.video(r.video), NAMES.subject(r.subject), r.start, r.stop) for r in at_home) == [
         (row.video, row.subject, row.start, row.stop) for row in away
     ]
@@ -222,13 +223,13 @@ def other_corpus(home: Path, corpus: Path) -> None:
 
 
 def late_expression(home: Path, corpus: Path) -> None:
-    known = expressions.read(corpus / "expressions.parquet")
-    expressions.write(corpus / "expressions.parquet", [replace(known[0], stop=7), *known[1:]])
+    known = intervals.read(corpus / "expressions.parquet", Expression)
+    intervals.write(corpus / "expressions.parquet", Expression, [replace(known[0], stop=7), *known[1:]])
 
 
 def strange_subject(home: Path, corpus: Path) -> None:
-    known = expressions.read(corpus / "expressions.parquet")
-    expressions.write(corpus / "expressions.parquet", [replace(known[0], subject="constance"), *known[1:]])
+    known = intervals.read(corpus / "expressions.parquet", Expression)
+    intervals.write(corpus / "expressions.parquet", Expression, [replace(known[0], subject="constance"), *known[1:]])
 
 
 def longer_video(home: Path, corpus: Path) -> None:

@@ -12,78 +12,108 @@ import pyarrow.parquet as pq
 import pytest
 
 from cache.errors import InputError
-from cache.tables import audit, detections, expressions, schema, videos
+from cache.tables import audit, intervals, schema, searches, videos
 from cache.tables.audit import AuditRow
-from cache.tables.detections import Detection
-from cache.tables.expressions import Expression
+from cache.tables.intervals import Detection, Expression
+from cache.tables.searches import Search
 from cache.tables.videos import Video
 
 VIDEO = Video("a1", "s1", "videos/a1.mp4", "video", 90, 30.0, 0, 640, 480, "ab" * 32)
 EXPRESSION = Expression("a1", "s1", 10, 25, 12, "macro", "positive", 2)
 DETECTION = Detection("a1", "s1", 11, 24, "positive", 0.5, "without-s1")
-TABLES: list[tuple[Any, Any]] = [(videos, VIDEO), (expressions, EXPRESSION), (detections, DETECTION)]
-every_table = pytest.mark.parametrize(("module", "record"), TABLES, ids=["videos", "expressions", "detections"])
+TABLES: list[tuple[type[Any], Any]] = [(Video, VIDEO), (Expression, EXPRESSION), (Detection, DETECTION)]
+every_table = pytest.mark.parametrize(("kind", "record"), TABLES, ids=["videos", "expressions", "detections"])
+
+
+def write(path: Path, kind: type[Any], records: list[Any]) -> None:
+    if kind is Video:
+        videos.write(path, records)
+    else:
+        intervals.write(path, kind, records)
+
+
+def read(path: Path, kind: type[Any]) -> list[Any]:
+    return videos.read(path) if kind is Video else intervals.read(path, kind)
 
 
 @every_table
-def test_what_is_written_comes_back_in_its_order(tmp_path: Path, module: Any, record: Any) -> None:
+def test_what_is_written_comes_back_in_its_order(tmp_path: Path, kind: type[Any], record: Any) -> None:
     records = [dataclasses.replace(record, video=name) for name in ("b", "c", "a")]
-    module.write(tmp_path / "t.parquet", records)
-    assert module.read(tmp_path / "t.parquet") == records
+    write(tmp_path / "t.parquet", kind, records)
+    assert read(tmp_path / "t.parquet", kind) == records
 
 
 @every_table
-def test_a_table_may_be_empty(tmp_path: Path, module: Any, record: Any) -> None:
-    module.write(tmp_path / "t.parquet", [])
-    assert module.read(tmp_path / "t.parquet") == []
+def test_a_table_may_be_empty(tmp_path: Path, kind: type[Any], record: Any) -> None:
+    write(tmp_path / "t.parquet", kind, [])
+    assert read(tmp_path / "t.parquet", kind) == []
 
 
 @every_table
-def test_the_same_rows_give_the_same_bytes(tmp_path: Path, module: Any, record: Any) -> None:
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path, kind: type[Any], record: Any) -> None:
     for name in ("first", "second"):
-        module.write(tmp_path / name, [record])
+        write(tmp_path / name, kind, [record])
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
-@every_table
-def test_the_schema_has_the_fields_of_the_record(module: Any, record: Any) -> None:
-    assert module.SCHEMA.names == [field.name for field in dataclasses.fields(record)]
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        (Expression, "video subject start stop apex kind emotion row onset offset"),
+        (Detection, "video subject start stop emotion confidence detector"),
+    ],
+)
+def test_columns_stand_in_the_order_of_the_tables_made_before(tmp_path: Path, kind: type[Any], columns: str) -> None:
+    write(tmp_path / "t.parquet", kind, [])
+    assert pq.read_schema(tmp_path / "t.parquet").names == columns.split()
 
 
 @every_table
-def test_a_missing_column_is_named(tmp_path: Path, module: Any, record: Any) -> None:
-    module.write(tmp_path / "t.parquet", [record])
+def test_the_table_has_the_fields_of_the_record(tmp_path: Path, kind: type[Any], record: Any) -> None:
+    write(tmp_path / "t.parquet", kind, [])
+    assert pq.read_schema(tmp_path / "t.parquet").names == [field.name for field in dataclasses.fields(record)]
+
+
+@every_table
+def test_a_missing_column_is_named(tmp_path: Path, kind: type[Any], record: Any) -> None:
+    write(tmp_path / "t.parquet", kind, [record])
     table = pq.read_table(tmp_path / "t.parquet")
     pq.write_table(table.drop_columns(["subject"]), tmp_path / "t.parquet")
     with pytest.raises(InputError, match="no column 'subject'"):
-        module.read(tmp_path / "t.parquet")
+        read(tmp_path / "t.parquet", kind)
+
+
+def test_one_table_is_not_the_other(tmp_path: Path) -> None:
+    write(tmp_path / "t.parquet", Detection, [DETECTION])
+    with pytest.raises(InputError, match="no column 'apex'"):
+        read(tmp_path / "t.parquet", Expression)
 
 
 def test_a_column_of_another_type_is_named(tmp_path: Path) -> None:
-    expressions.write(tmp_path / "t.parquet", [EXPRESSION])
+    intervals.write(tmp_path / "t.parquet", Expression, [EXPRESSION])
     table = pq.read_table(tmp_path / "t.parquet")
     place = table.schema.get_field_index("start")
     column = pa.field("start", pa.float64(), nullable=False)
     pq.write_table(table.set_column(place, column, pa.array([10.0])), tmp_path / "t.parquet")
     with pytest.raises(InputError, match="column 'start' holds double; expected int64"):
-        expressions.read(tmp_path / "t.parquet")
+        intervals.read(tmp_path / "t.parquet", Expression)
 
 
 def test_an_unknown_column_is_named(tmp_path: Path) -> None:
-    expressions.write(tmp_path / "t.parquet", [EXPRESSION])
+    intervals.write(tmp_path / "t.parquet", Expression, [EXPRESSION])
     table = pq.read_table(tmp_path / "t.parquet")
     pq.write_table(table.append_column("mood", pa.array(["good"])), tmp_path / "t.parquet")
     with pytest.raises(InputError, match="unknown columns: mood"):
-        expressions.read(tmp_path / "t.parquet")
+        intervals.read(tmp_path / "t.parquet", Expression)
 
 
 def test_a_table_that_claims_too_many_rows_is_refused_before_it_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expressions.write(tmp_path / "t.parquet", [EXPRESSION] * 3)
+    intervals.write(tmp_path / "t.parquet", Expression, [EXPRESSION] * 3)
     monkeypatch.setattr(schema, "MAX_ROWS", 2)
     with pytest.raises(InputError, match="claims 3 rows; at most 2"):
-        expressions.read(tmp_path / "t.parquet")
+        intervals.read(tmp_path / "t.parquet", Expression)
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"PAR1junkPAR1"])
@@ -137,47 +167,54 @@ def test_two_videos_with_one_id_are_refused(tmp_path: Path) -> None:
         ({"start": -1}, "starts before the video"),
         ({"apex": 25}, "apex outside, at 25"),
         ({"kind": "mini"}, "none of macro, micro"),
-        ({"emotion": ""}, "lacks its video, subject or emotion"),
+        ({"emotion": ""}, "expression .* lacks its video, subject or emotion"),
     ],
 )
 def test_an_impossible_expression_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        expressions.write(tmp_path / "t.parquet", [dataclasses.replace(EXPRESSION, **change)])
+        intervals.write(tmp_path / "t.parquet", Expression, [dataclasses.replace(EXPRESSION, **change)])
+
+
+def test_a_detection_names_its_detector(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"detection .* lacks its video, subject, emotion or detector"):
+        intervals.write(tmp_path / "t.parquet", Detection, [dataclasses.replace(DETECTION, detector="")])
 
 
 @pytest.mark.parametrize("confidence", [-0.1, 1.1, float("nan")])
 def test_a_confidence_lies_between_0_and_1(tmp_path: Path, confidence: float) -> None:
     with pytest.raises(InputError, match="not between 0 and 1"):
-        detections.write(tmp_path / "t.parquet", [dataclasses.replace(DETECTION, confidence=confidence)])
+        intervals.write(tmp_path / "t.parquet", Detection, [dataclasses.replace(DETECTION, confidence=confidence)])
 
 
 def test_confidence_is_kept_as_float32(tmp_path: Path) -> None:
-    detections.write(tmp_path / "t.parquet", [dataclasses.replace(DETECTION, confidence=0.1)])
-    assert detections.read(tmp_path / "t.parquet")[0].confidence == float(np.float32(0.1))
+    intervals.write(tmp_path / "t.parquet", Detection, [dataclasses.replace(DETECTION, confidence=0.1)])
+    assert intervals.read(tmp_path / "t.parquet", Detection)[0].confidence == float(np.float32(0.1))
 
 
 def test_a_table_of_detections_carries_how_it_came_about_even_when_nothing_was_found(tmp_path: Path) -> None:
-    search = detections.Search({"name": "ferplus", "digest": "0f"}, {"b": "1" * 64, "a": "2" * 64})
-    detections.write(tmp_path / "one.parquet", [], search)
-    detections.write(
-        tmp_path / "two.parquet", [], detections.Search(search.encoder, dict(reversed(search.searched.items())))
-    )
-    assert detections.read_search(tmp_path / "one.parquet") == search
+    search = Search({"name": "ferplus", "digest": "0f"}, {"b": "1" * 64, "a": "2" * 64})
+    searches.write(tmp_path / "one.parquet", [], search)
+    searches.write(tmp_path / "two.parquet", [], Search(search.encoder, dict(reversed(search.searched.items()))))
+    assert searches.read(tmp_path / "one.parquet") == search
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
 
 
 @pytest.mark.parametrize("told", [None, "[" * 200_000, "null", '{"encoder": 3, "searched": {}}', '{"searched": []}'])
 def test_a_table_of_detections_that_does_not_say_how_it_came_about_is_refused(tmp_path: Path, told: str | None) -> None:
     schema.write(
-        tmp_path / "t.parquet", detections.SCHEMA, [], lambda _: None, None if told is None else {"search": told}
+        tmp_path / "t.parquet",
+        intervals.SCHEMAS[Detection],
+        [],
+        lambda _: None,
+        None if told is None else {"search": told},
     )
     with pytest.raises(InputError, match="does not say which detector searched which video"):
-        detections.read_search(tmp_path / "t.parquet")
+        searches.read(tmp_path / "t.parquet")
 
 
 def test_intervals_are_half_open_pairs() -> None:
-    assert expressions.intervals([EXPRESSION]).tolist() == [[10, 25]]
-    assert detections.intervals([]).shape == (0, 2)
+    assert intervals.of([EXPRESSION]).tolist() == [[10, 25]]
+    assert intervals.of([]).shape == (0, 2)
 
 
 def test_an_audit_comes_back_whatever_is_in_its_cells(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.models import resnet18, resnet50
 
 from pipeline.encoder import checkpoints, resnet
-from pipeline.encoder.resnet import Preprocessing
+from pipeline.encoder.preparation import IMAGENET_DEVIATION, IMAGENET_MEAN, Preprocessing
 
 
 def state(prefix: str = "", classes: int = 7) -> dict[str, Tensor]:
@@ -64,7 +64,7 @@ def test_two_encoders_in_one_file_are_refused() -> None:
 
 
 def test_weights_without_any_effect_are_refused() -> None:
-    preprocessing = Preprocessing(32, "colour", resnet.IMAGENET_MEAN, resnet.IMAGENET_DEVIATION)
+    preprocessing = Preprocessing(32, "colour", IMAGENET_MEAN, IMAGENET_DEVIATION)
     dead = {name: torch.zeros_like(value) for name, value in resnet.random_weights(0).items()}
     with pytest.raises(ValueError, match="for every image"):
         checkpoints.feature_statistics(dead, preprocessing)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from pipeline.encoder import resnet
-from pipeline.encoder.resnet import ExtractParameters, Preprocessing
+from pipeline.encoder.preparation import Preprocessing
+from pipeline.encoder.resnet import ExtractParameters
 
 CPU = torch.device("cpu")
 PLAIN = Preprocessing(64, "colour", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -61,33 +62,6 @@ def test_a_frame_s_feature_depends_on_that_frame_alone() -> None:
     together = built(frames)
     torch.testing.assert_close(together[2:3], built(frames[2:3]), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(together.flip(0), built(frames.flip(0)), rtol=1e-4, atol=1e-5)
-
-
-def test_frames_are_resized_to_the_size_of_the_weights() -> None:
-    built = resnet.build(trained_like(), PLAIN, CPU)
-    # Every pixel of 64 becomes four alike: reducing brings the same image back, inside the borders at least.
-    large = noise(1, 64).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
-    assert built.prepare(large.permute(0, 3, 1, 2).float() / 255).shape == (1, 3, 64, 64)
-    flat = torch.full((1, 100, 100, 3), 51, dtype=torch.uint8)
-    torch.testing.assert_close(
-        built.prepare(flat.permute(0, 3, 1, 2).float() / 255), torch.full((1, 3, 64, 64), 51 / 255)
-    )
-
-
-def test_grey_is_the_luminance_three_times() -> None:
-    built = resnet.build(trained_like(), GREY, CPU)
-    red = torch.zeros(1, 3, 64, 64)
-    red[:, 0] = 1
-    # Red weighs 0.299, so (0.299 - 0.5) / 0.25 = -0.804 in all three channels.
-    torch.testing.assert_close(built.prepare(red), torch.full((1, 3, 64, 64), -0.804))
-
-
-def test_normalisation_takes_the_mean_and_divides_by_the_deviation() -> None:
-    preprocessing = Preprocessing(64, "colour", (0.2, 0.4, 0.6), (0.1, 0.2, 0.4))
-    built = resnet.build(trained_like(), preprocessing, CPU)
-    white = built.prepare(torch.ones(1, 3, 64, 64))
-    # (1 - 0.2) / 0.1 = 8; (1 - 0.4) / 0.2 = 3; (1 - 0.6) / 0.4 = 1.
-    assert white[0, :, 5, 5].tolist() == pytest.approx([8, 3, 1])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def write(path: Path, frames: Sequence[np.ndarray]) -> None:
 
 def middle(path: Path, count: int) -> list[np.ndarray]:
     """Return the last frames of a video, cut to the square in their middle."""
-    frames = [frame for frame, _ in video_files.read_frames(path, allow_truncated=True)][-count:]
+    frames = list(video_files.Playback(path, allow_truncated=True).frames())[-count:]
     height, width = frames[0].shape[:2]
     left = (width - height) // 2
     return [frame[:, left : left + height] for frame in frames]
@@ -108,10 +109,39 @@ def test_rooms_and_webcams_are_refused_one_by_one_and_an_aligned_video_is_taken(
     listed = failures()
     assert sorted(listed) == ["oblong", "room", "webcam"]
     assert "640 x 360 pixels, and an aligned face is square" in listed["oblong"]
-    assert "videos/room.avi does not show aligned faces: 0 of 16 frames" in listed["room"]
-    assert "videos/webcam.avi does not show aligned faces: 0 of 16 frames" in listed["webcam"]
+    assert "videos/room.avi does not show aligned faces: 0 of 5 frames" in listed["room"]
+    assert "videos/webcam.avi does not show aligned faces: 0 of 5 frames" in listed["webcam"]
     assert all(METHODS in error and "accept_unaligned" in error for error in listed.values())
     assert manifest.read(Path("data/frames")).run["none"] == {"looked_at": "shape and faces"}
+
+
+@pytest.mark.usefixtures("networks")
+def test_a_video_is_decoded_once_though_it_is_looked_at_and_one_that_cannot_pass_not_to_its_end(
+    empty: Path, shared: Path, stage: Run, decoded: Counter[str]
+) -> None:
+    aligned = sorted((shared / "openface/gap_224_nomask_jpg/gap_aligned").iterdir())
+    write(empty / "gap.avi", [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in aligned])
+    write(empty / "noise.avi", list(np.random.default_rng(0).integers(60, 200, (160, 48, 48, 3)).astype(np.uint8)))
+    declare(empty)
+    stage("index")
+    decoded.clear()
+    assert stage("align").code == ExitCode.PARTIAL
+    # Of 160 frames those at 5, 15, 25, 35 and 45 are looked at: after five of sixteen, three quarters are out of reach.
+    assert decoded == {"gap": len(aligned), "noise": 46}
+    assert "0 of 5 frames looked at" in failures()["noise"]
+
+
+@pytest.mark.usefixtures("networks")
+def test_of_images_those_that_are_looked_at_are_decoded(
+    empty: Path, shared: Path, stage: Run, decoded: Counter[str]
+) -> None:
+    shutil.copytree(next((shared / "openface/default_10s_224_nomask_png").glob("*_aligned")), empty / "v")
+    declare(empty)
+    describe("images")
+    stage("index")
+    decoded.clear()
+    assert stage("align").code == ExitCode.DONE
+    assert decoded == {"images": 16}
 
 
 @pytest.mark.usefixtures("networks")
