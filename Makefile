@@ -6,6 +6,7 @@ export DVC_NO_ANALYTICS := 1
 .PHONY: demo test environment lint clean
 
 demo: .venv/complete
+	facespan demo
 	dvc repro
 	facespan scores demo
 

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cache.errors import InputError, ShardError
+from cache.fingerprints import in_place, stated_frames
 from cache.shards import frames, layout, manifest, upkeep
 from cache.shards.aligned import AlignParameters
 from cache.shards.layout import Attribute
@@ -23,7 +24,7 @@ from stages.aligning import align_videos, aligners
 from stages.aligning.align_job import AlignJob, Prepared
 from stages.aligning.align_videos import Aligner
 from stages.parts import left_out, shard_folders
-from stages.shell import command, console, corpora, options, params
+from stages.shell import command, console, corpora, options, params, places
 
 # Raised when the same source and parameters would give other frames on purpose, so shards are made again.
 ALIGN_VERSION = 1
@@ -31,9 +32,10 @@ ALIGN_VERSION = 1
 
 def main(
     corpus: options.CorpusName,
-    root: Annotated[Path, typer.Option(help="Where the corpus lies.")],
     videos_path: Annotated[Path, typer.Option("--videos", help="videos.parquet.")],
     output: Annotated[Path, typer.Option(help="The folder of frame shards.")],
+    root: options.Root = None,
+    stated_path: Annotated[Path | None, typer.Option("--stated", help="Where to say what frames there are.")] = None,
     params_path: options.Params = params.PARAMS,
     force: options.Force = False,
     dry_run: options.DryRun = False,
@@ -41,12 +43,15 @@ def main(
 ) -> None:
     """Take aligned faces over into shards; a frame without a face is marked, never dropped."""
     parameters = params.read(params_path, "align", AlignParameters, corpora.path_of(corpus))
-    corpora.check_root(root)
+    root = root or places.root_of(corpus)
     table = {video.video: video for video in videos.read(videos_path)}
     left_out.say("align", videos_path)
     for video in table.values():
         aligners.check(video, parameters)
     common = common_of(corpus, output, parameters)
+    if not places.is_there(root):
+        keep(corpus, root, stated_path, {name: key_of(root, one, parameters, common) for name, one in table.items()})
+        return
     folder = ShardFolder(output, corpus, frames.LAYOUT, frames.is_current)
     planned = upkeep.plan(folder, list(table), lambda name: key_of(root, table[name], parameters, common), force)
     if dry_run:
@@ -65,7 +70,18 @@ def main(
         aligner = Aligner(job, planned.keys, prepared)
         facts = {**prepared.facts, KEY_FIELDS: fields_of(parameters, common)}
         outcome = upkeep.keep_up(folder, planned, aligner, facts, tell, align_videos.several_at_once(job))
+    if stated_path is not None:
+        stated_frames.write(stated_path, stated_frames.state(manifest.read(output).shards))
+    in_place.note(places.seen_file(corpus), root, [table[name] for name in outcome.made])
     shard_folders.conclude("align", output, outcome)
+
+
+def keep(corpus: str, root: Path, stated_path: Path | None, keys: Mapping[str, str]) -> None:
+    """Do nothing where the corpus is not and the frames would be those that are known; else raise InputError."""
+    known = stated_frames.read(stated_path) if stated_path is not None and stated_path.is_file() else None
+    if known is None or known.keys != stated_frames.keys_digest(keys):
+        raise InputError(f"{places.absent(corpus, root)}, and its frames are to be made. {places.remedy(corpus)}")
+    console.result(f"align: {places.absent(corpus, root)}; what {stated_path} tells of its frames still holds")
 
 
 @contextmanager

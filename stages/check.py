@@ -21,8 +21,6 @@ KINDS = {
     "detect": DetectParameters,
     "evaluate": EvaluateParameters,
 }
-# A stage that has not run yet makes it.
-DRAWN = Path("data/demo/corpus")
 
 
 def main(
@@ -30,17 +28,14 @@ def main(
     output: Annotated[
         Path | None, typer.Option(help="A file that lists the sections, for DVC; none: only look.")
     ] = None,
-    root: Annotated[Path | None, typer.Option(help="Where the corpus lies; none: not looked at.")] = None,
     params_path: options.Params = params.PARAMS,
 ) -> None:
-    """Refuse a corpus file that lacks a section or overrides what no stage takes, and a corpus that is not there."""
+    """Refuse a corpus file that lacks a section or overrides what no stage takes."""
     path = corpora.path_of(corpus)
     corpora.load(corpus)
     for section, kind in KINDS.items():
         params.read(params_path, section, kind, path)
     train_parameters.read(params_path, path)
-    if root is not None and root != DRAWN:
-        corpora.check_root(root)
     if output is not None:
         with files.write_atomically(output) as temporary:
             temporary.write_text("".join(f"{section}\n" for section in corpora.SECTIONS), encoding="utf-8")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from cache.errors import InputError
+from cache.fingerprints import frame_digests
 from cache.shards import features, frames, manifest, upkeep
 from cache.shards.manifest import Manifest
 from cache.shards.ownership import ShardFolder
@@ -15,7 +16,7 @@ from cache.shards.upkeep import Made
 from pipeline.encoder.resnet import ExtractParameters
 from stages.parts import shard_folders
 from stages.parts.feature_sources import Encoded, FeatureSource, Imported
-from stages.shell import command, console, corpora, devices, options, params
+from stages.shell import command, console, corpora, devices, options, params, places
 
 
 def main(
@@ -23,6 +24,7 @@ def main(
     frames_path: Annotated[Path, typer.Option("--frames", help="The folder of frame shards.")],
     output: Annotated[Path, typer.Option(help="The folder of feature shards.")],
     encoders: Annotated[Path, typer.Option(help="The folder of encoder weights.")] = Path("configs/weights"),
+    stated_path: Annotated[Path | None, typer.Option("--stated", help="What `align` said of the frames.")] = None,
     params_path: options.Params = params.PARAMS,
     device: options.Device = "auto",
     batch_size: Annotated[int, typer.Option(help="Frames at once; 0 takes extract.batch_size.")] = 0,
@@ -34,11 +36,16 @@ def main(
     parameters = params.read(params_path, "extract", ExtractParameters, corpora.path_of(corpus))
     refuse_others_folder(parameters.weights, params.load_section(params_path, "extract")["weights"], output, corpus)
     source = choose(parameters, encoders, device, batch_size)
+    folder = ShardFolder(output, corpus, features.LAYOUT, features.is_current)
+    frames_path = places.find(frames_path / manifest.NAME).parent
+    if stated_path is not None and not frame_digests.are_here(frames_path, stated_path):
+        keep(folder, source, stated_path, force, dry_run)
+        return
     aligned = manifest.read(frames_path)
     held = aligned.shards
-    folder = ShardFolder(output, corpus, features.LAYOUT, features.is_current)
     videos = videos_of(aligned, frames_path)
-    planned = upkeep.plan(folder, videos, lambda name: key_of(source, name, frames_path, aligned), force)
+    digests: dict[str, str] = {}
+    planned = upkeep.plan(folder, videos, lambda name: key_of(source, name, frames_path, aligned, digests), force)
     if dry_run:
         shard_folders.foretell("extract", output, planned)
         return
@@ -52,8 +59,31 @@ def main(
                 features.write(path, found, opened.columns, planned.keys[name], source.layer)
                 return Made(len(opened))
 
-        outcome = upkeep.keep_up(folder, planned, make, source.facts())
+        told = {**source.facts(), **frame_digests.facts(digests, stated_path)}
+        outcome = upkeep.keep_up(folder, planned, make, told)
     shard_folders.conclude("extract", output, outcome)
+
+
+def keep(folder: ShardFolder, source: FeatureSource, stated_path: Path, force: bool, dry_run: bool) -> None:
+    """Keep features that are current where their frames are not; InputError when one has to be made."""
+    digests = frame_digests.of_features(folder.path, stated_path, folder.corpus)
+    made = manifest.read(folder.path).run
+    planned = upkeep.plan(folder, sorted(digests), lambda name: source.key(name, digests[name], made), force)
+    if planned.missing:
+        raise InputError(
+            f"features of {len(planned.missing)} videos ({', '.join(list(planned.missing)[:3])}) are to be made, and "
+            f"the frames that {stated_path} tells of are not here. {frame_digests.remedy(folder.corpus)}"
+        )
+    if dry_run:
+        shard_folders.foretell("extract", folder.path, planned)
+        return
+    # What is said of the run stays: these are the features of whoever made them, on their device.
+    shard_folders.conclude("extract", folder.path, upkeep.keep_up(folder, planned, make_nothing, made))
+
+
+def make_nothing(name: str, _: Path) -> NoReturn:
+    """Raise: no video is missing, so none is made."""
+    raise ValueError(f"the features of {name} were not to be made")
 
 
 def refuse_others_folder(weights: str, usual: str, output: Path, corpus: str) -> None:
@@ -82,8 +112,10 @@ def videos_of(aligned: Manifest, folder: Path) -> list[str]:
     return sorted({*aligned.shards, *manifest.missing(aligned)})
 
 
-def key_of(source: FeatureSource, name: str, folder: Path, aligned: Manifest) -> str:
-    """Return the fingerprint of the features of one frame shard; where the manifest states no digest, it is read.
+def key_of(source: FeatureSource, name: str, folder: Path, aligned: Manifest, digests: dict[str, str]) -> str:
+    """Return the fingerprint of the features of one frame shard, and note the digest of its frames.
+
+    Where the manifest states no digest, the shard is read.
 
     Raises:
         InputError: the video has none.
@@ -93,9 +125,11 @@ def key_of(source: FeatureSource, name: str, folder: Path, aligned: Manifest) ->
         raise InputError(f"{folder} has no frames of it: align failed there, or did not finish. Run: facespan align")
     entry = aligned.shards[name]
     if entry.digest is not None:
-        return source.key(name, entry.digest)
-    with frames.open_stated(folder, entry) as opened:
-        return source.key(name, opened.digest)
+        digests[name] = entry.digest
+    else:
+        with frames.open_stated(folder, entry) as opened:
+            digests[name] = opened.digest
+    return source.key(name, digests[name])
 
 
 if __name__ == "__main__":

@@ -12,35 +12,41 @@ import typer
 from cache import files
 from cache.corpora import readers
 from cache.errors import InputError
+from cache.fingerprints import fingerprint, in_place
 from cache.tables import audit, failures, intervals, videos
 from cache.tables.audit import AuditRow
 from cache.tables.intervals import Expression
-from stages.shell import command, console, corpora, options
+from stages.shell import command, console, corpora, options, places
 
 
 def main(
     corpus: options.CorpusName,
-    root: Annotated[Path, typer.Option(help="Where the corpus lies.")],
+    root: options.Root = None,
     output: Annotated[Path | None, typer.Option(help="Where the tables go; data/<corpus> when left out.")] = None,
+    fingerprint_path: Annotated[
+        Path | None, typer.Option("--fingerprint", help="What `fingerprint` noticed of the corpus.")
+    ] = None,
 ) -> None:
     """Read a corpus' own files; nothing is repaired or left out without a row in audit.csv.
 
     A video that cannot be read does not stop the others: failures.csv lists it, and the exit code is 3.
     """
     described = corpora.load(corpus)
-    corpora.check_root(root)
+    root = root or places.root_of(corpus)
+    places.check(corpus, root)
     reader, facts = corpora.reader_of(corpus, readers.READERS)
-    for name in reader.paths:
+    for name in reader.folders:
         corpora.check_inside(root, described.facts[name], f"{corpora.path_of(corpus)}: facts.{name}")
     found_videos, found_expressions, rows = readers.read(reader, root, facts)
+    if fingerprint_path is not None and described.facts.get("digest") == "sizes":
+        found_videos = in_place.with_contents(root, found_videos, fingerprint.read(fingerprint_path).contents)
     check_classes(found_expressions, described.classes, corpora.path_of(corpus))
     folder = output or Path("data") / corpus
     files.sweep_temporaries(folder)
     videos.write(folder / "videos.parquet", found_videos)
     intervals.write(folder / "expressions.parquet", Expression, found_expressions)
     audit.write(folder / "audit.csv", rows)
-    for link in corpora.linked_folders(root, [root / video.path for video in found_videos]):
-        console.say(f"index: {link} is a link to a folder, which DVC does not follow: it will not see a change there")
+    in_place.note(places.seen_file(corpus), root, [video for video in found_videos if video.source == "video"])
     for rule, count in collections.Counter(row.rule for row in rows).most_common():
         console.say(f"index: {count} x {rule}, see {folder / 'audit.csv'}")
     console.result(

@@ -31,7 +31,7 @@ NEVER = {"pipeline": {"os", "pathlib", "pickle"}, "cache": {"pickle"}, "stages":
 # Of each room, its floors: each may import those before it, and the files that stand in the room itself.
 FLOORS = {
     "pipeline": ("alignment", "encoder", "windows", "detectors", "training", "scoring", "diagnosis", "synthetic"),
-    "cache": ("tables", "media", "openface", "shards", "sharing", "corpora", "weights", "labelled"),
+    "cache": ("tables", "media", "openface", "shards", "fingerprints", "sharing", "corpora", "weights", "labelled"),
     "stages": ("shell", "parts", "aligning", "sharing", "commands"),
 }
 # A floor is left for another when nobody finds their way on it.

@@ -17,10 +17,7 @@ import yaml
 from stages.shell import corpora
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = (ROOT / "dvc.yaml", ROOT / "configs/demo/dvc.yaml")
-STAGES: dict[str, Any] = {
-    name: stage for file in FILES for name, stage in yaml.safe_load(file.read_text(encoding="utf-8"))["stages"].items()
-}
+STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 
 def file_of(module: str) -> Path | None:
@@ -118,10 +115,14 @@ def test_a_team_can_commit_its_own_lock() -> None:
     assert ignored != 0
 
 
-def test_shard_folders_persist_and_detectors_do_not() -> None:
+def test_what_others_made_persists_and_detectors_do_not() -> None:
     def persisting(stage: str) -> list[str]:
-        return [next(iter(out)) for out in body(stage)["outs"] if isinstance(out, dict)]
+        return [name for out in body(stage)["outs"] if isinstance(out, dict) for name in out if out[name]["persist"]]
 
-    assert persisting("align") == ["data/${key}/frames"]
-    assert persisting("extract") == ["data/${key}/features/${extract.weights}"]
+    assert persisting("fingerprint") == ["configs/fingerprints/${item}.json"]
+    assert persisting("index") == [
+        f"data/${{item}}/{name}" for name in ("videos.parquet", "expressions.parquet", "audit.csv")
+    ]
+    assert persisting("align") == ["configs/frames/${item}.json"]
+    assert persisting("extract") == ["data/${item}/features/${extract.weights}"]
     assert persisting("train") == []  # or DVC would not return older ones by itself

@@ -38,7 +38,7 @@ class Reader:
         inspect: a location -> the frames there; InputError when that one video cannot be read.
         place: an annotation and the frames of its video -> an expression; None when that is noted as wrong.
         countable: the label file -> the facts by which it can be counted by itself, and what is missing then.
-        paths: facts that name files and folders, which must lie in the corpus folder.
+        folders: facts that name folders of footage, which must lie in the corpus folder.
         told_of: what a message about all that is wrong begins with.
     """
 
@@ -48,7 +48,7 @@ class Reader:
     inspect: Callable[[Location, ReadContext[Any]], Footage] = footage.inspect
     place: Callable[[Annotation, Footage, ReadContext[Any]], Expression | None] = positions.place
     countable: Callable[[Path, Any], tuple[Any, str]] = _as_they_are
-    paths: tuple[str, ...] = ("frames", "labels")
+    folders: tuple[str, ...] = ("frames",)
     told_of: Literal["corpus", "label file"] = "corpus"
 
 
@@ -59,7 +59,6 @@ READERS = {
         casme3.labels,
         casme3.locate,
         countable=casme3.countable,
-        paths=("frames", "labels", "macro_emotions"),
     ),
     "samm_lv": Reader(samm_lv.Facts, samm_lv.labels, samm_lv.locate),
     "table": Reader(
@@ -68,7 +67,7 @@ READERS = {
         table.locate,
         table.inspect,
         table.place,
-        paths=("folder", "labels"),
+        folders=("folder",),
         told_of="label file",
     ),
 }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cache import foreign_lines
 from cache.errors import InputError
+from cache.media import suffixes
 
 # Read once, at the first video of a process. Whoever sets one gets FFmpeg's lines as they come.
 LEVEL_VARIABLES = ("OPENCV_FFMPEG_LOGLEVEL", "OPENCV_LOG_LEVEL")
@@ -23,7 +24,7 @@ QUIET = "-8"
 MOST_COMPLAINTS = 5
 _IS_LEVEL_ASKED_FOR = any(name in os.environ for name in LEVEL_VARIABLES)
 
-SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".wmv", ".m4v", ".mpg", ".mpeg")
+SUFFIXES = suffixes.VIDEOS
 
 
 @dataclass(frozen=True)

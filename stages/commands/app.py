@@ -12,14 +12,16 @@ from stages.shell.command import INTERRUPTED, ExitCode, guarded
 
 # Where the `main` of each command and the `app` of each group of commands stand.
 COMMANDS = {
-    "demo": "stages.demo",
     "check": "stages.check",
+    "fingerprint": "stages.fingerprint",
     "index": "stages.index",
     "align": "stages.align",
     "extract": "stages.extract",
     "train": "stages.train",
     "detect": "stages.detect",
     "evaluate": "stages.evaluate",
+    "demo": "stages.commands.demo",
+    "place": "stages.commands.place",
     "scores": "stages.commands.scores",
     "score": "stages.commands.score",
     "flops": "stages.commands.flops",

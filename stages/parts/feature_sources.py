@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,8 +44,12 @@ class FeatureSource(Protocol):
     def begin(self) -> None:
         """Say what is going to happen, and make ready what `features` needs."""
 
-    def key(self, name: str, frames_digest: str) -> str:
-        """Return the fingerprint of all that a video's features depend on."""
+    def key(self, name: str, frames_digest: str, made: Mapping[str, Any] | None = None) -> str:
+        """Return the fingerprint of all that a video's features depend on.
+
+        Args:
+            made: the facts of the run that made them, in the precision of its device; None: they are made here.
+        """
 
     def features(self, name: str, opened: Frames, advance: Advance) -> Features:
         """Return the ``(T, C)`` features of a video; what stands at frames without a face is of no consequence."""
@@ -76,9 +80,10 @@ class Encoded:
             console.say("extract: this encoder has learned nothing: its features mean nothing for real faces")
         self.network = resnet.build(self.tensors, self.preprocessing, self.device, self.precision)
 
-    def key(self, name: str, frames_digest: str) -> str:
+    def key(self, name: str, frames_digest: str, made: Mapping[str, Any] | None = None) -> str:
         """Return the fingerprint, in which the video's name has no part."""
-        return features.feature_key(frames_digest, **self._described())
+        precision = str((made or {}).get("precision", self.precision))
+        return features.feature_key(frames_digest, **{**self._described(), "precision": precision})
 
     def features(self, name: str, opened: Frames, advance: Advance) -> Features:
         """Return what the encoder says of every frame."""
@@ -136,7 +141,7 @@ class Imported:
                 "change run dvc repro --single-item --force extract@<corpus>, which takes what changed"
             )
 
-    def key(self, name: str, frames_digest: str) -> str:
+    def key(self, name: str, frames_digest: str, made: Mapping[str, Any] | None = None) -> str:
         """Return the fingerprint of the file, the frames and how one is spread over the other."""
         array = feature_arrays.digest_of(self.folder, name)
         return layout.fingerprint({"frames_digest": frames_digest, "array": array, **self._described()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -75,37 +75,18 @@ def reader_of(name: str, readers: Mapping[str, AnyReader]) -> tuple[AnyReader, A
     return reader, params.build(described.facts, reader.facts, f"{path}: facts")
 
 
-def check_root(root: Path) -> None:
-    """Raise InputError when the folder of a corpus is not there; DVC would only say `[Errno 2]`."""
-    if not root.is_dir():
-        raise InputError(
-            f"{root}, the folder of the corpus, {'is no folder' if root.exists() else 'does not exist'}. Correct it "
-            f"under `corpora` in {params.PARAMS} (the whole path, without ~) or in --root, or connect its disk."
-        )
-
-
 def check_inside(root: Path, relative: str, told: str) -> None:
-    """Raise InputError when a path leaves the corpus folder by its words; a link inside to a file is followed by DVC.
+    """Raise InputError when a path leaves the corpus folder by its words; links inside are followed.
 
     Args:
         relative: the path as it was given, relative to the corpus folder.
-        told: where it was given, `facts.labels` for instance.
+        told: where it was given, `facts.frames` for instance.
     """
     if not Path(os.path.normpath(root / relative)).is_relative_to(os.path.normpath(root)):
         raise InputError(
-            f"{told} is {relative}, which lies outside the corpus folder {root}: DVC would not see it change. "
-            "Copy it into that folder, or put a link to the file there."
+            f"{told} is {relative}, which lies outside the corpus folder {root}: nobody would see it change. "
+            "Copy it into that folder, or put a link to it there."
         )
-
-
-def linked_folders(root: Path, paths: Iterable[Path]) -> list[Path]:
-    """Return the links to folders, through which DVC does not look, that any of these paths in a corpus leads through.
-
-    Args:
-        root: the corpus folder; links above it do not count.
-    """
-    parts = {part for path in paths for part in (path, *path.parents) if part != root and part.is_relative_to(root)}
-    return sorted(part for part in parts if part.is_symlink() and part.is_dir())
 
 
 def _check_sections(path: Path) -> None:

@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 CorpusName = Annotated[str, typer.Argument(help="A corpus described in configs/corpora/.", metavar="CORPUS")]
+Root = Annotated[
+    Path | None, typer.Option("--root", help="Where the corpus lies; without it, as configs/places.yaml says.")
+]
 Params = Annotated[Path, typer.Option("--params", help="The parameters, a section per stage.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Make everything again, also what is current.")]

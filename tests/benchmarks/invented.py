@@ -43,7 +43,7 @@ def changed(values: dict[str, Any], people: int, seed: int) -> dict[str, Any]:
 
 def run(stage: str, *words: str | Path) -> None:
     """Run a stage as DVC does."""
-    subprocess.run([sys.executable, "-m", f"stages.{stage}", *map(str, words)], check=True)
+    subprocess.run([sys.executable, "-m", "stages.commands.app", stage, *map(str, words)], check=True)
 
 
 if __name__ == "__main__":

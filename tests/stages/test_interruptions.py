@@ -63,14 +63,15 @@ SEVERAL = ["--processes", "2"]
 
 
 def start(name: str, words: list[str], here: Path) -> subprocess.Popen[str]:
-    """Start a stage as DVC does, on a disk that holds on to a file."""
+    """Start a stage as DVC does, and the demo as `facespan` does, on a disk that holds on to a file."""
     (here.parent / "sitecustomize.py").write_text(SLOW_DISK, encoding="utf-8")
     for note in here.parent.glob("*.syncing"):
         note.unlink()
     (here.parent / "held").touch()
     environment = os.environ | {"PYTHONPATH": f"{here.parent}:{ROOT}", MARK: str(here), "OMP_NUM_THREADS": "1"}
     environment |= {"FACESPAN_TEST_PATTERN": WORKS[name].finished}
-    command = [sys.executable, "-m", f"stages.{name}", *words]
+    module = ["stages.commands.app", name] if name == "demo" else [f"stages.{name}"]
+    command = [sys.executable, "-m", *module, *words]
     return subprocess.Popen(
         command,
         cwd=here,

@@ -38,7 +38,7 @@ def test_a_section_that_stands_twice_in_a_corpus_file_is_refused(begin: Begin, f
     begin()
     with TINY.open("a", encoding="utf-8") as file:
         file.write("overrides: {}\n")
-    told = facespan("check", "tiny", "--root", "corpus")
+    told = facespan("check", "tiny")
     assert told.code == ExitCode.USAGE
     assert "configs/corpora/tiny.yaml is not valid YAML: line" in told.err
     assert "'overrides' stands here again" in told.err

@@ -87,21 +87,9 @@ def test_a_corpus_that_is_not_there_is_said_in_our_words(begin: Begin, stage: Ru
     told = stage(name)
     assert told.code == ExitCode.INPUT
     assert told.err.endswith(
-        "error: corpus, the folder of the corpus, does not exist. Correct it under `corpora` in configs/params.yaml "
-        "(the whole path, without ~) or in --root, or connect its disk.\n"
+        "Say where it lies: facespan place tiny FOLDER, or connect its disk. Without the corpus, fetch what others "
+        "made of it: facespan cache pull tiny\n"
     )
-
-
-def test_the_check_before_dvc_looks_for_the_corpus_but_not_for_what_stages_make(begin: Begin, facespan: Run) -> None:
-    begin()
-    whole = yaml.safe_load(TINY.read_text(encoding="utf-8"))
-    whole["overrides"] = {name: {} for name in ("align", "extract", "train", "detect", "evaluate")}
-    TINY.write_text(yaml.safe_dump(whole), encoding="utf-8")
-    told = facespan("check", "tiny", "--root", "nowhere")
-    assert told.code == ExitCode.INPUT
-    assert "nowhere, the folder of the corpus, does not exist" in told.err
-    assert facespan("check", "tiny", "--root", "corpus").code == ExitCode.DONE
-    assert facespan("check", "tiny", "--root", "data/demo/corpus").code == ExitCode.DONE
 
 
 @pytest.mark.parametrize("words", [("-m", "stages.commands.app")])

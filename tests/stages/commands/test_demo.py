@@ -1,4 +1,4 @@
-"""The stage `demo`: the same corpus however many processes write it, and nothing written twice."""
+"""`facespan demo`: the same corpus however many processes write it, and nothing written twice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from cache.files import sha256_of
 from cache.labelled import layouts as labelled_images
-from stages import demo
+from stages.commands import demo
 from stages.shell import params
 from stages.shell.params import ParameterError
 
@@ -68,7 +68,7 @@ def test_a_single_subject_is_refused_because_nobody_could_be_held_out(tmp_path: 
 
 
 def test_the_parameters_of_the_repository_are_valid() -> None:
-    read = params.read(Path(__file__).resolve().parents[2] / params.PARAMS, "demo", demo.DemoParameters)
+    read = params.read(Path(__file__).resolve().parents[3] / params.PARAMS, "demo", demo.DemoParameters)
     assert read.subjects >= 8
     assert read.videos_per_subject >= 2
     assert read.recordings.duration_seconds >= 30

@@ -1,4 +1,4 @@
-"""The stage `demo`: parameters -> an invented corpus, with videos as a camera would leave them."""
+"""`facespan demo`: parameters -> an invented corpus, with videos as a camera would leave them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cache.corpora import demo
 from cache.corpora.demo import Label
 from pipeline.synthetic import faces, performance
 from pipeline.synthetic.performance import Performance, PerformanceParameters
-from stages.shell import command, console, params, workers
+from stages.shell import console, params, places, workers
 
 STILLS_OF_EACH = 4
 
@@ -65,7 +65,9 @@ class Task:
 
 
 def main(
-    output: Annotated[Path, typer.Option(help="Where the corpus goes.")] = Path("data/demo/corpus"),
+    output: Annotated[
+        Path | None, typer.Option(help="Where the corpus goes; without it, where configs/places.yaml has the demo.")
+    ] = None,
     params_path: Annotated[Path, typer.Option("--params", help="The parameters.")] = params.PARAMS,
     contact_sheet: Annotated[
         Path | None, typer.Option(help="Write a JPEG of every subject, neutral and in each emotion.")
@@ -85,6 +87,7 @@ def main(
         written = demo.write_stills(stills, _pictures(parameters.recordings, people))
         console.result(f"demo: {written} stills of {people} people, {stills / demo.STILLS}")
         return
+    output = output or places.root_of("demo")
     tasks = [
         Task(output, parameters.recordings, subject, recording)
         for subject in range(parameters.subjects)
@@ -145,7 +148,3 @@ def _finish(output: Path, tasks: Sequence[Task], labels: Sequence[Label], parame
     demo.write_labels(output, {task.video: task.subject_name for task in tasks}, labels)
     described: dict[str, Any] = dataclasses.asdict(parameters)
     demo.write_card(output, records, described)
-
-
-if __name__ == "__main__":
-    command.run(main)

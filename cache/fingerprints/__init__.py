@@ -1,0 +1,1 @@
+"""Fingerprints: small files that stand in DVC's graph for what is large and need not be there."""

@@ -1,0 +1,120 @@
+"""What stands for a folder of frame shards: a small file that git tracks, so that later stages need no frames.
+
+Frames take a hundred times the room of features, and show faces: who is given features is not given them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cache import files
+from cache.errors import InputError
+from cache.shards import manifest
+from cache.shards.manifest import ShardEntry
+
+FORMAT = 1
+MAXIMUM_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What is said of aligned frames, without a name.
+
+    Attributes:
+        videos: how many.
+        frames: of all of them.
+        digest: over the digests of the files that the manifest states, so over every byte of every shard.
+        keys: over what the shards were made from.
+    """
+
+    videos: int
+    frames: int
+    digest: str
+    keys: str
+
+
+def state(shards: Mapping[str, ShardEntry]) -> Stated:
+    """Return what is to be said of the shards that a manifest states."""
+    entries = [[video, entry.sha256, entry.frames, entry.key] for video, entry in sorted(shards.items())]
+    keys = keys_digest({video: entry.key for video, entry in shards.items()})
+    return Stated(len(entries), sum(entry.frames for entry in shards.values()), _digest(entries), keys)
+
+
+def keys_digest(keys: Mapping[str, str]) -> str:
+    """Return the digest over what the shards of videos are made from."""
+    return _digest(sorted(keys.items()))
+
+
+def present(folder: Path) -> dict[str, ShardEntry]:
+    """Return what a folder's manifest states and lies there in its size; nothing where there is no manifest.
+
+    Raises:
+        ShardError: the manifest is damaged.
+    """
+    if not os.path.lexists(folder / manifest.NAME):
+        return {}
+    return {video: entry for video, entry in manifest.read(folder).shards.items() if _lies(folder / entry.file, entry)}
+
+
+def write(path: Path, stated: Stated) -> bool:
+    """Write the file and return True, or leave it alone where it says the same."""
+    if path.is_file() and _content(path) == _text(stated):
+        return False
+    with files.write_atomically(path) as temporary:
+        temporary.write_text(_text(stated), encoding="ascii")
+    return True
+
+
+def read(path: Path) -> Stated:
+    """Return what is said of frames, by anybody.
+
+    Raises:
+        InputError: there is no such file, or it is damaged.
+    """
+    try:
+        return _parse(json.loads(_content(path)))
+    except FileNotFoundError as problem:
+        raise InputError(f"{path} does not exist: no frames were aligned. Run: dvc repro") from problem
+    except (ValueError, RecursionError) as problem:
+        raise InputError(
+            f"{path} does not say what the frames of a corpus are: {problem}. Take it from git again "
+            f"(git restore {path}), or, where the corpus is, remove it and run dvc repro."
+        ) from problem
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(MAXIMUM_BYTES).decode("utf-8", errors="replace")
+
+
+def _text(stated: Stated) -> str:
+    return json.dumps({"format": FORMAT, **asdict(stated)}, indent=1) + "\n"
+
+
+def _parse(stored: object) -> Stated:
+    if not isinstance(stored, dict) or set(stored) != {"format", "videos", "frames", "digest", "keys"}:
+        raise ValueError("expected exactly format, videos, frames, digest and keys")
+    counts = [stored["videos"], stored["frames"]]
+    digests = [stored["digest"], stored["keys"]]
+    if stored["format"] != FORMAT or not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError(f"expected format {FORMAT} and whole numbers of videos and frames")
+    if not all(isinstance(one, str) and re.fullmatch("[0-9a-f]{64}", one) for one in digests):
+        raise ValueError("digest and keys are to be SHA-256 in hexadecimal")
+    return Stated(*counts, *digests)
+
+
+def _lies(path: Path, entry: ShardEntry) -> bool:
+    try:
+        return path.stat().st_size == entry.bytes
+    except OSError:
+        return False
+
+
+def _digest(told: object) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode("ascii")).hexdigest()

@@ -1,0 +1,229 @@
+"""The stage `fingerprint`: what it notices of a corpus, what it leaves alone, and where corpora lie."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from stages.shell.command import ExitCode
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = Path("configs/fingerprints/tiny.json")
+PLACES = Path("configs/places.yaml")
+
+Begin = Callable[..., Path]
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def look(begin: Begin, facespan: Run) -> Callable[..., str]:
+    """Return a function that runs the stage on the tiny corpus in a checkout, and returns what stands in its file."""
+    here = begin()
+    (here / ".dvc").mkdir()
+    PLACES.write_text("tiny: corpus\n", encoding="utf-8")
+
+    def run() -> str:
+        told = facespan("fingerprint", "tiny", "--output", str(FILE))
+        assert told.code == ExitCode.DONE, told.err
+        return FILE.read_text(encoding="utf-8")
+
+    return run
+
+
+def write_images(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True)
+    for number in range(1, count + 1):
+        cv2.imwrite(str(folder / f"img{number:03d}.bmp"), np.full((32, 32, 3), number % 200, np.uint8))
+
+
+def overwrite(path: Path, seconds: int = 10) -> None:
+    """Change a byte of a file, which is then as large as before and a little younger."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    touch(path, seconds)
+
+
+def touch(path: Path, seconds: int = 10) -> None:
+    """Make a file younger: a test may be too quick for a clock."""
+    known = path.stat()
+    os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns + seconds * 10**9))
+
+
+def test_the_same_corpus_has_the_same_fingerprint_elsewhere_and_later(look: Callable[..., str]) -> None:
+    first = look()
+    assert look() == first
+    shutil.copytree("corpus", "moved")
+    for path in Path("moved").rglob("*.*"):
+        touch(path)
+    PLACES.write_text("tiny: moved\n", encoding="utf-8")
+    assert look() == first
+
+
+def test_no_name_stands_in_a_fingerprint(look: Callable[..., str]) -> None:
+    text = look()
+    assert not [name for name in ("ann", "ben", "cem", "avi", "videos", "expressions", "corpus") if name in text]
+
+
+@pytest.mark.parametrize("how", ["added", "removed", "renamed", "longer", "in place", "label", "in a linked folder"])
+def test_a_change_is_noticed(look: Callable[..., str], how: str) -> None:
+    video, label = Path("corpus/videos/ann_1.avi"), Path("corpus/expressions.csv")
+    elsewhere = Path("elsewhere")
+    elsewhere.mkdir()
+    (elsewhere / "dan_1.avi").write_bytes(b"dan")
+    (Path("corpus/videos/more")).symlink_to(elsewhere.resolve(), target_is_directory=True)
+    first = look()
+    if how == "added":
+        shutil.copy(video, video.with_name("dan_1.avi"))
+    elif how == "removed":
+        video.unlink()
+    elif how == "renamed":
+        video.rename(video.with_name("dan_1.avi"))
+    elif how == "longer":
+        video.write_bytes(video.read_bytes() + b"\0")
+    elif how == "in place":
+        overwrite(video)
+    elif how == "label":
+        label.write_text(label.read_text(encoding="utf-8").replace("49", "48"), encoding="utf-8")
+    else:
+        (elsewhere / "eve_1.avi").write_bytes(b"eve")
+    second = look()
+    assert second != first
+    assert look() == second
+
+
+def test_a_new_time_alone_changes_nothing_of_what_was_read_before(look: Callable[..., str], stage: Run) -> None:
+    first = look()
+    assert stage("index").code == ExitCode.DONE  # which reads each video
+    for path in Path("corpus").rglob("*.*"):
+        touch(path)
+    assert look() == first
+
+
+def test_what_was_never_read_counts_as_changed_when_its_time_is_new(look: Callable[..., str]) -> None:
+    write_images(Path("corpus/videos/dan_1"), 120)
+    first = look()
+    touch(Path("corpus/videos/dan_1/img005.bmp"))
+    second = look()
+    assert sum(a != b for a, b in zip(first.split(), second.split(), strict=True)) == 1
+    touch(Path("corpus/videos/dan_1/img007.bmp"))
+    assert look() == second
+
+
+def test_a_colleague_with_the_same_footage_agrees_with_what_changed_in_place(look: Callable[..., str]) -> None:
+    write_images(Path("corpus/videos/dan_1"), 120)
+    first = look()
+    overwrite(Path("corpus/videos/dan_1/img005.bmp"))
+    second = look()
+    assert second != first
+    shutil.rmtree(".dvc/facespan")
+    assert look() == second
+    # One who has not got the change notices that the footage is another.
+    overwrite(Path("corpus/videos/dan_1/img005.bmp"))
+    shutil.rmtree(".dvc/facespan")
+    assert look() not in (first, second)
+
+
+def test_links_that_lead_in_circles_or_nowhere_are_no_trouble(look: Callable[..., str]) -> None:
+    first = look()
+    videos = Path("corpus/videos")
+    (videos / "self").symlink_to("self")
+    (videos / "above").symlink_to("..", target_is_directory=True)
+    (videos / "nowhere.avi").symlink_to("/nowhere/at/all.avi")
+    (videos / ".hidden").write_bytes(b"an editor's")
+    assert look() != first
+
+
+def test_where_the_corpus_is_not_its_fingerprint_stays(look: Callable[..., str], facespan: Run) -> None:
+    first = look()
+    shutil.rmtree("corpus")
+    assert look() == first
+    Path("corpus").mkdir()  # a disk is to be mounted there
+    before = FILE.stat()
+    told = facespan("fingerprint", "tiny", "--output", str(FILE))
+    assert "fingerprint: corpus, the folder of the corpus tiny, is empty" in told.err
+    assert f"{FILE} stays as it is" in told.err
+    assert FILE.stat() == before
+
+
+def test_without_corpus_and_fingerprint_it_is_said_what_to_do(begin: Begin, facespan: Run) -> None:
+    begin()
+    told = facespan("fingerprint", "tiny", "--output", str(FILE))
+    assert told.code == ExitCode.INPUT
+    assert "data/tiny/corpus, the folder of the corpus tiny, does not exist, and there is no" in told.err
+    assert "facespan place tiny FOLDER" in told.err
+    assert "facespan cache pull tiny" in told.err
+    PLACES.write_text("tyni: corpus\n", encoding="utf-8")
+    assert "(configs/places.yaml names tyni)" in facespan("fingerprint", "tiny", "--output", str(FILE)).err
+    told = facespan("fingerprint", "demo", "--output", "configs/fingerprints/demo.json")
+    assert told.code == ExitCode.INPUT
+    assert told.err.endswith("Draw it: facespan demo\n")
+
+
+@pytest.mark.parametrize("damage", ["[]", "{}", '{"format": 1, "footage": {"ann": null}, "labels": []}', "\xff"])
+def test_a_damaged_fingerprint_is_refused(look: Callable[..., str], facespan: Run, damage: str) -> None:
+    look()
+    FILE.write_text(damage, encoding="latin-1")
+    told = facespan("fingerprint", "tiny", "--output", str(FILE))
+    assert told.code == ExitCode.INPUT
+    assert f"{FILE} is no fingerprint of a corpus" in told.err
+
+
+def test_a_place_is_written_for_this_machine_alone(begin: Begin, facespan: Run, tmp_path: Path) -> None:
+    begin()
+    assert "data/tiny/corpus, which is not there" in facespan("place", "tiny").out
+    outside = tmp_path / "disk"
+    shutil.copytree("corpus", outside)
+    assert facespan("place", "demo", "corpus").code == ExitCode.DONE
+    assert facespan("place", "tiny", str(outside)).out == f"place: tiny lies in {outside}\n"
+    assert yaml.safe_load(PLACES.read_text(encoding="utf-8")) == {"demo": "corpus", "tiny": str(outside)}
+    ignored = subprocess.run(["git", "check-ignore", "--quiet", str(PLACES)], cwd=ROOT, check=False).returncode
+    assert ignored == 0
+    assert facespan("place", "tiny", "nowhere").code == ExitCode.INPUT
+    assert facespan("place", "tyni", "corpus").code == ExitCode.USAGE
+    told = facespan("index", "tiny", "--output", "data")
+    assert told.code == ExitCode.DONE, told.err
+
+
+@pytest.mark.parametrize("text", ["tiny: [a]", "tiny:", "3: corpus", "- tiny", "tiny: 'corpus"])
+def test_places_are_read_strictly(begin: Begin, facespan: Run, text: str) -> None:
+    begin()
+    PLACES.write_text(text, encoding="utf-8")
+    told = facespan("place", "tiny")
+    assert told.code == ExitCode.USAGE
+    assert "configs/places.yaml" in told.err
+
+
+def test_a_copy_of_the_checkout_finds_corpora_through_the_original(
+    look: Callable[..., str], facespan: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, original = look(), Path.cwd()
+    copy = tmp_path / "copy"
+    shutil.copytree("configs", copy / "configs", ignore=shutil.ignore_patterns("places.yaml"))
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("DVC_ROOT", str(original))
+    overwrite(original / "corpus/videos/ann_1.avi")
+    told = facespan("fingerprint", "tiny", "--output", str(FILE))
+    assert told.code == ExitCode.DONE, told.err
+    second = FILE.read_text(encoding="utf-8")
+    assert second != first
+    # What the copy noticed first, the original notices too.
+    monkeypatch.chdir(original)
+    assert look() == second
+
+
+def test_the_stage_loads_no_large_library() -> None:
+    large = ("torch", "cv2", "pyarrow", "h5py", "numpy")
+    code = f"import sys, stages.fingerprint; print([name for name in {large} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout == "[]\n"
