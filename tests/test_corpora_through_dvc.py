@@ -23,6 +23,8 @@ from cache.corpora import casme3, samm_lv
 from cache.shards import manifest
 from cache.tables import videos
 
+pytestmark = pytest.mark.whole_line
+
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("cache", "configs", "pipeline", "stages", "dvc.yaml", ".dvcignore")
 CORPUS_FILES = sorted(path.stem for path in (ROOT / "configs/corpora").glob("*.yaml"))

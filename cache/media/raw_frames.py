@@ -24,7 +24,7 @@ class RawFrame(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Recording:
+class RawVideo:
     """The ``T`` frames of a source that are taken, every `frame_step`-th of them, each decoded once.
 
     Attributes:
@@ -36,7 +36,7 @@ class Recording:
     seconds: Callable[[], NDArray[np.float64]]
 
 
-def open(root: Path, video: Video) -> Recording:
+def open(root: Path, video: Video) -> RawVideo:
     """Return the frames of a video of source `video` or `images`.
 
     Raises:
@@ -66,7 +66,7 @@ def sample(root: Path, video: Video, positions: list[int]) -> Iterator[RawFrame]
             yield RawFrame(position, image_files.decode(path), label)
 
 
-def _open_images(folder: Path, video: Video) -> Recording:
+def _open_images(folder: Path, video: Video) -> RawVideo:
     files = image_folders.by_number(folder)[0]
     labels = np.array(list(files), dtype=np.int64)
     seconds = (labels - labels[0]) / (video.frame_rate * video.frame_step)
@@ -84,10 +84,10 @@ def _open_images(folder: Path, video: Video) -> Recording:
                     )
                 yield RawFrame(position, rgb, label)
 
-    return Recording(play, lambda: seconds[:: video.frame_step])
+    return RawVideo(play, lambda: seconds[:: video.frame_step])
 
 
-def _open_file(path: Path, video: Video) -> Recording:
+def _open_file(path: Path, video: Video) -> RawVideo:
     # What decoded when the corpus was indexed is what must decode now; `allow_truncated` was decided there.
     playback = video_files.Playback(path, allow_truncated=True)
 
@@ -96,4 +96,4 @@ def _open_file(path: Path, video: Video) -> Recording:
             position = count * video.frame_step
             yield RawFrame(position, rgb, video.first_label + position)
 
-    return Recording(play, lambda: playback.seconds()[:: video.frame_step])
+    return RawVideo(play, lambda: playback.seconds()[:: video.frame_step])

@@ -26,6 +26,8 @@ from pipeline.encoder.preparation import Preprocessing
 from stages.parts import encoders
 from stages.shell.command import ExitCode
 
+pytestmark = pytest.mark.whole_line
+
 ROOT = Path(__file__).resolve().parents[2]
 LINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 STAGES = ("fingerprint", "index", "align", "extract", "train", "detect", "evaluate")

@@ -16,6 +16,8 @@ import yaml
 
 from stages.shell.command import INTERRUPTED, ExitCode
 
+pytestmark = pytest.mark.whole_line
+
 ROOT = Path(__file__).resolve().parents[2]
 # A disk that holds on to a file, half on its way, once another is finished, and says so: the test may be late,
 # and no Ctrl-C comes during a weak reference's callback, where Python itself prints and loses it.

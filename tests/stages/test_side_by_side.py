@@ -16,6 +16,8 @@ import pytest
 from cache.shards import manifest
 from stages.shell.command import ExitCode
 
+pytestmark = pytest.mark.whole_line
+
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
 Words = Callable[[str], list[str]]

@@ -226,7 +226,7 @@ def test_a_black_video_is_taken_and_said_to_be_unknown_and_the_networks_say_noth
 
 def test_dvc_aligns_again_when_the_acceptance_changes() -> None:
     described = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["align"]["do"]["params"]
-    assert {"configs/corpora/${key}.yaml": ["overrides.align"]} in described
+    assert {"configs/corpora/${item}.yaml": ["overrides.align"]} in described
 
 
 @pytest.mark.parametrize("corpus", ["casme2", "casme3", "samm_lv"])

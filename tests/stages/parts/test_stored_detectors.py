@@ -220,7 +220,7 @@ def repository(begin: Begin) -> Path:
     (here / "dvc.yaml").write_text(yaml.safe_dump(kept), encoding="utf-8")
     path = here / "configs/params.yaml"
     described = yaml.safe_load(path.read_text(encoding="utf-8"))
-    path.write_text(yaml.safe_dump(described | {"corpora": {"tiny": "corpus"}}), encoding="utf-8")
+    path.write_text(yaml.safe_dump(described | {"corpora": ["tiny"]}), encoding="utf-8")
     (here / ".gitignore").write_text("/results/\n/tables/\n/corpus/\n__pycache__/\n", encoding="utf-8")
     type_in(here, "git", "init", "--quiet")
     type_in(here, "git", "config", "user.email", "someone@example.org")
@@ -241,6 +241,7 @@ def trained(told: str) -> str:
     return found[1] if found else "not run"
 
 
+@pytest.mark.whole_line
 def test_through_dvc_nothing_is_trained_twice_and_a_queued_experiment_takes_from_the_store(repository: Path) -> None:
     here = repository
     assert trained(type_in(here, "dvc", "repro")) == "(4 new, 0 kept)"
@@ -274,6 +275,7 @@ os.fsync = stick
 DEADLINE_SECONDS = 300
 
 
+@pytest.mark.whole_line
 def test_a_training_that_was_killed_under_dvc_goes_on_where_it_was(repository: Path) -> None:
     here = repository
     (here.parent / "sitecustomize.py").write_text(STUCK_DISK, encoding="utf-8")
