@@ -33,8 +33,16 @@ def put(path: Path) -> None:
         file.write(digest.encode("ascii"))
 
 
+def filled(text: str) -> str:
+    """Return the text of a file with its digest where `BLANK` stands, once, under `KEY`."""
+    return text.replace(BLANK, MARK + hashlib.sha256(text.encode("ascii")).hexdigest())
+
+
 def check(path: Path, remedy: str = REMEDY) -> bool:
     """Return whether a file carries a digest, which then is right; it is read whole.
+
+    Args:
+        remedy: ends the error; empty where somebody else ends it.
 
     Raises:
         InputError: it is not as it was written, or there is no such file.
@@ -47,16 +55,20 @@ def check(path: Path, remedy: str = REMEDY) -> bool:
         start = place + len(MARK)
         stated = os.pread(descriptor, DIGITS, start) if place >= 0 else b""
         if not re.fullmatch(rb"[0-9a-f]{64}", stated):
-            raise InputError(f"{path} is not as it was written: the SHA-256 that it carries is damaged. {remedy}.")
+            raise InputError(f"{path} is not as it was written: the SHA-256 that it carries is damaged{_told(remedy)}")
         found = _digest(descriptor, start)
     finally:
         os.close(descriptor)
     if found != stated.decode("ascii"):
         raise InputError(
             f"{path} is not as it was written: found SHA-256 {found}, expected {stated.decode('ascii')}, as it says "
-            f"itself. {remedy}."
+            f"itself{_told(remedy)}"
         )
     return True
+
+
+def _told(remedy: str) -> str:
+    return f". {remedy}." if remedy else ""
 
 
 def _digest(descriptor: int, start: int) -> str:

@@ -154,3 +154,19 @@ def test_a_bit_changed_in_a_table_stops_the_stage_that_reads_it(
         assert f"{path.name} is not as it was written" in told.err
         flip(path, place)
     assert stage(user).code == ExitCode.DONE
+
+
+def test_a_bit_changed_in_what_stands_for_the_frames_stops_extract(
+    begin: Begin, facespan: Run, words: Callable[[str], list[str]]
+) -> None:
+    begin("index")
+    path = Path("configs/frames/tiny.json")
+    assert facespan("align", *words("align"), "--stated", str(path)).code == ExitCode.DONE
+    for place in np.random.default_rng(0).integers(0, path.stat().st_size, FLIPS).tolist():
+        flip(path, place)
+        told = facespan("extract", *words("extract"), "--stated", str(path))
+        assert told.code == ExitCode.INPUT
+        assert f"{path} does not say what the frames of a corpus are" in told.err
+        assert f"git restore {path}" in told.err
+        flip(path, place)
+    assert facespan("extract", *words("extract"), "--stated", str(path)).code == ExitCode.DONE
