@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from cache import checked
 from cache.errors import InputError, ShardError
 from cache.fingerprints import in_place, stated_frames
 from cache.shards import frames, layout, manifest, upkeep
@@ -52,7 +54,8 @@ def main(
     if not places.is_there(root):
         keep(corpus, root, stated_path, {name: key_of(root, one, parameters, common) for name, one in table.items()})
         return
-    folder = ShardFolder(output, corpus, frames.LAYOUT, frames.is_current)
+    known = checked.read(places.checked_file(output), output)
+    folder = ShardFolder(output, corpus, frames.LAYOUT, partial(frames.is_current, known=known))
     planned = upkeep.plan(folder, list(table), lambda name: key_of(root, table[name], parameters, common), force)
     if dry_run:
         shard_folders.foretell("align", output, planned)
@@ -73,6 +76,7 @@ def main(
     if stated_path is not None:
         stated_frames.write(stated_path, stated_frames.state(manifest.read(output).shards))
     in_place.note(places.seen_file(corpus), root, [table[name] for name in outcome.made])
+    shard_folders.remember(known)
     shard_folders.conclude("align", output, outcome)
 
 

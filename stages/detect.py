@@ -20,7 +20,7 @@ from pipeline.detectors import decoding
 from pipeline.detectors.decoding import DetectParameters
 from pipeline.windows.recordings import Recording
 from stages.parts import detectors as stored
-from stages.parts import recordings
+from stages.parts import recordings, undigested
 from stages.shell import command, console, corpora, devices, options, params
 
 
@@ -38,6 +38,7 @@ def main(
     parameters = params.read(params_path, "detect", DetectParameters, corpora.path_of(corpus))
     found = recordings.load(recordings.Inputs(videos, features, None, ()))
     cards = detector_card.read_folder(detectors)
+    undigested.say("detect", cards)
     chosen = choose(cards, corpus, sorted({recording.subject for recording in found}))
     encoder = recordings.encoder_of(features)
     rows: list[Detection] = []

@@ -25,7 +25,7 @@ from pipeline.scoring.matching import pool
 from pipeline.scoring.recognition import Figures
 from pipeline.scoring.results import VideoResult
 from pipeline.scoring.thresholds import SPOTTING_IOU
-from stages.parts import left_out
+from stages.parts import left_out, undigested
 from stages.shell import command, console, corpora, options, params
 
 
@@ -46,6 +46,7 @@ def main(
     classes = names_in(corpora.load(corpus).classes, found)
     left_out.say("evaluate", videos_path)
     table, cards = videos.read(videos_path), detector_card.read_folder(detectors)
+    undigested.say("evaluate", cards)
     search = searches.read(detections_path)
     refuse_seen(corpus, table, found, search, cards)
     results = pair(table, intervals.read(expressions_path, Expression), found, classes)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from cache import checked
 from cache.errors import InputError
 from cache.fingerprints import frame_digests
 from cache.shards import features, frames, manifest, upkeep
@@ -36,10 +38,12 @@ def main(
     parameters = params.read(params_path, "extract", ExtractParameters, corpora.path_of(corpus))
     refuse_others_folder(parameters.weights, params.load_section(params_path, "extract")["weights"], output, corpus)
     source = choose(parameters, encoders, device, batch_size)
-    folder = ShardFolder(output, corpus, features.LAYOUT, features.is_current)
+    known = checked.read(places.checked_file(output), output)
+    folder = ShardFolder(output, corpus, features.LAYOUT, partial(features.is_current, known=known))
     frames_path = places.find(frames_path / manifest.NAME).parent
     if stated_path is not None and not frame_digests.are_here(frames_path, stated_path):
         keep(folder, source, stated_path, force, dry_run)
+        shard_folders.remember(known)
         return
     aligned = manifest.read(frames_path)
     held = aligned.shards
@@ -61,6 +65,7 @@ def main(
 
         told = {**source.facts(), **frame_digests.facts(digests, stated_path)}
         outcome = upkeep.keep_up(folder, planned, make, told)
+    shard_folders.remember(known)
     shard_folders.conclude("extract", output, outcome)
 
 

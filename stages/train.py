@@ -79,6 +79,7 @@ def main(
     keep_current(jobs, missing)
     wanted = [job for job in missing if force or not refill(job)]
     run(wanted, listing, devices.choose(device), processes, quiet)
+    add_digests(jobs)
     remove_others(output, corpus, jobs)
     write_curves(losses, jobs, parameters.network)
     refilled = f", {len(missing) - len(wanted)} from the store" if len(missing) > len(wanted) else ""
@@ -134,7 +135,7 @@ def is_current(job: Job) -> bool:
     """Return whether a whole detector of this job lies there; a broken or older one is made again."""
     try:
         card = detector_card.read(job.path)
-        weights.read_tensors(job.path)
+        detector_card.read_finite(job.path)
     except (InputError, ShardError):
         return False
     named = all(row.keys() >= set(columns(job.parameters.network)) for row in card.curve)
@@ -165,6 +166,20 @@ def keep(job: Job) -> None:
         detector_store.keep(job.store, job.card.key, job.path)
     except InputError as error:
         console.say(f"train: {error} {job.path} is whole, but a return to it will train it again")
+
+
+def add_digests(jobs: Sequence[Job]) -> None:
+    """Take over detectors of an earlier version, from the folder or the store: they carry their digest from now on."""
+    older = set(detector_card.without_digest(job.path for job in jobs))
+    for job in jobs:
+        if job.path in older:
+            detector_card.add_digest(job.path)
+            keep(job)
+    if older:
+        console.say(
+            f"train: {len(older)} detectors of an earlier version carried no digest: they are taken as they are, and "
+            "carry one from now on"
+        )
 
 
 def keep_current(jobs: Sequence[Job], missing: Sequence[Job]) -> None:

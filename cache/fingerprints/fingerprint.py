@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import files
+from cache import files, own_digest
 from cache.errors import InputError
 
 FORMAT = 1
@@ -49,7 +49,8 @@ def label_digest(root: Path, path: Path) -> str:
 def write(path: Path, fingerprint: Fingerprint) -> bool:
     """Write the file and return True, or leave alone one that says the same; a corpus gives the same bytes anywhere."""
     footage, labels = dict(sorted(fingerprint.footage.items())), sorted(fingerprint.labels)
-    text = json.dumps({"format": FORMAT, "footage": footage, "labels": labels}, indent=1) + "\n"
+    told = {"format": FORMAT, "footage": footage, "labels": labels, own_digest.KEY: own_digest.BLANK}
+    text = own_digest.filled(json.dumps(told, indent=1) + "\n")
     if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
         return False
     with files.write_atomically(path) as temporary:
@@ -66,7 +67,9 @@ def read(path: Path) -> Fingerprint:
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
             raise ValueError(f"larger than {MAXIMUM_BYTES} bytes")
-        return _parse(json.loads(path.read_text(encoding="utf-8")))
+        found = _parse(json.loads(path.read_text(encoding="utf-8")))
+        own_digest.check(path, remedy="")
+        return found
     except FileNotFoundError as problem:
         raise InputError(f"{path} does not exist. Run: dvc repro") from problem
     except (ValueError, RecursionError) as problem:
@@ -77,8 +80,9 @@ def read(path: Path) -> Fingerprint:
 
 
 def _parse(stored: object) -> Fingerprint:
-    if not isinstance(stored, dict) or set(stored) != {"format", "footage", "labels"} or stored["format"] != FORMAT:
-        raise ValueError(f"expected exactly format {FORMAT}, footage and labels")
+    known = {"format", "footage", "labels"}
+    if not isinstance(stored, dict) or set(stored) - {own_digest.KEY} != known or stored["format"] != FORMAT:
+        raise ValueError(f"expected exactly format {FORMAT}, footage, labels and its own digest")
     footage, labels = stored["footage"], stored["labels"]
     if not isinstance(footage, dict) or not isinstance(labels, list):
         raise ValueError("footage is to be an object, labels a list")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cache import files
+from cache import files, own_digest
 from cache.errors import InputError
 from cache.shards import manifest
 from cache.shards.manifest import ShardEntry
@@ -78,7 +78,9 @@ def read(path: Path) -> Stated:
         InputError: there is no such file, or it is damaged.
     """
     try:
-        return _parse(json.loads(_content(path)))
+        stated = _parse(json.loads(_content(path)))
+        own_digest.check(path, remedy="")
+        return stated
     except FileNotFoundError as problem:
         raise InputError(f"{path} does not exist: no frames were aligned. Run: dvc repro") from problem
     except (ValueError, RecursionError) as problem:
@@ -94,12 +96,14 @@ def _content(path: Path) -> str:
 
 
 def _text(stated: Stated) -> str:
-    return json.dumps({"format": FORMAT, **asdict(stated)}, indent=1) + "\n"
+    told = {"format": FORMAT, **asdict(stated), own_digest.KEY: own_digest.BLANK}
+    return own_digest.filled(json.dumps(told, indent=1) + "\n")
 
 
 def _parse(stored: object) -> Stated:
-    if not isinstance(stored, dict) or set(stored) != {"format", "videos", "frames", "digest", "keys"}:
-        raise ValueError("expected exactly format, videos, frames, digest and keys")
+    known = {"format", "videos", "frames", "digest", "keys"}
+    if not isinstance(stored, dict) or set(stored) - {own_digest.KEY} != known:
+        raise ValueError("expected exactly format, videos, frames, digest, keys and its own digest")
     counts = [stored["videos"], stored["frames"]]
     digests = [stored["digest"], stored["keys"]]
     if stored["format"] != FORMAT or not all(type(count) is int and count >= 0 for count in counts):

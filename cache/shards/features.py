@@ -9,11 +9,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.checked import Checked
 from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError
 from cache.shards import layout, manifest
 from cache.shards.layout import COLUMN_DATASETS, Layout
-from cache.shards.manifest import ShardEntry, is_whole
+from cache.shards.manifest import ShardEntry, is_known
 from cache.shards.untrusted import MAXIMUM_LOADED_BYTES, UntrustedShard
 
 # Averages of what a rectifier lets through.
@@ -76,28 +77,31 @@ def write(path: Path, features: NDArray[np.float16], columns: FrameColumns, key:
     layout.write(path, LAYOUT, {"key": key, "layer": layer}, contents)
 
 
-def read(path: Path, key: str | None = None, sha256: str | None = None) -> FeatureShard:
+def read(path: Path, key: str | None = None, sha256: str | None = None, known: Checked | None = None) -> FeatureShard:
     """Return all features of a video.
 
     Args:
         key: what they have to be made from; None accepts anything.
         sha256: the digest of the file that the manifest states; None checks none.
+        known: what was checked before: a file that did not change since is not checked again; what is read is noted.
 
     Raises:
         InputError: there is no such file.
         StaleShardError: they were made from something else than ``key``.
         ShardError: it is no such shard, or damaged.
     """
-    with UntrustedShard(path, LAYOUT, sha256) as shard:
+    with UntrustedShard(path, LAYOUT, sha256, whole=True, known=known) as shard:
         shard.check_key(key)
         frame_counts = {place.shape[0] for place in shard.places.values()}
         if len(frame_counts) > 1:
             raise shard.refuse(f"datasets of {sorted(frame_counts)} frames", "one number of frames")
         columns, features = shard.load_columns(), shard.load("features")
         layer = str(shard.attributes["layer"])
-        fault = _describe_fault(features, layer)
+        fault = None if shard.is_known else _describe_fault(features, layer)
         if fault is not None:
             raise shard.refuse(fault, "features as docs/shard-format.md says")
+        if known is not None and sha256 is not None:
+            known.note(path, shard.identity, sha256, str(shard.attributes["key"]))
         return FeatureShard(features, columns, str(shard.attributes["key"]), layer)
 
 
@@ -114,12 +118,18 @@ def of_video(folder: Path | str, video: str) -> FeatureShard:
     return read(Path(folder) / entry.file, entry.key, entry.sha256)
 
 
-def is_current(path: Path, key: str, entry: ShardEntry | None) -> bool:
-    """Return whether a shard can be kept: it is in the manifest, has that digest and this key, and opens."""
-    if not is_whole(path, key, entry):
+def is_current(path: Path, key: str, entry: ShardEntry | None, known: Checked | None = None) -> bool:
+    """Return whether a shard can be kept: it is in the manifest, has that digest and this key, and opens.
+
+    Args:
+        known: what was checked before: of a file that did not change since nothing is read.
+    """
+    if is_known(path, key, entry, known):
+        return True
+    if entry is None or entry.key != key:
         return False
     try:
-        read(path, key)
+        read(path, key, entry.sha256, known)
     except (InputError, ShardError):
         return False
     return True

@@ -14,28 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import files
+from cache.checked import Checked
 from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError
 from cache.media.images import MAXIMUM_SIDE, decode_image, encode_image, image_size
 from cache.shards import layout
 from cache.shards.layout import COLUMN_DATASETS, Attribute, Content, Layout
-from cache.shards.manifest import ShardEntry, is_whole
+from cache.shards.manifest import ShardEntry, is_known
 from cache.shards.untrusted import UntrustedShard
-
-__all__ = [
-    "UNTOLD",
-    "Frame",
-    "Frames",
-    "Seconds",
-    "decode_image",
-    "encode_image",
-    "image_size",
-    "is_current",
-    "join",
-    "open",
-    "open_stated",
-    "write",
-]
 
 __all__ = [
     "UNTOLD",
@@ -153,12 +139,20 @@ def open_stated(folder: Path, entry: ShardEntry) -> Frames:
     return frames
 
 
-def is_current(path: Path, key: str, entry: ShardEntry | None) -> bool:
-    """Return whether a shard can be kept: it is in the manifest, has that digest and this key, and opens."""
-    if not is_whole(path, key, entry):
+def is_current(path: Path, key: str, entry: ShardEntry | None, known: Checked | None = None) -> bool:
+    """Return whether a shard can be kept: it is in the manifest, has that digest and this key, and opens.
+
+    Args:
+        known: what was checked before: of a file that did not change since nothing is read.
+    """
+    if is_known(path, key, entry, known):
+        return True
+    if entry is None or entry.key != key:
         return False
     try:
-        open(path, key=key).close()
+        with open(path, key=key, sha256=entry.sha256) as opened:
+            if known is not None:
+                known.note(path, opened.identity, entry.sha256, key)
     except (InputError, ShardError):
         return False
     return True
@@ -173,11 +167,12 @@ class Frames:
         digest: SHA-256 over images and columns; equal digests mean equal frames.
         source: where they came from, in words.
         image_size: (height, width) of every image.
+        identity: what changes whenever the file does.
     """
 
     def __init__(self, shard: UntrustedShard) -> None:
         """Read the columns of an open shard."""
-        self._shard = shard
+        self._shard, self.identity = shard, shard.identity
         self.key, self.digest, self.source = (str(shard.attributes[name]) for name in ("key", "digest", "source"))
         self.image_size = int(shard.attributes["image_height"]), int(shard.attributes["image_width"])
         try:

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cache import files
+from cache import checked, files
+from cache.checked import Checked
 from cache.errors import InputError, ShardError
 
 MANIFEST_FORMAT = 1
@@ -114,6 +115,16 @@ def is_whole(path: Path, key: str, entry: ShardEntry | None) -> bool:
     if entry is None or entry.key != key:
         return False
     return _describe_change(path, entry) is None
+
+
+def is_known(path: Path, key: str, entry: ShardEntry | None, known: Checked | None) -> bool:
+    """Return whether a shard did not change since it was checked to be what its entry states, with this key."""
+    if known is None or entry is None or entry.key != key:
+        return False
+    try:
+        return known.knows(path, checked.identity_of(path.lstat()), entry.sha256, key)
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -1,24 +1,28 @@
 """Reader of untrusted shards (HDF5): each check stands before the step that would trust what it checks.
 
 HDF5 says only where the data lies. The bytes themselves are read from the file directly, so no filter plug-in is
-loaded, no other file is followed, and nothing outside the file can be returned.
+loaded, no other file is followed, and nothing outside the file can be returned. What is checked is what is returned: a
+shard is read into memory once, or, where it is too large, refused as soon as its file changes.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import files
+from cache import checked, files
+from cache.checked import Checked
 from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError, StaleShardError
 from cache.shards.layout import COLUMN_DATASETS, COMMON_ATTRIBUTES, MAXIMUM_TEXT_BYTES, SHARD_FORMAT, Attribute, Layout
@@ -26,6 +30,7 @@ from cache.shards.layout import COLUMN_DATASETS, COMMON_ATTRIBUTES, MAXIMUM_TEXT
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # 38 hours of 512 features at 30 frames a second: a sparse file may declare, and seem to hold, any amount.
 MAXIMUM_LOADED_BYTES = 1 << 32
+MAXIMUM_WHOLE_BYTES = MAXIMUM_LOADED_BYTES + (1 << 30)
 # Everything h5py raises on files that are not what they say they are.
 H5PY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 
@@ -38,14 +43,51 @@ class Location(NamedTuple):
     data_type: np.dtype[Any]
 
 
+class _Buffer(io.RawIOBase):
+    """Bytes in memory as a file that can be read, without a copy of them."""
+
+    def __init__(self, content: memoryview) -> None:
+        self.content, self.position = content, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: len(self.content)}[whence]
+        self.position = begin + offset
+        return self.position
+
+    def readinto(self, target: Any) -> int:
+        part = self.content[self.position : self.position + len(target)]
+        target[: len(part)] = part
+        self.position += len(part)
+        return len(part)
+
+
 class UntrustedShard:
     """An open shard whose layout has been checked; what its values mean has not. Close it, or use it in a `with`."""
 
-    def __init__(self, path: Path, layout: Layout, sha256: str | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        layout: Layout,
+        sha256: str | None,
+        *,
+        whole: bool = False,
+        known: Checked | None = None,
+    ) -> None:
         """Open a shard of one kind.
 
         Args:
             sha256: the digest that the manifest states, checked before anything is parsed; None checks none.
+            whole: read all of it into memory, and return views of that.
+            known: what was checked before: of a file that did not change since the digest is not taken again.
 
         Raises:
             InputError: there is no such file.
@@ -54,7 +96,12 @@ class UntrustedShard:
         self.path, self.layout = path, layout
         self.descriptor = self._open()
         try:
-            self._check_bytes(sha256)
+            self.identity = checked.settled(self.descriptor)
+            self._content = self._read_whole() if whole else None
+            # After reading: of a file that changes meanwhile nothing is known.
+            is_known = known is not None and sha256 is not None and known.knows(path, self.identity, sha256)
+            self.is_known = is_known and self.identity == checked.identity_of(os.fstat(self.descriptor))
+            self._check_bytes(None if self.is_known else sha256)
             with self._explained():
                 self.places, self.attributes = self._read_layout()
             self._check_attributes()
@@ -90,17 +137,17 @@ class UntrustedShard:
                 f"has changed. Run: {self.layout.remedy}"
             )
 
-    def read(self, name: str, start: int, stop: int) -> bytearray:
+    def read(self, name: str, start: int, stop: int) -> bytearray | memoryview:
         """Return items ``[start, stop)``, which lie inside, of a dataset along its first axis, as bytes."""
         place = self.places[name]
         item = place.data_type.itemsize * math.prod(place.shape[1:])
-        content = bytearray((stop - start) * item)
-        remaining, position = memoryview(content), place.offset + start * item
-        while remaining:  # the system hands out at most 2 GB at once
-            count = os.preadv(self.descriptor, [remaining], position)
-            if count == 0:
-                raise self.refuse(f"the end of the file inside {name}", "a file that nobody shortens while it is read")
-            remaining, position = remaining[count:], position + count
+        begin, size = place.offset + start * item, (stop - start) * item
+        if self._content is not None:
+            return self._content[begin : begin + size]
+        content = bytearray(size)
+        self._fill(memoryview(content), begin)
+        if checked.identity_of(os.fstat(self.descriptor)) != self.identity:
+            raise self.refuse(f"{name} rewritten after it was checked", "a file that nobody changes while it is read")
         return content
 
     def load(self, name: str) -> NDArray[Any]:
@@ -121,8 +168,9 @@ class UntrustedShard:
         found = self.load("face_found")
         if found.max(initial=0) > 1:
             raise self.refuse("face_found that is neither 0 nor 1", "0 or 1")
-        rest = {name: self.load(name) for name in COLUMN_DATASETS if name != "face_found"}
-        columns = FrameColumns(face_found=found.view(np.bool_), **rest)
+        # Copies: what a caller keeps of a shard should not keep all of it in memory.
+        rest = {name: self.load(name).copy() for name in COLUMN_DATASETS if name != "face_found"}
+        columns = FrameColumns(face_found=found.copy().view(np.bool_), **rest)
         fault = describe_fault(columns)
         if fault is not None:
             raise self.refuse(fault, "columns as docs/shard-format.md says")
@@ -137,10 +185,34 @@ class UntrustedShard:
             remedy = "dvc config cache.type reflink,copy && dvc checkout --relink" if self.path.is_symlink() else None
             raise ShardError(f"{problem} Run: {remedy or self.layout.remedy}") from problem
 
+    def _read_whole(self) -> memoryview:
+        size = os.fstat(self.descriptor).st_size
+        if size > MAXIMUM_WHOLE_BYTES:
+            raise self.refuse(f"{size} bytes", f"at most {MAXIMUM_WHOLE_BYTES}")
+        content = np.empty(size, np.uint8).data  # not set to zero before it is filled
+        self._fill(content, 0)
+        return content
+
+    def _fill(self, content: memoryview, position: int) -> None:
+        """Read bytes of the file from a position on until all are there."""
+        while content:  # the system hands out at most 2 GB at once
+            count = os.preadv(self.descriptor, [content], position)
+            if count == 0:
+                raise self.refuse(
+                    f"the end of the file at byte {position}", "one that nobody shortens while it is read"
+                )
+            content, position = content[count:], position + count
+
+    def _sha256(self) -> str:
+        if self._content is not None:
+            return hashlib.sha256(self._content).hexdigest()
+        return files.sha256_of_descriptor(self.descriptor)
+
     def _check_bytes(self, sha256: str | None) -> None:
-        if sha256 is not None and (found := files.sha256_of_descriptor(self.descriptor)) != sha256:
+        if sha256 is not None and (found := self._sha256()) != sha256:
             raise self.refuse(f"SHA-256 {found}", f"{sha256}, as the manifest says")
-        start = os.pread(self.descriptor, len(SIGNATURE), 0)
+        content = self._content
+        start = os.pread(self.descriptor, len(SIGNATURE), 0) if content is None else bytes(content[: len(SIGNATURE)])
         if start != SIGNATURE:
             size = os.fstat(self.descriptor).st_size
             raise self.refuse(f"{size} bytes that begin with {start!r}", "an HDF5 file")
@@ -156,10 +228,15 @@ class UntrustedShard:
 
     def _read_layout(self) -> tuple[dict[str, Location], dict[str, Attribute]]:
         # A Python file, not a path: the file that was checked is the one that is parsed, whatever is renamed meanwhile.
-        with os.fdopen(self.descriptor, "rb", closefd=False) as file, h5py.File(file, "r") as root:
+        with self._file() as file, h5py.File(file, "r") as root:
             self._check_names(root)
             places = {name: self._locate(root, name) for name in self.layout.datasets}
             return places, self._read_attributes(root)
+
+    def _file(self) -> BinaryIO | _Buffer:
+        if self._content is not None:
+            return _Buffer(self._content)
+        return os.fdopen(self.descriptor, "rb", closefd=False)
 
     def _check_names(self, root: h5py.File) -> None:
         expected = ", ".join(self.layout.datasets)
@@ -189,7 +266,7 @@ class UntrustedShard:
         if shape is None or len(shape) != dimensions or 0 in shape:
             raise self.refuse(f"{name} of shape {shape}", f"{dimensions} dimensions, none empty")
         offset, size = dataset.get_offset(), math.prod(shape) * np.dtype(data_type).itemsize
-        end = os.fstat(self.descriptor).st_size
+        end = self.identity[1] if self._content is None else len(self._content)
         if offset is None or offset < 0 or offset + size > end:
             raise self.refuse(f"{name} of shape {shape} at byte {offset}", f"data inside the {end} bytes of the file")
         return Location(offset, tuple(shape), np.dtype(data_type))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.checked import Checked
 from cache.columns import FrameColumns
 from cache.errors import InputError, ShardError, StaleShardError
 from cache.shards import features, frames, layout, manifest
@@ -78,12 +79,16 @@ def beside(frames_folder: Path | None, table: Path | None) -> Beside:
     return Beside(counts, None if frames_folder is None else (frames_folder, manifest.read(frames_folder)))
 
 
-def verify(folder: Path, compared: Beside, advance: Advance, threads: int = 0) -> list[Fault]:
-    """Return every fault of a folder, in the order of the videos; every byte of every shard is read once.
+def verify(
+    folder: Path, compared: Beside, advance: Advance, threads: int = 0, known: Checked | None = None
+) -> list[Fault]:
+    """Return every fault of a folder, in the order of the videos; the digest of every shard is taken.
 
     Args:
         advance: called with the bytes of a shard when it is done.
         threads: shards read at once; 0 takes one a core.
+        known: frames of which digest the images were held against what the shard says of them; that holds wherever they
+            lie, and is not done again. What is new is noted.
 
     Raises:
         InputError: there is no manifest.
@@ -92,7 +97,7 @@ def verify(folder: Path, compared: Beside, advance: Advance, threads: int = 0) -
     held = manifest.read(folder)
 
     def check(video: str) -> list[Fault]:
-        return [Fault(video, *fault) for fault in _check(folder, held, video, compared)]
+        return [Fault(video, *fault) for fault in _check(folder, held, video, compared, known)]
 
     found: list[Fault] = []
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:  # hashing lets go of the interpreter
@@ -115,7 +120,9 @@ def describe_dead(values: NDArray[np.float16], face_found: NDArray[np.bool_]) ->
     return None
 
 
-def _check(folder: Path, held: Manifest, video: str, compared: Beside) -> Iterator[tuple[str, str]]:
+def _check(
+    folder: Path, held: Manifest, video: str, compared: Beside, known: Checked | None
+) -> Iterator[tuple[str, str]]:
     """Yield the problems of one shard, each with its detail; after one that makes the rest meaningless, no more."""
     entry = held.shards[video]
     path = folder / entry.file
@@ -128,8 +135,11 @@ def _check(folder: Path, held: Manifest, video: str, compared: Beside) -> Iterat
         yield "length", f"{entry.frames} frames, its video has {counts[video]}"
     try:
         if held.kind == frames.LAYOUT.kind:
-            with frames.open(path, key=entry.key, sha256=entry.sha256, verify=True) as opened:
+            is_sound = known is not None and entry.sha256 in known.sound
+            with frames.open(path, key=entry.key, sha256=entry.sha256, verify=not is_sound) as opened:
                 yield from _length_faults(entry, opened.columns)
+            if known is not None:
+                known.note_sound(entry.sha256)
         else:
             shard = features.read(path, entry.key, entry.sha256)
             yield from _length_faults(entry, shard.columns)

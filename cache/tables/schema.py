@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cache import own_digest
 from cache.errors import InputError
 from cache.files import write_atomically
 
@@ -19,6 +20,7 @@ Fault = Callable[[Record], str | None]
 
 # 100 000 videos of 100 expressions. A table of somebody else may claim any number, and is read into memory.
 MAX_ROWS = 10_000_000
+REMEDY = f"{own_digest.REMEDY}; if you changed it yourself, write it without the metadata that it had"
 
 
 def schema(**columns: pa.DataType) -> pa.Schema:
@@ -38,7 +40,7 @@ def write(
     Args:
         columns: one per field of the records, of the same name.
         fault: says what is wrong with one record, or None.
-        metadata: texts that the table carries beside its rows.
+        metadata: texts that the table carries beside its rows; the file's own digest is added.
 
     Raises:
         InputError: a record has a fault, or the disk refuses.
@@ -52,23 +54,25 @@ def write(
         pq.ParquetWriter(temporary, columns, compression="none", store_schema=False) as writer,
     ):
         writer.write_table(table)
-        if metadata:
-            writer.add_key_value_metadata(metadata)
+        writer.add_key_value_metadata({**(metadata or {}), own_digest.KEY: own_digest.BLANK})
+        writer.close()
+        own_digest.put(temporary)
 
 
 def read(path: Path, columns: pa.Schema, build: Callable[..., Record], fault: Fault[Record]) -> list[Record]:
     """Return the records of a table, in its order; an empty table gives an empty list.
 
     Raises:
-        InputError: no such file, not parquet, a column missing, unknown or of another type, more than `MAX_ROWS` rows,
-            or a record with a fault.
+        InputError: no such file, not parquet, not as it was written, a column missing, unknown or of another type, more
+            than `MAX_ROWS` rows, or a record with a fault.
     """
     if not path.is_file():
         raise InputError(f"{path} is missing. Run the stage that writes it (dvc repro), or correct the path.")
+    own_digest.check(path, REMEDY)  # before anything is parsed
     try:
         rows = _load(path, columns)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a whole parquet table ({error}). Make it again: dvc repro") from error
+        raise InputError(f"{path} is not a whole parquet table ({error}). {own_digest.REMEDY}.") from error
     records = [build(**row) for row in rows]
     _check_records(path, records, fault)
     return records
@@ -82,11 +86,12 @@ def read_metadata(path: Path, name: str) -> str | None:
     """
     if not path.is_file():
         raise InputError(f"{path} is missing. Run the stage that writes it (dvc repro), or correct the path.")
+    own_digest.check(path, REMEDY)
     try:
         told = (pq.read_metadata(path).metadata or {}).get(name.encode())
         return None if told is None else told.decode()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a whole parquet table ({error}). Make it again: dvc repro") from error
+        raise InputError(f"{path} is not a whole parquet table ({error}). {own_digest.REMEDY}.") from error
 
 
 def _load(path: Path, columns: pa.Schema) -> list[dict[str, Any]]:

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from cache import own_digest
 from cache.errors import InputError
-from cache.tables.schema import nearest
+from cache.tables.schema import REMEDY, nearest
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 NUMBER = pa.float64()
@@ -103,6 +104,7 @@ def _csv_header(path: Path) -> list[str]:
 
 
 def _parquet_header(path: Path) -> list[str]:
+    own_digest.check(path, REMEDY)
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,16 @@ def read_folder(folder: Path) -> dict[Path, DetectorCard]:
     return {path: read(path) for path in paths}
 
 
+def without_digest(paths: Iterable[Path]) -> list[Path]:
+    """Return those of whole detectors that an earlier version wrote: nothing tells whether a bit of them changed."""
+    return [path for path in paths if not weights.carries_digest(path)]
+
+
+def add_digest(path: Path) -> None:
+    """Write a detector of an earlier version again, as it is, with its digest; errors as in `read` and `write`."""
+    write(path, read_finite(path), read(path))
+
+
 def read_tensors(path: Path, implied: Mapping[str, tuple[tuple[int, ...], str]]) -> Tensors:
     """Return a detector's tensors, which are looked at by name, shape and type before any is read.
 
@@ -127,6 +137,18 @@ def read_tensors(path: Path, implied: Mapping[str, tuple[tuple[int, ...], str]])
                 f"instance is {_shape(found.get(name))}, expected {_shape(implied.get(name))}. "
                 "Remove the file and run: dvc repro"
             )
+    except InputError as error:
+        raise ShardError(str(error)) from error
+    return read_finite(path)
+
+
+def read_finite(path: Path) -> Tensors:
+    """Return a detector's tensors, of whatever shape.
+
+    Raises:
+        ShardError: not whole, or one that is not finite.
+    """
+    try:
         tensors = weights.read_tensors(path)
     except InputError as error:
         raise ShardError(str(error)) from error

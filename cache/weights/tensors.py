@@ -13,6 +13,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from cache import own_digest
 from cache.errors import InputError
 from cache.files import write_atomically
 
@@ -24,6 +25,7 @@ HEADER_SIZE_BYTES = 8
 MAXIMUM_HEADER_BYTES = 100_000_000
 # The curve of a thousand epochs takes a hundredth of it.
 MAXIMUM_CARD_CHARACTERS = 10_000_000
+REMEDY = "Take an encoder from git again, or import it again; remove a detector and run: dvc repro"
 TYPES = {
     "F64": "float64",
     "F32": "float32",
@@ -38,24 +40,27 @@ TYPES = {
 
 
 def write(path: Path, tensors: Mapping[str, npt.NDArray[Any]], card: Mapping[str, Any]) -> None:
-    """Write tensors and their card; the same input gives the same bytes.
+    """Write tensors, their card and, in it, the file's own digest; the same input gives the same bytes.
 
     Raises:
         InputError: the disk refuses.
     """
-    text = json.dumps(card, sort_keys=True, allow_nan=False)
+    # Not beside the card: of several texts safetensors keeps no order.
+    text = json.dumps({**card, own_digest.KEY: own_digest.BLANK}, sort_keys=True, allow_nan=False)
     content = save({name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}, {CARD: text})
     with write_atomically(path) as temporary:
         temporary.write_bytes(content)
+        own_digest.put(temporary)
 
 
 def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """Return the tensors and the card of a file, which may come from anybody.
 
     Raises:
-        InputError: no such file, not safetensors, truncated, larger than 4 GiB, or without a card.
+        InputError: no such file, not safetensors, truncated, changed since it was written, larger than 4 GiB, or
+            without a card.
     """
-    card = read_card(path)
+    card = _read_card(path)
     return read_tensors(path), card
 
 
@@ -64,11 +69,13 @@ def read_tensors(path: Path) -> Tensors:
     _check_file(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
     except SafetensorError as error:
         raise _damaged(path, error) from error
     except TypeError as error:
         raise InputError(f"{path} holds a kind of number that numpy lacks ({error}). Save it as float32.") from error
+    own_digest.check(path, REMEDY)
+    return found
 
 
 def read_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -86,7 +93,33 @@ def read_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """Return the card alone; errors as in `read`."""
+    """Return the card alone, of a file that is whole; errors as in `read`."""
+    card = _read_card(path)
+    own_digest.check(path, REMEDY)
+    return card
+
+
+def carries_digest(path: Path) -> bool:
+    """Return whether the card of a file that `read` accepts holds the file's digest; earlier versions wrote none."""
+    return own_digest.KEY in told_card(path)
+
+
+def told_card(path: Path) -> dict[str, Any]:
+    """Return the card that a file begins with, even of one that was cut short; empty when there is none.
+
+    It says who made a file, not that the file is whole.
+    """
+    with contextlib.suppress(InputError, OSError, ValueError, RecursionError):
+        _check_file(path)
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(HEADER_SIZE_BYTES), "little")
+            header = json.loads(file.read(min(size, MAXIMUM_HEADER_BYTES)))
+        card = json.loads(header["__metadata__"][CARD]) if _holds_card(header) else None
+        return card if isinstance(card, dict) else {}
+    return {}
+
+
+def _read_card(path: Path) -> dict[str, Any]:
     _check_file(path)
     try:
         with safe_open(path, framework="numpy") as file:
@@ -103,22 +136,8 @@ def read_card(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} holds tensors but no card that says what they are. Run: facespan weights import {path}"
         )
+    card.pop(own_digest.KEY, None)
     return card
-
-
-def told_card(path: Path) -> dict[str, Any]:
-    """Return the card that a file begins with, even of one that was cut short; empty when there is none.
-
-    It says who made a file, not that the file is whole.
-    """
-    with contextlib.suppress(InputError, OSError, ValueError, RecursionError):
-        _check_file(path)
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(HEADER_SIZE_BYTES), "little")
-            header = json.loads(file.read(min(size, MAXIMUM_HEADER_BYTES)))
-        card = json.loads(header["__metadata__"][CARD]) if _holds_card(header) else None
-        return card if isinstance(card, dict) else {}
-    return {}
 
 
 def _holds_card(header: object) -> bool:

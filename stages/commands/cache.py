@@ -19,7 +19,7 @@ from cache.sharing.inventory import FEATURES
 from stages.sharing import push_pull, shard_places, shard_reports
 from stages.sharing.shard_places import DATA
 from stages.sharing.shard_reports import several
-from stages.shell import console, options
+from stages.shell import console, options, places
 from stages.shell.command import ExitCode, guarded
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def info(
 @app.command()
 @guarded
 def verify(
-    what: What,
+    what: Annotated[str, typer.Argument(help="A folder, or a corpus; all of data/ without it.", metavar="[WHAT]")] = "",
     data: Data = DATA,
     frames: Annotated[Path | None, typer.Option(help="What features were made from, if not beside them.")] = None,
     videos: Annotated[Path | None, typer.Option(help="videos.parquet, if not beside them.")] = None,
@@ -93,25 +93,39 @@ def verify(
     tolerance: Annotated[
         float, typer.Option(help="Largest difference, as a share of the largest value; and of a cosine from 1.", min=0)
     ] = 0.01,
-    encoders: Annotated[Path, typer.Option(help="For --sample, the folder of encoders.")] = Path("configs/weights"),
+    encoders: Annotated[Path, typer.Option(help="The folder of encoders.")] = Path("configs/weights"),
     device: options.Device = "auto",
     as_json: AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Read every byte: digests, keys, lengths against frames and table, timestamps, values.
 
+    Of a corpus also tables, detectors, encoders and what git tracks of it. Nothing is taken for checked already.
+
     Exit code 1 when something is wrong, 5 when a manifest cannot be read.
     """
+    from cache import checked
     from cache.sharing import integrity
+    from stages.parts import shard_folders
 
     reports: list[dict[str, Any]] = []
+    folders = shard_places.find(what or str(data), data)
+    corpora = shard_places.corpora(what, folders)
 
     def check(folder: Path) -> None:
         held = inventory.summarise(folder)
         aligned = (frames or inventory.frames_beside(folder)) if held.kind == FEATURES else None
-        compared = integrity.beside(aligned, videos or inventory.videos_beside(folder))
+        known = checked.read(places.checked_file(folder), folder)
+        faults = []
+        try:
+            compared = integrity.beside(aligned, videos or inventory.videos_beside(folder))
+        except InputError as problem:
+            compared = integrity.beside(aligned, None)
+            if not corpora:  # of a corpus its tables are told of apart
+                faults.append(integrity.Fault("", "damaged", inventory.printable(str(problem))))
         with console.progress("verify", held.bytes, "bytes", quiet) as advance:
-            faults = integrity.verify(folder, compared, advance)
+            faults += integrity.verify(folder, compared, advance, known=known)
+        shard_folders.remember(known)
         report = asdict(held) | {"faults": [asdict(fault) for fault in faults], "beside": compared.named}
         if sample and held.kind == FEATURES and not faults:
             from stages.sharing import encoder_check
@@ -119,7 +133,11 @@ def verify(
             report["sample"] = encoder_check.report(folder, aligned, encoders, device, sample, tolerance)
         reports.append(report)
 
-    code = _each(shard_places.find(what, data), check)
+    code = _each(folders, check)
+    for corpus, own in corpora.items():
+        from stages.sharing import carried_digests
+
+        reports.append(carried_digests.verify(corpus, own, encoders))
     console.result(json.dumps(reports, indent=2) if as_json else "\n".join(map(shard_reports.of_verified, reports)))
     sound = all(not report["faults"] and report.get("sample", {}).get("within", True) for report in reports)
     _stop(code or (ExitCode.DONE if sound else ExitCode.DIFFERENCES))

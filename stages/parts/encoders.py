@@ -66,7 +66,27 @@ def load(
         raise InputError(
             f"{path} holds weights of SHA-256 {found}, its card says {card.get('sha256')}. Fetch or make it again."
         )
+    if not weights.carries_digest(path):
+        _check_beside(path, card)
     return tensors, preprocessing, card
+
+
+def _check_beside(path: Path, card: Mapping[str, Any]) -> None:
+    """Raise InputError where the copy of a card for people says otherwise: the file carries no digest of its card."""
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return
+    try:
+        told = json.loads(beside.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{beside} is no card ({error}). Take it from git again, or fetch it again.") from error
+    if told != card:
+        names = sorted(told.keys() | card.keys()) if isinstance(told, dict) else []
+        differing = [name for name in names if told.get(name) != card.get(name)]
+        raise InputError(
+            f"{path} and {beside} hold one card, and differ in {', '.join(differing) or 'all of it'}. Take both from "
+            "git again, or fetch them again."
+        )
 
 
 def write(

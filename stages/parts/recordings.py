@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from cache import checked
+from cache.checked import Checked
 from cache.errors import InputError, ShardError
 from cache.shards import features, manifest
 from cache.shards.manifest import ShardEntry
@@ -18,6 +20,8 @@ from cache.tables import intervals, videos
 from cache.tables.intervals import Expression
 from cache.tables.videos import Video
 from pipeline.windows.recordings import Recording
+from stages.parts import shard_folders
+from stages.shell import places
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,14 @@ class Listing:
         videos: of the table, in its order.
         entries: the manifest's, of each video.
         expressions: of each video, also of those without any.
+        known: the shards that were checked before, on this disk.
     """
 
     inputs: Inputs
     videos: tuple[Video, ...]
     entries: Mapping[str, ShardEntry]
     expressions: Mapping[str, list[Expression]]
+    known: Checked
 
     @property
     def frame_count(self) -> int:
@@ -60,16 +66,17 @@ def look(inputs: Inputs) -> Listing:
     """
     table = videos.read(inputs.videos)
     held = manifest.read(inputs.features).shards
-    known = intervals.read(inputs.expressions, Expression) if inputs.expressions else []
-    check(known, table, inputs)
+    annotated = intervals.read(inputs.expressions, Expression) if inputs.expressions else []
+    check(annotated, table, inputs)
     for video in table:
         if video.video not in held:
             raise ShardError(f"{inputs.features} has no features of {video.video}. Run: dvc repro, or facespan extract")
         _check_length(video, inputs.features / held[video.video].file, held[video.video].frames)
     own: dict[str, list[Expression]] = {video.video: [] for video in table}
-    for row in known:
+    for row in annotated:
         own[row.video].append(row)
-    return Listing(inputs, tuple(table), held, own)
+    known = checked.read(places.checked_file(inputs.features), inputs.features)
+    return Listing(inputs, tuple(table), held, own, known)
 
 
 def each(listing: Listing) -> Iterator[Recording]:
@@ -90,6 +97,7 @@ def each(listing: Listing) -> Iterator[Recording]:
                 "Extract all with one encoder: dvc repro, or facespan extract --force"
             )
         yield recording
+    shard_folders.remember(listing.known)
 
 
 def load(inputs: Inputs) -> list[Recording]:
@@ -131,7 +139,7 @@ def digest_of(video: Video, listing: Listing) -> str:
 def _recording(video: Video, listing: Listing) -> Recording:
     entry, own = listing.entries[video.video], listing.expressions[video.video]
     path = _path(video, listing)
-    shard = features.read(path, key=entry.key, sha256=entry.sha256)
+    shard = features.read(path, key=entry.key, sha256=entry.sha256, known=listing.known)
     _check_length(video, path, len(shard.features))
     return Recording(
         video=video.video,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import typer
 
+from cache.checked import Checked
 from cache.errors import InputError
 from cache.shards.upkeep import Outcome, Plan
 from cache.tables import failures
@@ -23,6 +24,12 @@ def refusals() -> Iterator[None]:
         yield
     except DataError as error:
         raise InputError(str(error)) from error
+
+
+def remember(known: Checked) -> None:
+    """Keep what was checked for the next time; a disk that does not take it stops nothing."""
+    with suppress(InputError):
+        known.save()
 
 
 def foretell(stage: str, folder: Path, planned: Plan) -> None:

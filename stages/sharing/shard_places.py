@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cache.errors import InputError, ShardError
@@ -27,6 +28,23 @@ def find(named: str, data: Path) -> list[Path]:
             + (f": {', '.join(known)}" if known else "; none has any here yet: dvc repro")
         )
     return sorted(set(found))
+
+
+def corpora(named: str, folders: Sequence[Path]) -> dict[Path, list[Path]]:
+    """Return the folders of corpora that are meant as a whole, each with its folders of shards; none for one of these.
+
+    Args:
+        folders: what `find` gave.
+    """
+    if Path(named) in folders:
+        return {}
+    found: dict[Path, list[Path]] = {}
+    for folder in folders:
+        place = inventory.corpus_folder(folder)
+        found.setdefault(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place, []).append(
+            folder
+        )
+    return found
 
 
 def find_one(named: str, data: Path, kind: str) -> Path:

@@ -55,6 +55,8 @@ def of_facts(found: Facts, per_video: bool) -> str:
 
 def of_verified(found: Facts) -> str:
     """Return what verification found in a folder: its faults, each on a line, and what to run."""
+    if "files" in found:
+        return _of_others(found)
     faults, against = found["faults"], " and ".join(found["beside"]) or "the manifest alone"
     lines = [f"{told(one['video']) or '-'}: {one['problem']}: {one['detail']}" for one in faults]
     named = len({one["video"] for one in faults})
@@ -72,6 +74,15 @@ def of_verified(found: Facts) -> str:
         )
     if "sample" in found:
         lines.append(_of_sample(found["sample"]))
+    return "\n".join(lines)
+
+
+def _of_others(found: Facts) -> str:
+    """Return what verification found in the tables, detectors and encoders of a corpus."""
+    lines = [f"{one['problem']}: {one['detail']}" for one in found["faults"]]
+    verdict = f"{several(len(found['faults']), 'fault')} in" if found["faults"] else "sound:"
+    without = f", {len(found['without_digest'])} of an earlier version without a digest" * bool(found["without_digest"])
+    lines.append(f"verify: {found['folder']}: {verdict} {several(len(found['files']), 'other file')}{without}")
     return "\n".join(lines)
 
 

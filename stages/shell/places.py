@@ -5,6 +5,7 @@ An experiment that DVC runs in a copy of the checkout finds the checkout itself 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from stages.shell import params
 
 FILE = Path("configs/places.yaml")
 SEEN = Path(".dvc/facespan/footage")
+CHECKED = Path(".dvc/facespan/checked")
 HEADING = (
     "# Where corpora lie on this machine; git ignores this file. A corpus without a line lies in data/<name>/corpus.\n"
 )
@@ -101,6 +103,13 @@ def seen_file(corpus: str) -> Path | None:
     """Return where is remembered what was seen of a corpus on this disk; None outside of a checkout that DVC knows."""
     here = checkout()
     return here / SEEN / f"{corpus}.json" if (here / ".dvc").is_dir() else None
+
+
+def checked_file(folder: Path) -> Path | None:
+    """Return where is remembered what was checked in a folder of shards; None outside of a checkout that DVC knows."""
+    here = checkout()
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    return here / CHECKED / f"{name}.json" if (here / ".dvc").is_dir() else None
 
 
 def find(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import signal
 import struct
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cache import files
+from cache import checked, files
 from cache.errors import InputError, ShardError, StaleShardError
 from cache.shards import frames, manifest
 from cache.shards.frames import Frame
@@ -189,6 +190,33 @@ def test_positions_outside_are_an_error(shard: Path) -> None:
         for start, stop in ((-1, 2), (0, 5), (3, 2)):
             with pytest.raises(IndexError, match=r"\[0, 4\)"):
                 opened.decode(start, stop)
+
+
+def test_frames_that_are_rewritten_in_place_after_they_were_checked_are_refused(shard: Path) -> None:
+    before = shard.stat()
+    with frames.open(shard, sha256=files.sha256_of(shard)) as opened:
+        opened.decode(0, 1)
+        with shard.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"x")
+        os.utime(shard, ns=(before.st_atime_ns, before.st_mtime_ns))
+        with pytest.raises(ShardError, match="found bytes rewritten after it was checked, expected a file that nobody"):
+            opened.decode(1, 2)
+
+
+def test_frames_that_were_checked_are_not_read_again_until_they_change(
+    shard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry, known = manifest.describe(shard.parent, shard, 4, "key"), checked.read(None, shard.parent)
+    assert frames.is_current(shard, "key", entry, known)
+    with monkeypatch.context() as patched:
+        patched.setattr(frames, "UntrustedShard", None)  # nothing is opened
+        assert frames.is_current(shard, "key", entry, known)
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    with shard.open("r+b") as file:
+        file.write(content)
+    assert not frames.is_current(shard, "key", entry, known)
 
 
 def test_only_what_is_whole_and_of_this_key_is_current(shard: Path) -> None:

@@ -77,7 +77,7 @@ def test_the_table_has_the_fields_of_the_record(tmp_path: Path, kind: type[Any],
 @every_table
 def test_a_missing_column_is_named(tmp_path: Path, kind: type[Any], record: Any) -> None:
     write(tmp_path / "t.parquet", kind, [record])
-    table = pq.read_table(tmp_path / "t.parquet")
+    table = pq.read_table(tmp_path / "t.parquet").replace_schema_metadata()
     pq.write_table(table.drop_columns(["subject"]), tmp_path / "t.parquet")
     with pytest.raises(InputError, match="no column 'subject'"):
         read(tmp_path / "t.parquet", kind)
@@ -91,7 +91,7 @@ def test_one_table_is_not_the_other(tmp_path: Path) -> None:
 
 def test_a_column_of_another_type_is_named(tmp_path: Path) -> None:
     intervals.write(tmp_path / "t.parquet", Expression, [EXPRESSION])
-    table = pq.read_table(tmp_path / "t.parquet")
+    table = pq.read_table(tmp_path / "t.parquet").replace_schema_metadata()
     place = table.schema.get_field_index("start")
     column = pa.field("start", pa.float64(), nullable=False)
     pq.write_table(table.set_column(place, column, pa.array([10.0])), tmp_path / "t.parquet")
@@ -101,7 +101,7 @@ def test_a_column_of_another_type_is_named(tmp_path: Path) -> None:
 
 def test_an_unknown_column_is_named(tmp_path: Path) -> None:
     intervals.write(tmp_path / "t.parquet", Expression, [EXPRESSION])
-    table = pq.read_table(tmp_path / "t.parquet")
+    table = pq.read_table(tmp_path / "t.parquet").replace_schema_metadata()
     pq.write_table(table.append_column("mood", pa.array(["good"])), tmp_path / "t.parquet")
     with pytest.raises(InputError, match="unknown columns: mood"):
         intervals.read(tmp_path / "t.parquet", Expression)
@@ -130,6 +130,26 @@ def test_a_table_cut_anywhere_is_refused(tmp_path: Path) -> None:
         (tmp_path / "t.parquet").write_bytes(whole[:length])
         with pytest.raises(InputError):
             videos.read(tmp_path / "t.parquet")
+
+
+def test_a_bit_changed_anywhere_in_a_table_is_noticed(tmp_path: Path) -> None:
+    path, generator = tmp_path / "t.parquet", np.random.default_rng(0)
+    searches.write(path, [DETECTION] * 40, Search({"name": "ferplus"}, {"a1": "1" * 64}))
+    whole = path.read_bytes()
+    for place in [*generator.integers(0, len(whole), 40), whole.index(b"own_digest"), whole.index(b"sha256 with")]:
+        changed = bytearray(whole)
+        changed[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(changed)
+        with pytest.raises(InputError, match=r"t\.parquet is not as it was written: .*Remove it and run dvc repro"):
+            intervals.read(path, Detection)
+        with pytest.raises(InputError, match=r"t\.parquet is not as it was written"):
+            searches.read(path)
+
+
+def test_a_table_of_an_earlier_version_carries_no_digest_and_is_read(tmp_path: Path) -> None:
+    intervals.write(tmp_path / "t.parquet", Expression, [EXPRESSION])
+    pq.write_table(pq.read_table(tmp_path / "t.parquet").replace_schema_metadata(), tmp_path / "t.parquet")
+    assert intervals.read(tmp_path / "t.parquet", Expression) == [EXPRESSION]
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:

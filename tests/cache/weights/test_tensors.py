@@ -46,6 +46,27 @@ def test_a_truncated_file_is_refused(tmp_path: Path, kept: int) -> None:
         weights.read(tmp_path / "mine")
 
 
+def test_a_bit_changed_anywhere_in_weights_or_card_is_noticed(tmp_path: Path) -> None:
+    path, generator = tmp_path / "mine.safetensors", np.random.default_rng(0)
+    weights.write(path, {"a": np.ones(50, np.float32)}, CARD)
+    whole = path.read_bytes()
+    for place in [*generator.integers(0, len(whole), 40), whole.index(b"own_digest"), whole.index(b"sha256 with")]:
+        changed = bytearray(whole)
+        changed[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(changed)
+        for read in (weights.read, weights.read_card):
+            with pytest.raises(InputError, match=r"mine\.safetensors (is not|holds tensors but no card)"):
+                read(path)
+
+
+def test_weights_of_an_earlier_version_carry_no_digest_and_are_read(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(save(TENSORS, {"card": '{"name": "old"}'}))
+    assert weights.read(tmp_path / "old")[1] == {"name": "old"}
+    assert not weights.carries_digest(tmp_path / "old")
+    weights.write(tmp_path / "new", TENSORS, {"name": "new"})
+    assert weights.carries_digest(tmp_path / "new")
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         weights.read(tmp_path / "nothing")

@@ -14,7 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cache.fingerprints import stated_frames
 from cache.shards import features, manifest
+from cache.shards.frames import Frames
+from pipeline.encoder import resnet
+from pipeline.encoder.preparation import IMAGENET_DEVIATION, IMAGENET_MEAN, Preprocessing
+from stages.parts import encoders
 from stages.shell.command import ExitCode
 from tests.cache.sharing import invented
 
@@ -116,6 +121,79 @@ def test_verify_finds_a_flipped_bit_whose_time_was_kept_and_says_what_to_run(cor
     assert "dvc repro --single-item --force extract@demo" in told.out
     found = json.loads(facespan("cache", "verify", str(corpus), "--json", "--quiet").out)
     assert [(fault["video"], fault["problem"]) for fault in found[0]["faults"]] == [("anneliese-1", "damaged")]
+
+
+SHARED = (
+    "data/tiny/videos.parquet",
+    "data/tiny/expressions.parquet",
+    "configs/frames/tiny.json",
+    "configs/weights/mine.safetensors",
+    "results/tiny/detectors/all.safetensors",
+    "results/tiny/detections.parquet",
+)
+
+
+@pytest.fixture
+def shared(begin: Begin, stage: Run) -> None:
+    """Lay a corpus out as `dvc.yaml` does, with an encoder of its own and detectors."""
+    begin("detect")
+    for old, new in (("data", "data/tiny"), ("results", "results/tiny")):
+        Path(old).rename("moved")
+        Path(old).mkdir()
+        Path("moved").rename(new)
+    features, folder = Path("data/tiny/features"), Path("data/tiny/features/mine")
+    features.rename("moved")
+    features.mkdir()
+    Path("moved").rename(folder)
+    held = manifest.read(folder)
+    told = {**held.run, "encoder": {**held.run["encoder"], "name": "mine"}}
+    manifest.write(folder, manifest.Manifest(held.kind, held.shards, told))
+    state = {key: value.half() for key, value in resnet.random_weights(0).items()}
+    encoders.write(
+        encoders.FOLDER, "mine", state, Preprocessing(32, "colour", IMAGENET_MEAN, IMAGENET_DEVIATION), {"name": "mine"}
+    )
+    stated = stated_frames.state(manifest.read(Path("data/tiny/frames")).shards)
+    stated_frames.write(Path("configs/frames/tiny.json"), stated)
+
+
+@pytest.mark.usefixtures("shared")
+def test_verify_of_a_corpus_also_finds_what_changed_in_tables_detectors_and_encoders(facespan: Run) -> None:
+    for words in (["tiny"], ["data/tiny"], []):
+        told = facespan("cache", "verify", *words, "--quiet")
+        assert told.code == ExitCode.DONE, told.out + told.err
+        assert "verify: data/tiny: sound: 9 other files" in told.out
+    for number, name in enumerate(SHARED):
+        path = Path(name)
+        place = path.stat().st_size * (number + 1) // 8
+        invented.flip(path, place)
+        told = facespan("cache", "verify", "tiny", "--quiet")
+        assert told.code == ExitCode.DIFFERENCES
+        assert f"damaged: {name} " in told.out
+        assert "verify: data/tiny: 1 fault in 9 other files" in told.out
+        found = json.loads(facespan("cache", "verify", "tiny", "--quiet", "--json").out)
+        assert [one["problem"] for report in found for one in report["faults"]] == ["damaged"]
+        invented.flip(path, place)
+    invented.flip(Path(SHARED[0]), 100)
+    told = facespan("cache", "verify", "data/tiny/features/mine", "--quiet")
+    assert told.code == ExitCode.DIFFERENCES
+    assert "data/tiny/videos.parquet is not as it was written" in told.out
+
+
+@pytest.mark.usefixtures("shared")
+def test_images_are_held_against_what_their_shard_says_once_and_their_digest_is_always_taken(
+    facespan: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".dvc").mkdir()
+    held: list[object] = []
+    compute = Frames._compute_digest
+    monkeypatch.setattr(Frames, "_compute_digest", lambda opened: held.append(opened) or compute(opened))
+    for expected in (3, 3):
+        assert facespan("cache", "verify", "data/tiny/frames", "--quiet").code == ExitCode.DONE
+        assert len(held) == expected
+    invented.flip(Path("data/tiny/frames/ben_1.h5"), 5000)
+    told = facespan("cache", "verify", "data/tiny/frames", "--quiet")
+    assert told.code == ExitCode.DIFFERENCES
+    assert "ben_1: damaged" in told.out
 
 
 def test_what_verify_says_to_run_repairs_that_video_alone(begin: Begin, stage: Run, facespan: Run) -> None:
