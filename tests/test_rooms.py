@@ -18,7 +18,6 @@ ALLOWED = {
     "cache": {"cache", "numpy", "h5py", "cv2", "pyarrow", "safetensors", "openpyxl", "xlrd"},
     "stages": {"stages", "pipeline", "cache", "typer", "yaml", "rich", "torch", "numpy"},
 }
-# What an optional extra brings is for one module: all else runs without it.
 # What an extra brings, imported where it is used.
 ALLOWED_IN = {
     "pipeline/alignment/networks.py": {"ai_edge_litert"},
@@ -135,6 +134,9 @@ def test_imports_between_floors_run_one_way(path: Path) -> None:
     here = floor_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
     if here is None:
         return
+    if path.name != "app.py":
+        stages = {f"stages.{stage.stem}" for stage in (ROOT / "stages").glob("*.py")} - {"stages.__init__"}
+        assert not {name for name in imported(path) if name in stages or name.rpartition(".")[0] in stages}
     room, floor = here
     above = set(FLOORS[room][FLOORS[room].index(floor) + 1 :])
     assert not {name for name in imported(path) if (found := floor_of(name)) and found[0] == room and found[1] in above}

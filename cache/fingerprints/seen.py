@@ -1,4 +1,4 @@
-"""What was seen of a corpus on this disk: times and contents, so that a file changed in place is noticed.
+"""Local index of footage: times and contents seen on this disk, so that a file changed in place is noticed.
 
 It stays here, ignored by git: times mean nothing elsewhere. Without it names and sizes alone are compared.
 """

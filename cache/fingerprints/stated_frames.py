@@ -1,4 +1,4 @@
-"""What stands for a folder of frame shards: a small file that git tracks, so that later stages need no frames.
+"""Summary of the aligned frames (counts, digests): a small file that git tracks, so that later stages need no frames.
 
 Frames take a hundred times the room of features, and show faces: who is given features is not given them.
 """

@@ -1,4 +1,4 @@
-"""How a table of detections came about, in its metadata: the encoder, and the detector that searched each video."""
+"""Provenance of a table of detections, in its metadata: the encoder, and the detector that searched each video."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.detectors import registry
 from pipeline.detectors.contract import Network
+from pipeline.errors import DataError
 
 GIGA = 1e9
 Counts = dict[str, dict[str, float]]
@@ -121,4 +122,7 @@ def _measure(network: Network, rows: int) -> tuple[dict[str, int], dict[str, int
         part: sum(weight.numel() for name in names for weight in network.get_submodule(name).parameters())
         for part, names in network.parts().items()
     }
+    total = sum(weight.numel() for weight in network.parameters())
+    if sum(weights.values()) != total or sum(operations.values()) != counter.get_total_flops():
+        raise DataError(f"the parts of {whole} hold {sum(weights.values())} weights, expected all {total}: see `parts`")
     return operations, weights

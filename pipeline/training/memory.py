@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from pipeline.detectors import registry
@@ -24,5 +26,6 @@ def training_bytes(parameters: FoldParameters, input_width: int, class_count: in
     with torch.device("meta"):
         network = registry.build(parameters.network, parameters.own, input_width, class_count)
     weights = sum(value.numel() for value in network.parameters())
-    inputs = parameters.train.batch_size * network.cutting.rows(longest) * network.widest
+    rows = network.cutting.rows(math.ceil(longest / (1 - parameters.augment.stretch)))  # of the most stretched video
+    inputs = parameters.train.batch_size * rows * max(network.widest, network.cutting.row_frames * input_width)
     return PROCESS_BYTES + 4 * (COPIES_OF_WEIGHTS * weights + VALUES_PER_INPUT * inputs)

@@ -1,1 +1,1 @@
-"""Alignment methods by name: what each reads, how it is made ready, and videos aligned several at once."""
+"""Alignment: the methods by name, the check for aligned faces, and several videos at once."""

@@ -1,4 +1,4 @@
-"""What is to be aligned, and what a way to aligned faces makes ready for it."""
+"""Alignment job: the videos to align, the parameters, and what a method makes ready for them."""
 
 from __future__ import annotations
 

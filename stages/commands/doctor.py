@@ -18,7 +18,7 @@ from cache.weights import face_networks
 from pipeline.encoder import resnet
 from stages.shell import console, devices
 
-PACKAGES = ("torch", "torchvision", "h5py", "numpy", "opencv-python-headless", "pyarrow", "safetensors", "dask", "dvc")
+PACKAGES = ("torch", "torchvision", "h5py", "numpy", "opencv-python-headless", "pyarrow", "safetensors", "dvc")
 OPENFACE = "FeatureExtraction"
 
 

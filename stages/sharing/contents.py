@@ -1,4 +1,4 @@
-"""What came from a colleague, looked at as the stages will read it, before it takes its place."""
+"""Validation of pulled outputs, as the stages will read them, before they take their place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The facts of one corpus, `configs/corpora/<name>.yaml`, and its folder as DVC sees it."""
+"""Corpus files, `configs/corpora/<name>.yaml`: loaded and checked, with the reader they name."""
 
 from __future__ import annotations
 
