@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import files
+from cache import files, strict_json
 from cache.errors import InputError
 
 FORMAT = 1
@@ -66,10 +66,10 @@ def read(path: Path) -> Fingerprint:
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
             raise ValueError(f"larger than {MAXIMUM_BYTES} bytes")
-        return _parse(json.loads(path.read_text(encoding="utf-8")))
+        return _parse(strict_json.parse(path.read_bytes()))
     except FileNotFoundError as problem:
         raise InputError(f"{path} does not exist. Run: dvc repro") from problem
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise InputError(
             f"{path} is no fingerprint of a corpus: {problem}. Take it from git again (git restore {path}), or, where "
             "the corpus is, remove it and run dvc repro."
@@ -77,7 +77,9 @@ def read(path: Path) -> Fingerprint:
 
 
 def _parse(stored: object) -> Fingerprint:
-    if not isinstance(stored, dict) or set(stored) != {"format", "footage", "labels"} or stored["format"] != FORMAT:
+    if not isinstance(stored, dict) or set(stored) != {"format", "footage", "labels"}:
+        raise ValueError("expected exactly format, footage and labels")
+    if not strict_json.is_format(stored["format"], FORMAT):
         raise ValueError(f"expected exactly format {FORMAT}, footage and labels")
     footage, labels = stored["footage"], stored["labels"]
     if not isinstance(footage, dict) or not isinstance(labels, list):

@@ -76,19 +76,20 @@ def write(path: Path, features: NDArray[np.float16], columns: FrameColumns, key:
     layout.write(path, LAYOUT, {"key": key, "layer": layer}, contents)
 
 
-def read(path: Path, key: str | None = None, sha256: str | None = None) -> FeatureShard:
+def read(path: Path, key: str | None = None, sha256: str | None = None, size: int | None = None) -> FeatureShard:
     """Return all features of a video.
 
     Args:
         key: what they have to be made from; None accepts anything.
         sha256: the digest of the file that the manifest states; None checks none.
+        size: the bytes of the file that it states, likewise.
 
     Raises:
         InputError: there is no such file.
         StaleShardError: they were made from something else than ``key``.
         ShardError: it is no such shard, or damaged.
     """
-    with UntrustedShard(path, LAYOUT, sha256) as shard:
+    with UntrustedShard(path, LAYOUT, sha256, size) as shard:
         shard.check_key(key)
         frame_counts = {place.shape[0] for place in shard.places.values()}
         if len(frame_counts) > 1:
@@ -111,7 +112,7 @@ def of_video(folder: Path | str, video: str) -> FeatureShard:
     entry = manifest.read(Path(folder)).shards.get(video)
     if entry is None:
         raise InputError(f"{folder} states no features of {video}. Look: facespan cache info {folder} --videos")
-    return read(Path(folder) / entry.file, entry.key, entry.sha256)
+    return read(Path(folder) / entry.file, entry.key, entry.sha256, entry.bytes)
 
 
 def is_current(path: Path, key: str, entry: ShardEntry | None) -> bool:

@@ -41,11 +41,12 @@ class Location(NamedTuple):
 class UntrustedShard:
     """An open shard whose layout has been checked; what its values mean has not. Close it, or use it in a `with`."""
 
-    def __init__(self, path: Path, layout: Layout, sha256: str | None) -> None:
+    def __init__(self, path: Path, layout: Layout, sha256: str | None, size: int | None = None) -> None:
         """Open a shard of one kind.
 
         Args:
             sha256: the digest that the manifest states, checked before anything is parsed; None checks none.
+            size: the bytes that it states, looked at before any is read; None accepts any number.
 
         Raises:
             InputError: there is no such file.
@@ -54,7 +55,7 @@ class UntrustedShard:
         self.path, self.layout = path, layout
         self.descriptor = self._open()
         try:
-            self._check_bytes(sha256)
+            self._check_bytes(sha256, size)
             with self._explained():
                 self.places, self.attributes = self._read_layout()
             self._check_attributes()
@@ -137,13 +138,17 @@ class UntrustedShard:
             remedy = "dvc config cache.type reflink,copy && dvc checkout --relink" if self.path.is_symlink() else None
             raise ShardError(f"{problem} Run: {remedy or self.layout.remedy}") from problem
 
-    def _check_bytes(self, sha256: str | None) -> None:
+    def _check_bytes(self, sha256: str | None, size: int | None) -> None:
+        found_size = os.fstat(self.descriptor).st_size
+        if size is not None and found_size != size:
+            raise self.refuse(f"{found_size} bytes", f"{size}, as the manifest says")
+        if sha256 is not None and (hollow := files.describe_hollow(self.descriptor)) is not None:
+            raise self.refuse(hollow, "a whole file")
         if sha256 is not None and (found := files.sha256_of_descriptor(self.descriptor)) != sha256:
             raise self.refuse(f"SHA-256 {found}", f"{sha256}, as the manifest says")
         start = os.pread(self.descriptor, len(SIGNATURE), 0)
         if start != SIGNATURE:
-            size = os.fstat(self.descriptor).st_size
-            raise self.refuse(f"{size} bytes that begin with {start!r}", "an HDF5 file")
+            raise self.refuse(f"{found_size} bytes that begin with {start!r}", "an HDF5 file")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

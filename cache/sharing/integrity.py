@@ -128,10 +128,10 @@ def _check(folder: Path, held: Manifest, video: str, compared: Beside) -> Iterat
         yield "length", f"{entry.frames} frames, its video has {counts[video]}"
     try:
         if held.kind == frames.LAYOUT.kind:
-            with frames.open(path, key=entry.key, sha256=entry.sha256, verify=True) as opened:
+            with frames.open(path, key=entry.key, sha256=entry.sha256, size=entry.bytes, verify=True) as opened:
                 yield from _length_faults(entry, opened.columns)
         else:
-            shard = features.read(path, entry.key, entry.sha256)
+            shard = features.read(path, entry.key, entry.sha256, entry.bytes)
             yield from _length_faults(entry, shard.columns)
             yield from _feature_faults(held, video, shard, compared)
     except StaleShardError:

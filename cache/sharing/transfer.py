@@ -141,7 +141,7 @@ def _renamed(folder: Path, chosen: dict[str, ShardEntry], names: Pseudonyms, mad
     """Write shards anew under pseudonyms, so that they hold what is known and nothing else; return their entries."""
     renamed = {}
     for video, entry in chosen.items():
-        shard = features.read(folder / entry.file, entry.key, entry.sha256)
+        shard = features.read(folder / entry.file, entry.key, entry.sha256, entry.bytes)
         path = manifest.shard_path(made, names.video(video), len(chosen))
         features.write(path, shard.features, shard.columns, shard.key, shard.layer)
         renamed[names.video(video)] = manifest.describe(made, path, entry.frames, entry.key)
@@ -159,7 +159,7 @@ def _texts(title: Title, held: Manifest) -> Iterator[tuple[str, object]]:
 def _texts_of_shards(folder: Path, chosen: dict[str, ShardEntry]) -> Iterator[tuple[str, object]]:
     """Yield the attributes of shards, which are handed on as they are."""
     for entry in chosen.values():
-        shard = features.read(folder / entry.file, entry.key, entry.sha256)
+        shard = features.read(folder / entry.file, entry.key, entry.sha256, entry.bytes)
         yield from ((f"the layer of {entry.file}", shard.layer), (f"the key of {entry.file}", shard.key))
 
 

@@ -62,7 +62,7 @@ def sample(folder: Path, frames_folder: Path, encoder_folder: Path, device: torc
         if video not in aligned.shards:
             raise InputError(f"{frames_folder} has no frames of {video}. Run: facespan align, or dvc repro")
         entry, image = held.shards[video], aligned.shards[video]
-        with frames.open(frames_folder / image.file, sha256=image.sha256) as opened:
+        with frames.open_stated(frames_folder, image) as opened:
             if source.key(video, opened.digest) != entry.key:
                 stale.append(video)
             else:
@@ -130,7 +130,7 @@ def _choose(folder: Path, held: Manifest, count: int) -> dict[str, list[int]]:
 
 
 def _read(folder: Path, entry: ShardEntry) -> FeatureShard:
-    shard = features.read(folder / entry.file, entry.key, entry.sha256)
+    shard = features.read(folder / entry.file, entry.key, entry.sha256, entry.bytes)
     if len(shard.columns) != entry.frames:
         raise ShardError(f"{folder / entry.file} holds {len(shard.columns)} frames, the manifest says {entry.frames}.")
     return shard
@@ -139,7 +139,8 @@ def _read(folder: Path, entry: ShardEntry) -> FeatureShard:
 def _encode(network: Encoder, opened: Frames, positions: list[int]) -> NDArray[np.float32]:
     """Return the ``(N, C)`` features of single frames."""
     found = []
-    for start in range(0, len(positions), BATCH):
-        images = [opened.decode(position, position + 1) for position in positions[start : start + BATCH]]
+    count = opened.at_once(BATCH)
+    for start in range(0, len(positions), count):
+        images = [opened.decode(position, position + 1) for position in positions[start : start + count]]
         found.append(network(torch.from_numpy(np.concatenate(images))).cpu().numpy())
     return np.concatenate(found)
