@@ -197,12 +197,24 @@ def check_video_ids(texts: Iterable[str]) -> None:
     Raises:
         InputError: an id is not allowed, or stands twice.
     """
-    seen: dict[str, str] = {}
+    seen = VideoIds()
     for text in texts:
+        seen.add(text)
+
+
+class VideoIds:
+    """Video ids that came one after the other."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._seen: dict[str, str] = {}
+
+    def add(self, text: str) -> None:
+        """Check one more, as `check_video_ids` does."""
         folded = check_video_id(text).casefold()
-        if folded in seen:
-            raise InputError(f"the videos {seen[folded]!r} and {text!r} would be one file. Rename one of them.")
-        seen[folded] = text
+        if folded in self._seen:
+            raise InputError(f"the videos {self._seen[folded]!r} and {text!r} would be one file. Rename one of them.")
+        self._seen[folded] = text
 
 
 def _create_locked(path: Path) -> tuple[Path, int]:

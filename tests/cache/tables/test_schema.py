@@ -250,12 +250,12 @@ def test_an_audit_without_rows_is_a_header(tmp_path: Path) -> None:
 def test_a_csv_of_another_shape_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(InputError, match=message):
-        schema.read_csv(tmp_path / "t.csv", ["video", "onset"])
+        list(schema.read_csv(tmp_path / "t.csv", ["video", "onset"]))
 
 
 def test_a_csv_from_a_spreadsheet_is_read_with_its_row_numbers(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbf video , onset,mood\r\n a ,1,x\r\n,,\r\nb, 2 ,y\r\n")
-    assert schema.read_csv(tmp_path / "t.csv", ["video", "onset"], ["apex"]) == [
+    assert list(schema.read_csv(tmp_path / "t.csv", ["video", "onset"], ["apex"])) == [
         (2, {"video": "a", "onset": "1", "apex": ""}),
         (4, {"video": "b", "onset": "2", "apex": ""}),
     ]
