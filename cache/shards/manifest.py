@@ -30,8 +30,8 @@ KINDS = ("features", "frames")
 CORPUS, KEY_FIELDS, MISSING, STALE = "corpus", "key_fields", "missing", "stale"
 SUFFIX = ".h5"
 MAXIMUM_BYTES = 1 << 28
-# Of a shard: 58 days at 200 frames a second, and 256 GiB. Beyond, a sparse file would be read for hours.
-MAXIMUM_FRAMES, MAXIMUM_SHARD_BYTES = 1_000_000_000, 1 << 38
+# Beyond, a sparse file would be read for hours; and what a shard says of each frame takes so many.
+MAXIMUM_SHARD_BYTES, FRAME_BYTES = 1 << 38, 21
 # Beyond it a folder is slow to list on some file systems and shares.
 FLAT_COUNT = 10_000
 REMEDY = "Run: dvc repro, or fetch the folder again"
@@ -337,13 +337,15 @@ def parse_entry(video: str, stored: object) -> ShardEntry:
         "file": stored["file"] in (f"{video}{SUFFIX}", f"{_prefix(video)}/{video}{SUFFIX}"),
         "sha256": _is_sha256(stored["sha256"]),
         "bytes": type(stored["bytes"]) is int and 0 < stored["bytes"] <= MAXIMUM_SHARD_BYTES,
-        "frames": type(stored["frames"]) is int and 0 < stored["frames"] <= MAXIMUM_FRAMES,
+        "frames": type(stored["frames"]) is int and stored["frames"] > 0,
         "key": isinstance(stored["key"], str) and stored["key"] != "",
         "digest": "digest" not in stored or _is_sha256(stored["digest"]),
     }
     for name, is_allowed in allowed.items():
         if not is_allowed:
             raise ValueError(f"video {video}: {name} is {repr(stored[name])[:80]}")
+    if stored["frames"] * FRAME_BYTES > stored["bytes"]:
+        raise ValueError(f"video {video}: {repr(stored['frames'])[:80]} frames in {stored['bytes']} bytes")
     return ShardEntry(**stored)
 
 

@@ -56,7 +56,7 @@ def load(
         )
     arrays, card = weights.read(path)
     tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
-    preprocessing = params.build(card.get("preprocessing", {}), Preprocessing, f"{path}: card")
+    preprocessing = _preprocessing(path, card)
     try:
         resnet.check(tensors)
     except DataError as error:
@@ -67,6 +67,18 @@ def load(
             f"{path} holds weights of SHA-256 {found}, its card says {card.get('sha256')}. Fetch or make it again."
         )
     return tensors, preprocessing, card
+
+
+def _preprocessing(path: Path, card: Mapping[str, Any]) -> Preprocessing:
+    """Return what a card, which may come from anybody, says of images; an InputError says what is wrong with it."""
+    stated = card.get("preprocessing")
+    if not isinstance(stated, dict):
+        found = params.shown(stated)
+        raise InputError(f"{path}: its card's preprocessing is {found}, expected a mapping. Fetch it again.")
+    try:
+        return params.build(stated, Preprocessing, f"{path}: preprocessing of its card")
+    except params.ParameterError as error:
+        raise InputError(f"{error}. Fetch it again.") from error
 
 
 def write(

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from cache import files
 from cache.errors import InputError, ShardError
-from cache.media.images import MAXIMUM_SIDE
 from cache.shards import features, frames, manifest
 from cache.shards.features import FeatureShard
 from cache.shards.frames import Frames
@@ -20,12 +19,11 @@ from cache.shards.manifest import Manifest, ShardEntry
 from cache.sharing import inventory
 from pipeline.encoder import comparison
 from pipeline.encoder.comparison import Agreement
+from pipeline.encoder.preparation import IMAGE_SIZES
 from pipeline.encoder.resnet import Encoder, ExtractParameters
 from stages.parts.feature_sources import Encoded
 from stages.shell import devices, params
 
-# A ResNet18 halves five times.
-SMALLEST = 32
 BATCH = 64
 
 
@@ -97,7 +95,7 @@ def _encoder_of(held: Manifest, folder: Path, encoder_folder: Path, device: torc
     if held.kind != features.LAYOUT.kind or not isinstance(told, dict) or not isinstance(told.get("name"), str):
         raise InputError(f"{folder / manifest.NAME} names no encoder, so no frame can be encoded again.")
     name, size = files.check_video_id(told["name"]), told.get("image_size")
-    if type(size) is not int or not SMALLEST <= size <= MAXIMUM_SIDE:
+    if type(size) is not int or not IMAGE_SIZES[0] <= size <= IMAGE_SIZES[1]:
         raise InputError(f"the features in {folder} were made elsewhere: no encoder here gives them again.")
     usual = params.read(params.PARAMS, "extract", ExtractParameters)
     parameters = replace(usual, weights=name, random_image_size=size, imported=None)
