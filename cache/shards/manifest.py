@@ -30,8 +30,8 @@ KINDS = ("features", "frames")
 CORPUS, KEY_FIELDS, MISSING, STALE = "corpus", "key_fields", "missing", "stale"
 SUFFIX = ".h5"
 MAXIMUM_BYTES = 1 << 28
-# Beyond, a sparse file would be read for hours; and what a shard says of each frame takes so many.
-MAXIMUM_SHARD_BYTES, FRAME_BYTES = 1 << 38, 21
+# Beyond, a sparse file would be read for hours.
+MAXIMUM_SHARD_BYTES = 1 << 38
 # Beyond it a folder is slow to list on some file systems and shares.
 FLAT_COUNT = 10_000
 REMEDY = "Run: dvc repro, or fetch the folder again"
@@ -344,7 +344,7 @@ def parse_entry(video: str, stored: object) -> ShardEntry:
     for name, is_allowed in allowed.items():
         if not is_allowed:
             raise ValueError(f"video {video}: {name} is {repr(stored[name])[:80]}")
-    if stored["frames"] * FRAME_BYTES > stored["bytes"]:
+    if stored["frames"] > stored["bytes"]:
         raise ValueError(f"video {video}: {repr(stored['frames'])[:80]} frames in {stored['bytes']} bytes")
     return ShardEntry(**stored)
 

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from cache.columns import FrameColumns
 from cache.errors import InputError, ShardError, StaleShardError
+from cache.printing import printable
 from cache.shards import features, frames, layout, manifest
 from cache.shards.features import FeatureShard
 from cache.shards.frames import Frames
 from cache.shards.manifest import KEY_FIELDS, Manifest, ShardEntry
-from cache.sharing.inventory import printable
 from cache.tables import videos
 
 COLUMNS = ("pts_seconds", "frame_label", "face_found", "face_confidence")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cache import files
 from cache.errors import InputError, ShardError
+from cache.printing import printable
 from cache.shards import features, manifest
 from cache.shards.manifest import CORPUS, STALE, Manifest, ShardEntry
 from cache.sharing import archive, integrity, inventory, pseudonyms
@@ -180,7 +181,7 @@ def _check(title: Title, staged: Path, path: Path, corpus: Path) -> Handed:
         told = [str(problem)]
     if told:
         more = f" and {len(told) - MOST_SHOWN} more" if told[MOST_SHOWN:] else ""
-        shown = inventory.printable("; ".join(told[:MOST_SHOWN]).replace(f"{staged}{os.sep}", ""))
+        shown = printable("; ".join(told[:MOST_SHOWN]).replace(f"{staged}{os.sep}", ""))
         raise ShardError(f"{path} is not of one piece: {shown}{more}. {archive.REMEDY}.")
     return Handed(title, corpus / FEATURES / title.encoder, dict(held.shards), len(labels))
 

@@ -52,7 +52,8 @@ MANIFESTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a key twice": (lambda s: '{"kind": "frames", ' + json.dumps(s)[1:], "the key 'kind' stands twice in one object"),
     "format true": (lambda s: s.update(format=True), "format True and kind"),
     "a kind of a megabyte": (lambda s: s.update(kind="x" * 1_000_000), "expected 1 and one of"),
-    "frames beyond any": (entry(frames=10**400), "video ann_1: frames is 1000"),
+    "frames beyond any": (entry(frames=10**400), "video ann_1: 1000"),
+    "more frames than bytes": (entry(frames=10**9), "video ann_1: 1000000000 frames in"),
     "a size beyond any": (entry(bytes=TEBIBYTE), "video ann_1: bytes is 1099511627776"),
 }
 
