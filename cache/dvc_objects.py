@@ -6,14 +6,13 @@ DVC believes a remote: it writes wherever a listing points to, and takes any byt
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-from cache import files
+from cache import files, strict_json
 from cache.errors import ShardError
 
 NAME = re.compile(r"[0-9a-f]{32}(\.dir)?")
@@ -112,7 +111,7 @@ def parse_listing(content: bytes, count: int) -> dict[str, str]:
     """Return what `read_listing` does; a ValueError or RecursionError says what is wrong."""
     if len(content) > maximum_listing_bytes(count) or count > MAXIMUM_LISTED_FILES:
         raise ValueError(f"{len(content):,} bytes for {count:,} files, expected at most {MAXIMUM_LISTED_FILES:,} files")
-    listed = json.loads(content)
+    listed = strict_json.parse(content)
     if not isinstance(listed, list) or len(listed) != count:
         raise ValueError(f"expected a list of {count} files")
     names = dict(_parse_entry(entry) for entry in listed)

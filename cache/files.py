@@ -16,6 +16,8 @@ from pathlib import Path
 from cache.errors import DiskError, InputError
 
 CHUNK_BYTES = 1 << 23
+# Compression by the file system makes no shard so much smaller.
+LARGE_BYTES, MOST_TIMES_SMALLER = 1 << 30, 16
 VIDEO_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 # Of these, no other file would fare better.
@@ -138,6 +140,22 @@ def sha256_of_descriptor(descriptor: int) -> str:
     return digest.hexdigest()
 
 
+def describe_hollow(descriptor: int) -> str | None:
+    """Return what is wrong with a large open file that is mostly holes, or None: it would be read for hours."""
+    found = os.fstat(descriptor)
+    on_disk = found.st_blocks * 512
+    if found.st_size < LARGE_BYTES or on_disk > found.st_size // MOST_TIMES_SMALLER:
+        return None
+    try:
+        # Some network file systems tell of no blocks at all.
+        if on_disk == 0 and os.lseek(descriptor, 0, os.SEEK_DATA) == 0:
+            return None
+    except OSError as problem:
+        if problem.errno != errno.ENXIO:
+            return None
+    return f"{found.st_size} bytes of which {on_disk} are on the disk"
+
+
 def open_regular(path: Path, *, follow_links: bool) -> int:
     """Return a descriptor for reading a regular file. Never waits, as opening a named pipe would.
 
@@ -179,12 +197,24 @@ def check_video_ids(texts: Iterable[str]) -> None:
     Raises:
         InputError: an id is not allowed, or stands twice.
     """
-    seen: dict[str, str] = {}
+    seen = VideoIds()
     for text in texts:
+        seen.add(text)
+
+
+class VideoIds:
+    """Video ids that came one after the other."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._seen: dict[str, str] = {}
+
+    def add(self, text: str) -> None:
+        """Check one more, as `check_video_ids` does."""
         folded = check_video_id(text).casefold()
-        if folded in seen:
-            raise InputError(f"the videos {seen[folded]!r} and {text!r} would be one file. Rename one of them.")
-        seen[folded] = text
+        if folded in self._seen:
+            raise InputError(f"the videos {self._seen[folded]!r} and {text!r} would be one file. Rename one of them.")
+        self._seen[folded] = text
 
 
 def _create_locked(path: Path) -> tuple[Path, int]:

@@ -19,6 +19,8 @@ from cache.tables.intervals import KINDS, NO_APEX
 
 # Repairing one fault a run takes days; a wrong column makes every row wrong, and the first faults show it.
 MOST_PROBLEMS = 20
+# Of different ones; a file of somebody else may have a million, and they are only counted then.
+MOST_REMEMBERED = 1000
 _KIND = re.compile(r"(macro|micro)(-expression)?( - \d(/\d)?)?", re.IGNORECASE)
 BLANK = ("", "none", "n/a", "nan", "/", "\\", "-")
 
@@ -30,6 +32,7 @@ class Problems:
         self._corpus = corpus
         self._texts: dict[str, str] = {}
         self._counts: dict[str, int] = {}
+        self._forgotten = 0
 
     def __bool__(self) -> bool:
         return bool(self._texts)
@@ -46,6 +49,9 @@ class Problems:
 
     def tell(self, text: str, like: str = "") -> None:
         """Note one fault in words that say all of it already."""
+        if (like or text) not in self._texts and len(self._texts) >= MOST_REMEMBERED:
+            self._forgotten += 1
+            return
         self._texts.setdefault(like or text, text)
         self._counts[like or text] = self._counts.get(like or text, 0) + 1
 
@@ -54,10 +60,10 @@ class Problems:
         if not self._texts:
             return
         lines = [f"  {text}{_more(self._counts[key])}" for key, text in list(self._texts.items())[:MOST_PROBLEMS]]
-        left = len(self._texts) - MOST_PROBLEMS
+        left = len(self._texts) - MOST_PROBLEMS + self._forgotten
         if left > 0:
             lines.append(f"  and {left} more; correct these first.")
-        total = sum(self._counts.values())
+        total = sum(self._counts.values()) + self._forgotten
         raise InputError("\n".join([f"{self._corpus}: {total} problem{'s' * (total > 1)}", *lines]))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import files, own_digest
+from cache import files, own_digest, strict_json
 from cache.errors import InputError
 
 FORMAT = 1
@@ -67,12 +67,12 @@ def read(path: Path) -> Fingerprint:
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
             raise ValueError(f"larger than {MAXIMUM_BYTES} bytes")
-        found = _parse(json.loads(path.read_text(encoding="utf-8")))
+        found = _parse(strict_json.parse(path.read_bytes()))
         own_digest.check(path, remedy="")
         return found
     except FileNotFoundError as problem:
         raise InputError(f"{path} does not exist. Run: dvc repro") from problem
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise InputError(
             f"{path} is no fingerprint of a corpus: {problem}. Take it from git again (git restore {path}), or, where "
             "the corpus is, remove it and run dvc repro."
@@ -81,8 +81,10 @@ def read(path: Path) -> Fingerprint:
 
 def _parse(stored: object) -> Fingerprint:
     known = {"format", "footage", "labels"}
-    if not isinstance(stored, dict) or set(stored) - {own_digest.KEY} != known or stored["format"] != FORMAT:
-        raise ValueError(f"expected exactly format {FORMAT}, footage, labels and its own digest")
+    if not isinstance(stored, dict) or set(stored) - {own_digest.KEY} != known:
+        raise ValueError("expected exactly format, footage, labels and its own digest")
+    if not strict_json.is_format(stored["format"], FORMAT):
+        raise ValueError(f"expected format {FORMAT}")
     footage, labels = stored["footage"], stored["labels"]
     if not isinstance(footage, dict) or not isinstance(labels, list):
         raise ValueError("footage is to be an object, labels a list")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from cache import files
+from cache import files, strict_json
 from cache.fingerprints import units
 from cache.fingerprints.units import Unit
 
@@ -88,11 +88,11 @@ def _look(root: Path, unit: Unit, record: Record | None, is_stated: bool) -> Rec
 def _read(place: Path, root: Path) -> dict[str, Record]:
     """Return what was seen of the corpus in this folder; of one that moved, or in a damaged file, nothing."""
     try:
-        stored = json.loads(place.read_text(encoding="utf-8"))
+        stored = strict_json.parse(place.read_bytes())
         if stored["format"] != FORMAT or stored["root"] != str(root.resolve()):
             return {}
         return {path: Record(**record) for path, record in stored["units"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cache import files, own_digest
+from cache import files, own_digest, strict_json
 from cache.errors import InputError
 from cache.shards import manifest
 from cache.shards.manifest import ShardEntry
@@ -78,12 +78,12 @@ def read(path: Path) -> Stated:
         InputError: there is no such file, or it is damaged.
     """
     try:
-        stated = _parse(json.loads(_content(path)))
+        stated = _parse(strict_json.parse(_content(path)))
         own_digest.check(path, remedy="")
         return stated
     except FileNotFoundError as problem:
         raise InputError(f"{path} does not exist: no frames were aligned. Run: dvc repro") from problem
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise InputError(
             f"{path} does not say what the frames of a corpus are: {problem}. Take it from git again "
             f"(git restore {path}), or, where the corpus is, remove it and run dvc repro."
@@ -106,7 +106,8 @@ def _parse(stored: object) -> Stated:
         raise ValueError("expected exactly format, videos, frames, digest, keys and its own digest")
     counts = [stored["videos"], stored["frames"]]
     digests = [stored["digest"], stored["keys"]]
-    if stored["format"] != FORMAT or not all(type(count) is int and count >= 0 for count in counts):
+    are_counts = all(type(count) is int and count >= 0 for count in counts)
+    if not strict_json.is_format(stored["format"], FORMAT) or not are_counts:
         raise ValueError(f"expected format {FORMAT} and whole numbers of videos and frames")
     if not all(isinstance(one, str) and re.fullmatch("[0-9a-f]{64}", one) for one in digests):
         raise ValueError("digest and keys are to be SHA-256 in hexadecimal")

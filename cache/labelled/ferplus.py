@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cache import numpy_files
 from cache.errors import InputError
 from cache.labelled import labels as label_tables
 from cache.labelled.arrays import TEST, TRAIN, VALIDATION, LabelledImages
@@ -97,7 +98,7 @@ def _read_index(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             index = {name: np.asarray(file[name]) for name in expected}
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (*numpy_files.REFUSALS, KeyError, BadZipFile) as error:
         raise InputError(f"{path} is no index of FER+ mosaics ({error}), expected {', '.join(expected)}.") from error
     rows = len(index["usage"])
     if index["y"].shape != (rows, len(index["vote_names"])) or not np.isin(index["usage"], (0, 1, 2)).all():

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
-
+from cache import numpy_files
 from cache.errors import InputError
 from cache.labelled import ferplus
 from cache.labelled import labels as label_tables
@@ -100,10 +99,7 @@ def _read_affectnet_folders(root: Path, image_size: int) -> LabelledImages:
 
 
 def _scalar(path: Path) -> str:
-    try:
-        value = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is no label in NumPy's format ({error}).") from error
+    value = numpy_files.read(path)
     if value.shape != ():
         raise InputError(f"{path} holds an array of shape {value.shape}, expected one label.")
     return str(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 
 import cv2
@@ -10,15 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.errors import InputError
+from cache.media import jpeg
 
 MAXIMUM_SIDE = 4096
 # A file may go on behind its end marker: cameras and phones leave previews and tables there.
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB\x60\x82"
-JPEG_START, JPEG_END = b"\xff\xd8", 0xD9
-# Among the pixels FF is followed by 00, or by a restart marker; fill bytes may precede a marker.
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
-# Start-of-frame markers; C4, C8 and CC lie among them and mean something else.
-JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_AS_RGB = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def encode_image(rgb: NDArray[np.uint8], quality: int | None) -> bytes:
@@ -46,11 +42,13 @@ def decode_image(encoded: bytes) -> NDArray[np.uint8]:
     """
     size = image_size(encoded)
     try:
-        bgr = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        bgr = cv2.imdecode(np.frombuffer(encoded, np.uint8), _AS_RGB)
     except cv2.error as problem:
         raise InputError("an image is damaged: its header is whole, but it does not decode") from problem
     if bgr is None or bgr.shape != (*size, 3):
         raise InputError("an image is damaged: its header is whole, but it does not decode")
+    if encoded.startswith(jpeg.START) and not jpeg.is_whole(encoded, bgr, _AS_RGB):
+        raise InputError("a JPEG image is cut short: its data end before the image does")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
@@ -82,26 +80,15 @@ def _png_size(encoded: bytes) -> tuple[int, int, int]:
     position = len(PNG_START)
     while not encoded.startswith(PNG_END, position):
         if position + 12 > len(encoded):
-            raise _cut_short(encoded, "PNG")
+            raise InputError(f"a PNG image of {len(encoded)} bytes is cut short: its end marker is missing")
         # Length, name and checksum of a chunk lie around what it holds.
         position += 12 + int(struct.unpack_from(">I", encoded, position)[0])
     return height, width, position + len(PNG_END)
 
 
 def _jpeg_size(encoded: bytes) -> tuple[int, int, int]:
-    size: tuple[int, int] | None = None
-    position = len(JPEG_START)
-    while (found := _JPEG_MARKER.search(encoded, position)) is not None:
-        position, marker = found.end(), encoded[found.end() - 1]
-        if marker == JPEG_END:
-            if size is None:
-                raise InputError("a JPEG image is damaged: its header holds no size")
-            return *size, position
-        if marker in JPEG_FRAMES and size is None:
-            size = struct.unpack_from(">HH", encoded, position + 3)
-        # Whatever a segment holds, a preview with an end of its own for example, is stepped over.
-        position += int(struct.unpack_from(">H", encoded, position)[0])
-    raise _cut_short(encoded, "JPEG")
+    found = jpeg.read(encoded)
+    return found.height, found.width, found.end
 
 
 def _bmp_size(encoded: bytes) -> tuple[int, int, int]:
@@ -115,8 +102,4 @@ def _bmp_size(encoded: bytes) -> tuple[int, int, int]:
     return height, width, len(encoded)
 
 
-def _cut_short(encoded: bytes, name: str) -> InputError:
-    return InputError(f"a {name} image of {len(encoded)} bytes is cut short: its end marker is missing")
-
-
-SIZE_READERS = {PNG_START: _png_size, JPEG_START: _jpeg_size, b"BM": _bmp_size}
+SIZE_READERS = {PNG_START: _png_size, jpeg.START: _jpeg_size, b"BM": _bmp_size}

@@ -24,6 +24,14 @@ QUIET = "-8"
 MOST_COMPLAINTS = 5
 _IS_LEVEL_ASKED_FOR = any(name in os.environ for name in LEVEL_VARIABLES)
 
+# How OpenCV is told what FFmpeg may do; read whenever a file is opened.
+OPTIONS_VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_ASKED_FOR = os.environ.get(OPTIONS_VARIABLE)
+# Whatever a file is called, FFmpeg goes by what it holds: playlists (ffconcat, m3u8, sdp) play other files and the
+# network. These containers hold all that they show.
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,asf,mpeg,mpegts,mpegvideo,m4v,h264,hevc,mjpeg,flv,ogg,mxf,dv"
+RESTRICTIONS = f"format_whitelist;{CONTAINERS}|protocol_whitelist;file"
+
 SUFFIXES = suffixes.VIDEOS
 
 
@@ -189,6 +197,7 @@ def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
     if not _IS_LEVEL_ASKED_FOR:
         # That a file does not open, we say ourselves.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    os.environ[OPTIONS_VARIABLE] = f"{_ASKED_FOR}|{RESTRICTIONS}" if _ASKED_FOR else RESTRICTIONS
     # Absolute, and FFmpeg only: other readers take a name such as `img%03d.avi` or `concat:a` for something else.
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
     try:

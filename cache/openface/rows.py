@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from cache.tables.schema import nearest
 REQUIRED = ("frame", "timestamp", "confidence", "success")
 # 14 hours at 200 frames a second: a frame number beyond it is damage, and would be allocated.
 MAX_FRAMES = 10_000_000
+# In characters; 714 columns have 10 000.
+LONGEST_LINE = 1 << 17
 _LANDMARKS = tuple(f"x_{point}" for point in range(68))
 _ALL_LANDMARKS = (*_LANDMARKS, *(f"y_{point}" for point in range(68)))
 
@@ -99,11 +101,11 @@ def _read_values(path: Path, extra: tuple[str, ...]) -> tuple[list[str], NDArray
     """Return the names of the columns taken and ``(R, columns)`` numbers."""
     values = []
     with path.open(encoding="utf-8-sig") as file:
-        header = _cells(file.readline())
+        header = _cells(_short_line(path, file))
         names = _names(path, header)
         names += [name for name in _demanded(path, header, extra) if name not in names]
         places = [header.index(name) for name in names]
-        for row, line in enumerate(file, start=2):
+        for row, line in enumerate(iter(lambda: _short_line(path, file), ""), start=2):
             if not line.strip():
                 continue
             cells = line.split(",")
@@ -114,6 +116,14 @@ def _read_values(path: Path, extra: tuple[str, ...]) -> tuple[list[str], NDArray
                 )
             values.append(_numbers(path, row, names, [cells[place] for place in places]))
     return names, np.array(values, dtype=np.float64).reshape(-1, len(names))
+
+
+def _short_line(path: Path, file: TextIO) -> str:
+    """Return the next line, empty at the end of the file."""
+    line = file.readline(LONGEST_LINE + 1)
+    if len(line) > LONGEST_LINE:
+        raise InputError(f"{path} has a line of more than {LONGEST_LINE} characters. Give the CSV that OpenFace wrote.")
+    return line
 
 
 def _cells(line: str) -> list[str]:

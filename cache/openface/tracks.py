@@ -13,6 +13,9 @@ from cache.columns import FrameColumns
 from cache.errors import InputError
 from cache.openface.rows import Rows
 
+# Where nothing else says how long a video is: nine hours at 30 frames a second, and a face in one frame of a hundred.
+FREE_FRAMES, FRAMES_A_ROW = 1_000_000, 100
+
 
 @dataclass(frozen=True)
 class Track:
@@ -81,6 +84,11 @@ def _count(path: Path, rows: Rows, frame_count: int | None) -> tuple[int, list[s
     last = int(rows.frame.max())
     named = len(np.unique(rows.frame))
     is_row_per_frame = named == last == len(rows)
+    if frame_count is None and last > FREE_FRAMES + FRAMES_A_ROW * named:
+        raise InputError(
+            f"{path} names frame {last}, but has rows for {named} frames only: a number in it is damaged. Run "
+            "FeatureExtraction again."
+        )
     total = last if frame_count is None else frame_count
     if last > total or (is_row_per_frame and last < total):
         raise InputError(

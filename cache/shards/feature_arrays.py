@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import files
+from cache import files, numpy_files
 from cache.errors import InputError
 
 
@@ -31,14 +31,10 @@ def read(folder: Path, video: str) -> NDArray[np.float32]:
     path = path_of(folder, video)
     if not path.is_file():
         raise InputError(f"{path} does not exist. extract.imported needs one file a video, named as the video.")
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is no array of numbers ({error}). Save one with numpy.save(path, array).") from error
-    if not isinstance(found, np.ndarray) or found.ndim != 2 or 0 in found.shape or found.dtype.kind != "f":
-        shape, kind = getattr(found, "shape", "several arrays"), getattr(found, "dtype", "a zip file")
-        raise InputError(f"{path} holds {shape} of {kind}, expected (rows, width) of floating point.")
-    values = found.astype(np.float32)
+    found = numpy_files.read(path)
+    if found.ndim != 2 or 0 in found.shape or found.dtype.kind != "f":
+        raise InputError(f"{path} holds {found.shape} of {found.dtype}, expected (rows, width) of floating point.")
+    values = found.astype(np.float32, copy=False)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
         raise InputError(f"{path}: row {row} holds NaN or infinity. Make these features again.")

@@ -77,12 +77,19 @@ def write(path: Path, features: NDArray[np.float16], columns: FrameColumns, key:
     layout.write(path, LAYOUT, {"key": key, "layer": layer}, contents)
 
 
-def read(path: Path, key: str | None = None, sha256: str | None = None, known: Checked | None = None) -> FeatureShard:
+def read(
+    path: Path,
+    key: str | None = None,
+    sha256: str | None = None,
+    size: int | None = None,
+    known: Checked | None = None,
+) -> FeatureShard:
     """Return all features of a video.
 
     Args:
         key: what they have to be made from; None accepts anything.
         sha256: the digest of the file that the manifest states; None checks none.
+        size: the bytes of the file that it states, likewise.
         known: what was checked before: a file that did not change since is not checked again; what is read is noted.
 
     Raises:
@@ -90,7 +97,7 @@ def read(path: Path, key: str | None = None, sha256: str | None = None, known: C
         StaleShardError: they were made from something else than ``key``.
         ShardError: it is no such shard, or damaged.
     """
-    with UntrustedShard(path, LAYOUT, sha256, whole=True, known=known) as shard:
+    with UntrustedShard(path, LAYOUT, sha256, size, whole=True, known=known) as shard:
         shard.check_key(key)
         frame_counts = {place.shape[0] for place in shard.places.values()}
         if len(frame_counts) > 1:
@@ -115,7 +122,7 @@ def of_video(folder: Path | str, video: str) -> FeatureShard:
     entry = manifest.read(Path(folder)).shards.get(video)
     if entry is None:
         raise InputError(f"{folder} states no features of {video}. Look: facespan cache info {folder} --videos")
-    return read(Path(folder) / entry.file, entry.key, entry.sha256)
+    return read(Path(folder) / entry.file, entry.key, entry.sha256, entry.bytes)
 
 
 def is_current(path: Path, key: str, entry: ShardEntry | None, known: Checked | None = None) -> bool:
@@ -129,7 +136,7 @@ def is_current(path: Path, key: str, entry: ShardEntry | None, known: Checked | 
     if entry is None or entry.key != key:
         return False
     try:
-        read(path, key, entry.sha256, known)
+        read(path, key, entry.sha256, entry.bytes, known)
     except (InputError, ShardError):
         return False
     return True

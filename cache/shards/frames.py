@@ -45,6 +45,8 @@ LAYOUT = Layout(
     remedy="dvc repro, or facespan align CORPUS, which makes this one again",
 )
 
+# 445 frames of 224 pixels. A few bytes may hold an image of 4096 pixels that is all one colour.
+MAXIMUM_PIXEL_BYTES = 1 << 26
 
 Seconds = Callable[[], NDArray[np.float64]]
 # Of a frame whose time is known once all frames are; nothing that a shard takes.
@@ -108,12 +110,15 @@ def write(path: Path, frames: Iterable[Frame], key: str, source: str, seconds: S
     return len(columns)
 
 
-def open(path: Path, *, key: str | None = None, sha256: str | None = None, verify: bool = False) -> Frames:
+def open(
+    path: Path, *, key: str | None = None, sha256: str | None = None, size: int | None = None, verify: bool = False
+) -> Frames:
     """Return the aligned frames of a video, open for reading; close them, or use them in a `with`.
 
     Args:
         key: what they have to be made from; None accepts anything.
         sha256: the digest of the file that the manifest states; None checks none.
+        size: the bytes of the file that it states, likewise.
         verify: read everything once and compare it with the digest that the shard states of itself.
 
     Raises:
@@ -121,7 +126,7 @@ def open(path: Path, *, key: str | None = None, sha256: str | None = None, verif
         StaleShardError: they were made from something else than ``key``.
         ShardError: it is no such shard, or damaged.
     """
-    frames = Frames(UntrustedShard(path, LAYOUT, sha256))
+    frames = Frames(UntrustedShard(path, LAYOUT, sha256, size))
     try:
         frames.check(key, verify=verify)
     except BaseException:
@@ -131,8 +136,11 @@ def open(path: Path, *, key: str | None = None, sha256: str | None = None, verif
 
 
 def open_stated(folder: Path, entry: ShardEntry) -> Frames:
-    """Return the frames that a folder's manifest states, when file and frames are those; errors as for `open`."""
-    frames = open(folder / entry.file, sha256=entry.sha256)
+    """Return the frames that a folder's manifest states, when file and frames are those; errors as for `open`.
+
+    Everything is read once: what is made from frames is known by their digest, so they must be those of it.
+    """
+    frames = open(folder / entry.file, sha256=entry.sha256, size=entry.bytes, verify=True)
     if entry.digest not in (None, frames.digest):
         frames.close()
         raise frames.refuse(f"frames of digest {frames.digest}", f"{entry.digest}, as the manifest says")
@@ -199,6 +207,10 @@ class Frames:
     def close(self) -> None:
         """Close the file; the columns remain."""
         self._shard.close()
+
+    def at_once(self, most: int) -> int:
+        """Return how many frames to decode at once: at most so many, and no more than 64 MiB of pixels."""
+        return max(1, min(most, MAXIMUM_PIXEL_BYTES // (3 * self.image_size[0] * self.image_size[1])))
 
     def read(self, position: int) -> bytes:
         """Return the encoded image of one frame, as it came; an IndexError when there is no such position."""

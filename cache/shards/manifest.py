@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cache import checked, files
+from cache import checked, files, strict_json
 from cache.checked import Checked
 from cache.errors import InputError, ShardError
 
@@ -31,6 +31,8 @@ KINDS = ("features", "frames")
 CORPUS, KEY_FIELDS, MISSING, STALE = "corpus", "key_fields", "missing", "stale"
 SUFFIX = ".h5"
 MAXIMUM_BYTES = 1 << 28
+# Beyond, a sparse file would be read for hours.
+MAXIMUM_SHARD_BYTES = 1 << 38
 # Beyond it a folder is slow to list on some file systems and shares.
 FLAT_COUNT = 10_000
 REMEDY = "Run: dvc repro, or fetch the folder again"
@@ -184,11 +186,11 @@ def read(folder: Path) -> Manifest:
     try:
         # The journal first: what it states may be in the manifest a moment later, and is never in neither.
         finished = _read_journal(folder / JOURNAL)
-        found = _parse(json.loads(_content(path)))
+        found = _parse(strict_json.parse(_content(path)))
         shards = {**found.shards, **finished}
         files.check_video_ids(shards)
         return replace(found, shards=dict(sorted(shards.items())))
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise ShardError(f"{path} is no manifest of format {MANIFEST_FORMAT}: {problem}. {REMEDY}.") from problem
 
 
@@ -265,6 +267,8 @@ def _describe_change(path: Path, entry: ShardEntry) -> str | None:
         size = os.fstat(descriptor).st_size
         if size != entry.bytes:
             return f"{size} bytes, expected {entry.bytes}"
+        if (hollow := files.describe_hollow(descriptor)) is not None:
+            return f"{hollow}, expected a whole file"
         found = files.sha256_of_descriptor(descriptor)
         return None if found == entry.sha256 else f"SHA-256 {found}, expected {entry.sha256}"
     finally:
@@ -308,12 +312,12 @@ def _read_journal(path: Path) -> dict[str, ShardEntry]:
 def _parse_line(line: bytes) -> tuple[str, ShardEntry] | None:
     """Return what a line of the journal states; one cut short by a full disk or a kill states nothing."""
     try:
-        stored = json.loads(line)
+        stored = strict_json.parse(line)
         if not isinstance(stored, dict) or not isinstance(stored.get("video"), str):
             return None
         video = files.check_video_id(stored.pop("video"))
         return video, parse_entry(video, stored)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 
@@ -325,8 +329,9 @@ def _parse(stored: object) -> Manifest:
     """Return the manifest that JSON states; a ValueError says what is wrong with it."""
     if not isinstance(stored, dict) or set(stored) != {"format", "kind", "shards", "run"}:
         raise ValueError("expected exactly format, kind, shards and run")
-    if stored["format"] != MANIFEST_FORMAT or stored["kind"] not in KINDS:
-        raise ValueError(f"format {stored['format']!r} and kind {stored['kind']!r}, expected 1 and one of {KINDS}")
+    if not strict_json.is_format(stored["format"], MANIFEST_FORMAT) or stored["kind"] not in KINDS:
+        found = f"format {stored['format']!r} and kind {stored['kind']!r}"
+        raise ValueError(f"{found[:200]}, expected {MANIFEST_FORMAT} and one of {KINDS}")
     if not isinstance(stored["shards"], dict) or not isinstance(stored["run"], dict):
         raise ValueError("shards and run are to be objects")
     files.check_video_ids(stored["shards"])
@@ -342,14 +347,16 @@ def parse_entry(video: str, stored: object) -> ShardEntry:
         # Only the two places that `shard_path` gives: a manifest cannot point outside its folder.
         "file": stored["file"] in (f"{video}{SUFFIX}", f"{_prefix(video)}/{video}{SUFFIX}"),
         "sha256": _is_sha256(stored["sha256"]),
-        "bytes": type(stored["bytes"]) is int and stored["bytes"] > 0,
+        "bytes": type(stored["bytes"]) is int and 0 < stored["bytes"] <= MAXIMUM_SHARD_BYTES,
         "frames": type(stored["frames"]) is int and stored["frames"] > 0,
         "key": isinstance(stored["key"], str) and stored["key"] != "",
         "digest": "digest" not in stored or _is_sha256(stored["digest"]),
     }
     for name, is_allowed in allowed.items():
         if not is_allowed:
-            raise ValueError(f"video {video}: {name} is {stored[name]!r}")
+            raise ValueError(f"video {video}: {name} is {repr(stored[name])[:80]}")
+    if stored["frames"] > stored["bytes"]:
+        raise ValueError(f"video {video}: {repr(stored['frames'])[:80]} frames in {stored['bytes']} bytes")
     return ShardEntry(**stored)
 
 

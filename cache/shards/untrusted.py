@@ -78,6 +78,7 @@ class UntrustedShard:
         path: Path,
         layout: Layout,
         sha256: str | None,
+        size: int | None = None,
         *,
         whole: bool = False,
         known: Checked | None = None,
@@ -86,6 +87,7 @@ class UntrustedShard:
 
         Args:
             sha256: the digest that the manifest states, checked before anything is parsed; None checks none.
+            size: the bytes that it states, looked at before any is read; None accepts any number.
             whole: read all of it into memory, and return views of that.
             known: what was checked before: of a file that did not change since the digest is not taken again.
 
@@ -96,6 +98,7 @@ class UntrustedShard:
         self.path, self.layout = path, layout
         self.descriptor = self._open()
         try:
+            self._check_size(size, is_hashed=sha256 is not None)
             self.identity = checked.settled(self.descriptor)
             self._content = self._read_whole() if whole else None
             # After reading: of a file that changes meanwhile nothing is known.
@@ -184,6 +187,13 @@ class UntrustedShard:
                 raise InputError(f"{self.path} does not exist. Run: {self.layout.remedy}") from problem
             remedy = "dvc config cache.type reflink,copy && dvc checkout --relink" if self.path.is_symlink() else None
             raise ShardError(f"{problem} Run: {remedy or self.layout.remedy}") from problem
+
+    def _check_size(self, size: int | None, is_hashed: bool) -> None:
+        found = os.fstat(self.descriptor).st_size
+        if size is not None and found != size:
+            raise self.refuse(f"{found} bytes", f"{size}, as the manifest says")
+        if is_hashed and (hollow := files.describe_hollow(self.descriptor)) is not None:
+            raise self.refuse(hollow, "a whole file")
 
     def _read_whole(self) -> memoryview:
         size = os.fstat(self.descriptor).st_size

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from cache import files
+from cache import files, strict_json
 from cache.errors import InputError, ShardError
 from cache.shards import manifest
 from cache.shards.untrusted import MAXIMUM_LOADED_BYTES
@@ -105,7 +105,7 @@ class Archive:
     def __init__(self, tar: tarfile.TarFile) -> None:
         """Read the two members that come first."""
         self._tar = tar
-        self.title = parse_title(json.loads(self._text(TITLE, MAXIMUM_TITLE_BYTES)))
+        self.title = parse_title(strict_json.parse(self._text(TITLE, MAXIMUM_TITLE_BYTES)))
         self.digests = parse_digests(self._text(DIGESTS, MAXIMUM_DIGESTS_BYTES))
 
     def unpack(self, folder: Path) -> None:
@@ -150,7 +150,7 @@ def parse_title(stored: object) -> Title:
     """Return what JSON says that an archive is; a ValueError says what is wrong with it."""
     if not isinstance(stored, dict) or set(stored) != {"format", "corpus", "encoder", "pseudonyms"}:
         raise ValueError(f"{TITLE}: expected exactly format, corpus, encoder and pseudonyms")
-    if stored["format"] != ARCHIVE_FORMAT:
+    if not strict_json.is_format(stored["format"], ARCHIVE_FORMAT):
         raise ValueError(f"it is of format {str(stored['format'])[:20]!r}")
     names = [stored[name] for name in ("corpus", "encoder")]
     if not all(isinstance(name, str) for name in names) or not isinstance(stored["pseudonyms"], bool):

@@ -12,6 +12,7 @@ import numpy as np
 
 from cache.columns import FrameColumns
 from cache.errors import InputError, ShardError
+from cache.printing import printable
 from cache.shards import features, frames, manifest
 from cache.shards.manifest import Manifest
 from cache.shards.untrusted import UntrustedShard
@@ -97,7 +98,7 @@ def measure(folder: Path, held: Manifest) -> tuple[dict[str, Coverage], dict[str
                 source = shard.attributes["source" if held.kind == frames.LAYOUT.kind else "layer"]
                 found[video] = _of(shard.load_columns(), entry.bytes, str(source))
         except (InputError, ShardError) as problem:
-            unread[video] = inventory.printable(str(problem))
+            unread[video] = printable(str(problem))
     return found, unread
 
 

@@ -94,4 +94,4 @@ def features_of_both(
 
 
 def _read(folder: Path, entry: ShardEntry) -> FeatureShard:
-    return features.read(folder / entry.file, entry.key, entry.sha256)
+    return features.read(folder / entry.file, entry.key, entry.sha256, entry.bytes)

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from cache.checked import Checked
 from cache.columns import FrameColumns
 from cache.errors import InputError, ShardError, StaleShardError
+from cache.printing import printable
 from cache.shards import features, frames, layout, manifest
 from cache.shards.features import FeatureShard
 from cache.shards.frames import Frames
 from cache.shards.manifest import KEY_FIELDS, Manifest, ShardEntry
-from cache.sharing.inventory import printable
 from cache.tables import videos
 
 COLUMNS = ("pts_seconds", "frame_label", "face_found", "face_confidence")
@@ -136,12 +136,12 @@ def _check(
     try:
         if held.kind == frames.LAYOUT.kind:
             is_sound = known is not None and entry.sha256 in known.sound
-            with frames.open(path, key=entry.key, sha256=entry.sha256, verify=not is_sound) as opened:
+            with frames.open(path, key=entry.key, sha256=entry.sha256, size=entry.bytes, verify=not is_sound) as opened:
                 yield from _length_faults(entry, opened.columns)
             if known is not None:
                 known.note_sound(entry.sha256)
         else:
-            shard = features.read(path, entry.key, entry.sha256)
+            shard = features.read(path, entry.key, entry.sha256, entry.bytes)
             yield from _length_faults(entry, shard.columns)
             yield from _feature_faults(held, video, shard, compared)
     except StaleShardError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.errors import InputError
+from cache.printing import printable
 from cache.shards import manifest
 from cache.shards.manifest import CORPUS, Manifest
 
@@ -110,8 +111,3 @@ def told(value: object) -> str:
     """Return a value out of somebody's manifest as a text that a terminal can show; None is empty."""
     text = "" if value is None else str(value)
     return printable(text[:LONGEST_TEXT]) + ("..." if len(text) > LONGEST_TEXT else "")
-
-
-def printable(text: str) -> str:
-    """Return a text without what would move a terminal's cursor, start a line or change its colours."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cache import files
 from cache.errors import InputError, ShardError
+from cache.printing import printable
 from cache.shards import features, manifest
 from cache.shards.manifest import CORPUS, STALE, Manifest, ShardEntry
 from cache.sharing import archive, integrity, inventory, pseudonyms
@@ -141,7 +142,7 @@ def _renamed(folder: Path, chosen: dict[str, ShardEntry], names: Pseudonyms, mad
     """Write shards anew under pseudonyms, so that they hold what is known and nothing else; return their entries."""
     renamed = {}
     for video, entry in chosen.items():
-        shard = features.read(folder / entry.file, entry.key, entry.sha256)
+        shard = features.read(folder / entry.file, entry.key, entry.sha256, entry.bytes)
         path = manifest.shard_path(made, names.video(video), len(chosen))
         features.write(path, shard.features, shard.columns, shard.key, shard.layer)
         renamed[names.video(video)] = manifest.describe(made, path, entry.frames, entry.key)
@@ -159,7 +160,7 @@ def _texts(title: Title, held: Manifest) -> Iterator[tuple[str, object]]:
 def _texts_of_shards(folder: Path, chosen: dict[str, ShardEntry]) -> Iterator[tuple[str, object]]:
     """Yield the attributes of shards, which are handed on as they are."""
     for entry in chosen.values():
-        shard = features.read(folder / entry.file, entry.key, entry.sha256)
+        shard = features.read(folder / entry.file, entry.key, entry.sha256, entry.bytes)
         yield from ((f"the layer of {entry.file}", shard.layer), (f"the key of {entry.file}", shard.key))
 
 
@@ -180,7 +181,7 @@ def _check(title: Title, staged: Path, path: Path, corpus: Path) -> Handed:
         told = [str(problem)]
     if told:
         more = f" and {len(told) - MOST_SHOWN} more" if told[MOST_SHOWN:] else ""
-        shown = inventory.printable("; ".join(told[:MOST_SHOWN]).replace(f"{staged}{os.sep}", ""))
+        shown = printable("; ".join(told[:MOST_SHOWN]).replace(f"{staged}{os.sep}", ""))
         raise ShardError(f"{path} is not of one piece: {shown}{more}. {archive.REMEDY}.")
     return Handed(title, corpus / FEATURES / title.encoder, dict(held.shards), len(labels))
 

@@ -6,9 +6,10 @@ import csv
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cache import own_digest
@@ -21,6 +22,13 @@ Fault = Callable[[Record], str | None]
 # 100 000 videos of 100 expressions. A table of somebody else may claim any number, and is read into memory.
 MAX_ROWS = 10_000_000
 REMEDY = f"{own_digest.REMEDY}; if you changed it yourself, write it without the metadata that it had"
+# Of our own tables: no row is stored in less, for its numbers are others than those of the row before.
+LEAST_BYTES_A_ROW = 4
+# A path may have as many.
+MAX_TEXT_BYTES = 4096
+_BATCH_ROWS = 1 << 14
+# Of a CSV, in characters.
+MAX_LINE = 1 << 20
 
 
 def schema(**columns: pa.DataType) -> pa.Schema:
@@ -64,17 +72,20 @@ def read(path: Path, columns: pa.Schema, build: Callable[..., Record], fault: Fa
 
     Raises:
         InputError: no such file, not parquet, not as it was written, a column missing, unknown or of another type, more
-            than `MAX_ROWS` rows, or a record with a fault.
+            than `MAX_ROWS` rows or than its size explains, compressed, a text that is too long, or a record with a
+            fault.
     """
     if not path.is_file():
         raise InputError(f"{path} is missing. Run the stage that writes it (dvc repro), or correct the path.")
     own_digest.check(path, REMEDY)  # before anything is parsed
+    records: list[Record] = []
     try:
-        rows = _load(path, columns)
+        for rows in _load(path, columns):
+            batch = [build(**row) for row in rows]
+            _check_records(path, batch, fault, len(records))
+            records += batch
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a whole parquet table ({error}). {own_digest.REMEDY}.") from error
-    records = [build(**row) for row in rows]
-    _check_records(path, records, fault)
     return records
 
 
@@ -94,17 +105,49 @@ def read_metadata(path: Path, name: str) -> str | None:
         raise InputError(f"{path} is not a whole parquet table ({error}). {own_digest.REMEDY}.") from error
 
 
-def _load(path: Path, columns: pa.Schema) -> list[dict[str, Any]]:
+def _load(path: Path, columns: pa.Schema) -> Iterator[Iterator[dict[str, Any]]]:
+    """Yield the rows of a table batch by batch; a text that stands in many rows is in memory once."""
     with pq.ParquetFile(path) as file:
         _check_columns(path, file.schema_arrow, columns)
-        if file.metadata.num_rows > MAX_ROWS:
-            raise InputError(f"{path} claims {file.metadata.num_rows} rows; at most {MAX_ROWS} are read.")
-        table = file.read(columns=columns.names)
-        table.validate(full=True)
-        if table.num_rows != file.metadata.num_rows:
-            raise InputError(f"{path} claims {file.metadata.num_rows} rows and holds {table.num_rows}.")
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
+        claimed = file.metadata
+        _check_size(path, claimed)
+    texts = [field.name for field in columns if field.type == pa.string()]
+    count = 0
+    with pq.ParquetFile(path, read_dictionary=texts, metadata=claimed) as file:
+        for batch in file.iter_batches(_BATCH_ROWS, columns=columns.names, use_threads=False):
+            batch.validate(full=True)
+            count += batch.num_rows
+            values = [_values(path, name, batch.column(name)) for name in columns.names]
+            yield (dict(zip(columns.names, row, strict=True)) for row in zip(*values, strict=True))
+    if count != claimed.num_rows:
+        raise InputError(f"{path} claims {claimed.num_rows} rows and holds {count}.")
+
+
+def _check_size(path: Path, claimed: Any) -> None:
+    """Refuse what would become far larger in memory than it is on the disk."""
+    if claimed.num_rows > MAX_ROWS:
+        raise InputError(f"{path} claims {claimed.num_rows} rows; at most {MAX_ROWS} are read.")
+    size = path.stat().st_size
+    if claimed.num_rows * LEAST_BYTES_A_ROW > size:
+        raise InputError(f"{path} claims {claimed.num_rows} rows in {size} bytes. Make it again: dvc repro")
+    for group in range(claimed.num_row_groups):
+        for column in range(claimed.num_columns):
+            found = claimed.row_group(group).column(column)
+            if found.compression != "UNCOMPRESSED":
+                raise InputError(
+                    f"{path}: column '{found.path_in_schema}' is compressed ({found.compression}); expected a table "
+                    "as the stages write it. Make it again: dvc repro"
+                )
+
+
+def _values(path: Path, name: str, column: Any) -> list[Any]:
+    if not pa.types.is_dictionary(column.type):
+        return list(column.to_pylist())
+    longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+    if longest > MAX_TEXT_BYTES:
+        raise InputError(f"{path}: column '{name}' holds a text of {longest} bytes; at most {MAX_TEXT_BYTES} are read.")
+    texts = column.dictionary.to_pylist()
+    return [texts[index] for index in column.indices.to_pylist()]
 
 
 def _check_columns(path: Path, found: pa.Schema, expected: pa.Schema) -> None:
@@ -123,8 +166,8 @@ def _check_columns(path: Path, found: pa.Schema, expected: pa.Schema) -> None:
         raise InputError(f"{path} has unknown columns: {', '.join(unknown)}. Expected: {', '.join(expected.names)}.")
 
 
-def _check_records(path: Path, records: Sequence[Record], fault: Fault[Record]) -> None:
-    for row, record in enumerate(records):
+def _check_records(path: Path, records: Sequence[Record], fault: Fault[Record], first: int = 0) -> None:
+    for row, record in enumerate(records, start=first):
         found = fault(record)
         if found is not None:
             raise InputError(f"{path}: row {row}: {found}")
@@ -149,26 +192,41 @@ def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[object]]
         writer.writerows(rows)
 
 
-def read_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:
-    """Return the rows of a CSV that people wrote, cells and headers stripped of white space, blank rows left out.
+def read_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows of a CSV that people wrote, cells and headers stripped of white space, blank rows left out.
 
-    Returns:
+    Yields:
         ``(row, cells)``: row is the number a spreadsheet shows (the header is row 1); cells hold every required and
         optional column, empty text for an optional column that the file lacks. Other columns are left out.
 
     Raises:
-        InputError: no such file, not UTF-8, a required column missing or there twice, or a row of another length.
+        InputError: no such file, not UTF-8, a required column missing or there twice, a row of another length, or a
+            line of more than a megabyte.
     """
     if not path.is_file():
         raise InputError(f"{path} is missing. Write it with the columns {', '.join(required)}, or correct the path.")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [(row, [cell.strip() for cell in cells]) for row, cells in enumerate(csv.reader(file), start=1)]
+            lines = _stripped(path, file)
+            _, header = next(lines, (1, []))
+            _check_header(path, header, required, optional)
+            yield from _rows(path, header, lines, [*required, *optional])
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is not CSV in UTF-8 ({error}). Save it again as 'CSV UTF-8'.") from error
-    header = lines[0][1] if lines else []
-    _check_header(path, header, required, optional)
-    return list(_rows(path, header, lines[1:], [*required, *optional]))
+
+
+def _stripped(path: Path, file: TextIO) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the cells of each row."""
+    for row, cells in enumerate(csv.reader(_short_lines(path, file)), start=1):
+        yield row, [cell.strip() for cell in cells]
+
+
+def _short_lines(path: Path, file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file, none of which fills the memory."""
+    while line := file.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise InputError(f"{path} has a line of more than {MAX_LINE} characters. Is it a table?")
+        yield line
 
 
 def _check_header(path: Path, header: Sequence[str], required: Sequence[str], optional: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cache import strict_json
 from cache.errors import InputError
 from cache.tables import intervals, schema
 from cache.tables.intervals import Detection
@@ -43,8 +44,8 @@ def read(path: Path) -> Search:
     """
     text = schema.read_metadata(path, NAME) or "null"
     try:
-        told = json.loads(text)
-    except (ValueError, RecursionError):
+        told = strict_json.parse(text)
+    except ValueError:
         told = None
     searched = told.get("searched") if isinstance(told, dict) else None
     if not isinstance(searched, dict) or not isinstance(told.get("encoder"), dict):

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from cache import own_digest
 from cache.errors import InputError
-from cache.tables.schema import REMEDY, nearest
+from cache.tables.schema import MAX_TEXT_BYTES, REMEDY, nearest
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 NUMBER = pa.float64()
@@ -122,8 +122,10 @@ def _csv_batches(path: Path, columns: dict[str, pa.DataType]) -> Iterator[pa.Rec
 
 
 def _parquet_batches(path: Path, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
-        stored = dict(zip(header(path), file.schema_arrow.names, strict=True))
+    stored = dict(zip(header(path), pq.read_schema(path).names, strict=True))
+    # A text that stands in many rows is in memory once.
+    texts = [stored[name] for name, kind in columns.items() if kind == TEXT]
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=[stored[name] for name in columns]):
             yield pa.RecordBatch.from_arrays(
                 [_cast(path, name, batch.column(stored[name]), kind) for name, kind in columns.items()], list(columns)
@@ -134,8 +136,15 @@ def _cast(path: Path, name: str, column: pa.Array, kind: pa.DataType) -> pa.Arra
     try:
         if kind == NUMBER:
             return pc.cast(column, NUMBER)
-        text = pc.cast(column, pa.string())
-        return pc.dictionary_encode(pc.if_else(pc.equal(text, ""), None, text)).cast(TEXT)
+        if not pa.types.is_dictionary(column.type):
+            column = pc.dictionary_encode(column)
+        text = pc.cast(column.dictionary, pa.string())
+        longest = pc.max(pc.binary_length(text)).as_py() or 0
+        if longest > MAX_TEXT_BYTES:
+            found = f"found a text of {longest} bytes, expected at most {MAX_TEXT_BYTES}"
+            raise InputError(f"{path}, column {name}: {found}.")
+        is_empty = pc.equal(text, "").take(column.indices)
+        return pa.DictionaryArray.from_arrays(pc.if_else(is_empty, None, column.indices.cast(pa.int32())), text)
     except pa.ArrowException as error:
         raise InputError(
             f"{path}, column {name}: found {column.type}, expected {'numbers' if kind == NUMBER else 'text'} ({error})."

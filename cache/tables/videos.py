@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from cache.errors import InputError
-from cache.files import check_video_ids
+from cache.files import VideoIds
 from cache.tables import schema
 
 SOURCES = ("video", "images", "openface")
@@ -63,8 +63,7 @@ def write(path: Path, videos: Sequence[Video]) -> None:
     Raises:
         InputError: a row or an id that `read` would refuse.
     """
-    _check_ids(path, videos)
-    schema.write(path, SCHEMA, videos, _fault)
+    schema.write(path, SCHEMA, videos, _fault_or_double(path))
 
 
 def read(path: Path) -> list[Video]:
@@ -73,16 +72,21 @@ def read(path: Path) -> list[Video]:
     Raises:
         InputError: not this table, an impossible row, or two videos with one id (upper and lower case are one).
     """
-    found = schema.read(path, SCHEMA, Video, _fault)
-    _check_ids(path, found)
-    return found
+    return schema.read(path, SCHEMA, Video, _fault_or_double(path))
 
 
-def _check_ids(path: Path, videos: Sequence[Video]) -> None:
-    try:
-        check_video_ids(video.video for video in videos)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+def _fault_or_double(path: Path) -> schema.Fault[Video]:
+    """Return what looks at one row after the other, and so stops at the first id that stands twice."""
+    seen = VideoIds()
+
+    def fault(video: Video) -> str | None:
+        try:
+            seen.add(video.video)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        return _fault(video)
+
+    return fault
 
 
 def _fault(video: Video) -> str | None:

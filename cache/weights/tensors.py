@@ -13,7 +13,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from cache import own_digest
+from cache import own_digest, strict_json
 from cache.errors import InputError
 from cache.files import write_atomically
 
@@ -109,12 +109,12 @@ def told_card(path: Path) -> dict[str, Any]:
 
     It says who made a file, not that the file is whole.
     """
-    with contextlib.suppress(InputError, OSError, ValueError, RecursionError):
+    with contextlib.suppress(InputError, OSError, ValueError):
         _check_file(path)
         with path.open("rb") as file:
             size = int.from_bytes(file.read(HEADER_SIZE_BYTES), "little")
-            header = json.loads(file.read(min(size, MAXIMUM_HEADER_BYTES)))
-        card = json.loads(header["__metadata__"][CARD]) if _holds_card(header) else None
+            header = strict_json.parse(file.read(min(size, MAXIMUM_HEADER_BYTES)))
+        card = strict_json.parse(header["__metadata__"][CARD]) if _holds_card(header) else None
         return card if isinstance(card, dict) else {}
     return {}
 
@@ -129,8 +129,8 @@ def _read_card(path: Path) -> dict[str, Any]:
     if len(text) > MAXIMUM_CARD_CHARACTERS:
         raise InputError(f"{path} has a card of {len(text)} characters; at most {MAXIMUM_CARD_CHARACTERS} are read.")
     try:
-        card = json.loads(text)
-    except (ValueError, RecursionError) as error:  # no JSON, a number of thousands of digits, lists without end
+        card = strict_json.parse(text)
+    except ValueError as error:
         raise _damaged(path, error) from error
     if not isinstance(card, dict):
         raise InputError(

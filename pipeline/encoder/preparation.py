@@ -5,6 +5,7 @@ Weights know images only as they were prepared in training, so whatever else ext
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from pipeline.precision import exact_float32
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# The side of an image in pixels, after which the network halves it five times.
+IMAGE_SIZES = 32, 1024
 # ITU-R BT.601, as OpenCV and Pillow turn colour into grey.
 LUMINANCE = (0.299, 0.587, 0.114)
 
@@ -34,6 +37,15 @@ class Preprocessing:
     channels: Literal["colour", "grey"]
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value out of range."""
+        smallest, largest = IMAGE_SIZES
+        if not smallest <= self.image_size <= largest:
+            raise ValueError(f"image_size is {self.image_size}, expected {smallest} to {largest}: five halvings")
+        if not all(map(math.isfinite, (*self.mean, *self.deviation))) or min(self.deviation) <= 0:
+            found = f"mean is {self.mean} and deviation {self.deviation}"
+            raise ValueError(f"{found}, expected finite numbers, and a deviation above 0")
 
     def __str__(self) -> str:
         """Return all that changes features, for the key of a shard."""

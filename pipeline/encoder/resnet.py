@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet18
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from pipeline.encoder.preparation import Preparation, Preprocessing
+from pipeline.encoder.preparation import IMAGE_SIZES, Preparation, Preprocessing
 from pipeline.errors import DataError
 from pipeline.precision import exact_float32
 
@@ -53,8 +53,9 @@ class ExtractParameters:
             raise ValueError(
                 f"batch_size is {self.batch_size} and random_seed {self.random_seed}, expected >= 1 and >= 0"
             )
-        if self.random_image_size < 32:
-            raise ValueError(f"random_image_size is {self.random_image_size}, expected at least 32: five halvings")
+        if not IMAGE_SIZES[0] <= self.random_image_size <= IMAGE_SIZES[1]:
+            expected = f"{IMAGE_SIZES[0]} to {IMAGE_SIZES[1]}: five halvings"
+            raise ValueError(f"random_image_size is {self.random_image_size}, expected {expected}")
         if self.imported_first < 0 or self.imported_stride < 1:
             found = f"{self.imported_first} and {self.imported_stride}"
             raise ValueError(f"imported_first and imported_stride are {found}, expected >= 0 and >= 1")

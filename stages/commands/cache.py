@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cache.errors import InputError, ShardError
+from cache.printing import printable
 from cache.sharing import inventory
 from cache.sharing.inventory import FEATURES
 from stages.sharing import push_pull, shard_places, shard_reports
@@ -122,7 +123,7 @@ def verify(
         except InputError as problem:
             compared = integrity.beside(aligned, None)
             if not corpora:  # of a corpus its tables are told of apart
-                faults.append(integrity.Fault("", "damaged", inventory.printable(str(problem))))
+                faults.append(integrity.Fault("", "damaged", printable(str(problem))))
         with console.progress("verify", held.bytes, "bytes", quiet) as advance:
             faults += integrity.verify(folder, compared, advance, known=known)
         shard_folders.remember(known)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cache import strict_json
 from cache.errors import InputError
 from stages.shell import console, corpora, options
 
@@ -23,7 +24,7 @@ def main(
     if not path.is_file():
         raise InputError(f"{path} does not exist: {corpus} was not evaluated yet. Run: dvc repro evaluate@{corpus}")
     try:
-        figures = json.loads(path.read_text(encoding="utf-8"))
+        figures = strict_json.parse(path.read_bytes())
     except ValueError as error:
         raise InputError(f"{path} is no whole JSON ({error}). Run: dvc repro evaluate@{corpus}") from error
     console.result(json.dumps(figures, indent=2) if as_json else as_text(corpus, figures))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import torch
@@ -27,6 +28,7 @@ def load_checkpoint(file: Path) -> object:
         raise InputError(
             f"{file} has {file.stat().st_size} bytes; weights of at most {weights.MAXIMUM_BYTES} are read."
         )
+    _refuse_compression(file)
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except Refused as error:
@@ -34,8 +36,23 @@ def load_checkpoint(file: Path) -> object:
             f"{file} holds code or objects besides tensors, or is no checkpoint; nothing in it was run. "
             f"Where it was made, save only the weights: torch.save(model.state_dict(), path). ({first_line(error)})"
         ) from error
-    except (RuntimeError, EOFError, ValueError, LookupError) as error:
+    except Exception as error:  # torch lets through whatever its readers of three formats stumble over
         raise InputError(f"{file} is no whole checkpoint ({first_line(error)}). Fetch it again.") from error
+
+
+def _refuse_compression(file: Path) -> None:
+    """Raise InputError for an archive that holds more than its file: torch, which writes none, would unpack it."""
+    if not zipfile.is_zipfile(file):
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise InputError(f"{file} is no whole checkpoint ({first_line(error)}). Fetch it again.") from error
+    is_stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+    total, size = sum(member.file_size for member in members), file.stat().st_size
+    if not is_stored or total > size:
+        raise InputError(f"{file} holds {total} bytes in {size}, expected no compression. Save it with torch.save.")
 
 
 def first_line(error: Exception) -> str:

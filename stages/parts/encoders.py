@@ -56,7 +56,7 @@ def load(
         )
     arrays, card = weights.read(path)
     tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
-    preprocessing = params.build(card.get("preprocessing", {}), Preprocessing, f"{path}: card")
+    preprocessing = _preprocessing(path, card)
     try:
         resnet.check(tensors)
     except DataError as error:
@@ -87,6 +87,18 @@ def _check_beside(path: Path, card: Mapping[str, Any]) -> None:
             f"{path} and {beside} hold one card, and differ in {', '.join(differing) or 'all of it'}. Take both from "
             "git again, or fetch them again."
         )
+
+
+def _preprocessing(path: Path, card: Mapping[str, Any]) -> Preprocessing:
+    """Return what a card, which may come from anybody, says of images; an InputError says what is wrong with it."""
+    stated = card.get("preprocessing")
+    if not isinstance(stated, dict):
+        found = params.shown(stated)
+        raise InputError(f"{path}: its card's preprocessing is {found}, expected a mapping. Fetch it again.")
+    try:
+        return params.build(stated, Preprocessing, f"{path}: preprocessing of its card")
+    except params.ParameterError as error:
+        raise InputError(f"{error}. Fetch it again.") from error
 
 
 def write(

@@ -201,5 +201,6 @@ def _memory_told(count: int) -> Iterator[None]:
 
 def _decoded(opened: Frames, batch_size: int) -> Iterator[Tensor]:
     """Yield the frames of a video in batches ``(B, H, W, 3)`` uint8."""
-    for start in range(0, len(opened), batch_size):
-        yield torch.from_numpy(opened.decode(start, min(start + batch_size, len(opened))))
+    count = opened.at_once(batch_size)
+    for start in range(0, len(opened), count):
+        yield torch.from_numpy(opened.decode(start, min(start + count, len(opened))))

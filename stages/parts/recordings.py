@@ -139,7 +139,7 @@ def digest_of(video: Video, listing: Listing) -> str:
 def _recording(video: Video, listing: Listing) -> Recording:
     entry, own = listing.entries[video.video], listing.expressions[video.video]
     path = _path(video, listing)
-    shard = features.read(path, key=entry.key, sha256=entry.sha256, known=listing.known)
+    shard = features.read(path, key=entry.key, sha256=entry.sha256, size=entry.bytes, known=listing.known)
     _check_length(video, path, len(shard.features))
     return Recording(
         video=video.video,

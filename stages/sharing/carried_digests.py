@@ -12,6 +12,7 @@ from typing import Any
 from cache import own_digest
 from cache.errors import InputError, ShardError
 from cache.fingerprints import fingerprint, stated_frames
+from cache.printing import printable
 from cache.shards import manifest
 from cache.sharing import inventory
 from cache.sharing.inventory import EXPRESSIONS, VIDEOS
@@ -40,7 +41,7 @@ def verify(corpus: Path, folders: Sequence[Path], encoder_folder: Path) -> dict[
             if not own_digest.check(path):
                 without.append(str(path))
         except (InputError, ShardError, params.ParameterError) as problem:
-            faults.append({"video": "", "problem": "damaged", "detail": inventory.printable(str(problem))})
+            faults.append({"video": "", "problem": "damaged", "detail": printable(str(problem))})
     return {
         "folder": str(corpus),
         "kind": "tables, detectors and encoders",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from cache import dvc_objects
+from cache import dvc_objects, strict_json
 from cache.errors import InputError, ShardError
 from cache.shards import features, frames, manifest
 from cache.shards.manifest import CORPUS, ShardEntry
@@ -107,7 +106,7 @@ def _check_file(path: Path) -> None:
 
 
 def _read_json(path: Path) -> object:
-    return json.loads(path.read_bytes())
+    return strict_json.parse(path.read_bytes())
 
 
 OPEN: dict[str, Callable[[Path, ShardEntry], None]] = {"features": _open_features, "frames": _open_frames}

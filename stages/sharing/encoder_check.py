@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from cache import files
 from cache.errors import InputError, ShardError
-from cache.media.images import MAXIMUM_SIDE
 from cache.shards import features, frames, manifest
 from cache.shards.features import FeatureShard
 from cache.shards.frames import Frames
@@ -20,12 +19,11 @@ from cache.shards.manifest import Manifest, ShardEntry
 from cache.sharing import inventory
 from pipeline.encoder import comparison
 from pipeline.encoder.comparison import Agreement
+from pipeline.encoder.preparation import IMAGE_SIZES
 from pipeline.encoder.resnet import Encoder, ExtractParameters
 from stages.parts.feature_sources import Encoded
 from stages.shell import devices, params
 
-# A ResNet18 halves five times.
-SMALLEST = 32
 BATCH = 64
 
 
@@ -62,7 +60,7 @@ def sample(folder: Path, frames_folder: Path, encoder_folder: Path, device: torc
         if video not in aligned.shards:
             raise InputError(f"{frames_folder} has no frames of {video}. Run: facespan align, or dvc repro")
         entry, image = held.shards[video], aligned.shards[video]
-        with frames.open(frames_folder / image.file, sha256=image.sha256) as opened:
+        with frames.open_stated(frames_folder, image) as opened:
             if source.key(video, opened.digest) != entry.key:
                 stale.append(video)
             else:
@@ -97,7 +95,7 @@ def _encoder_of(held: Manifest, folder: Path, encoder_folder: Path, device: torc
     if held.kind != features.LAYOUT.kind or not isinstance(told, dict) or not isinstance(told.get("name"), str):
         raise InputError(f"{folder / manifest.NAME} names no encoder, so no frame can be encoded again.")
     name, size = files.check_video_id(told["name"]), told.get("image_size")
-    if type(size) is not int or not SMALLEST <= size <= MAXIMUM_SIDE:
+    if type(size) is not int or not IMAGE_SIZES[0] <= size <= IMAGE_SIZES[1]:
         raise InputError(f"the features in {folder} were made elsewhere: no encoder here gives them again.")
     usual = params.read(params.PARAMS, "extract", ExtractParameters)
     parameters = replace(usual, weights=name, random_image_size=size, imported=None)
@@ -130,7 +128,7 @@ def _choose(folder: Path, held: Manifest, count: int) -> dict[str, list[int]]:
 
 
 def _read(folder: Path, entry: ShardEntry) -> FeatureShard:
-    shard = features.read(folder / entry.file, entry.key, entry.sha256)
+    shard = features.read(folder / entry.file, entry.key, entry.sha256, entry.bytes)
     if len(shard.columns) != entry.frames:
         raise ShardError(f"{folder / entry.file} holds {len(shard.columns)} frames, the manifest says {entry.frames}.")
     return shard
@@ -139,7 +137,8 @@ def _read(folder: Path, entry: ShardEntry) -> FeatureShard:
 def _encode(network: Encoder, opened: Frames, positions: list[int]) -> NDArray[np.float32]:
     """Return the ``(N, C)`` features of single frames."""
     found = []
-    for start in range(0, len(positions), BATCH):
-        images = [opened.decode(position, position + 1) for position in positions[start : start + BATCH]]
+    count = opened.at_once(BATCH)
+    for start in range(0, len(positions), count):
+        images = [opened.decode(position, position + 1) for position in positions[start : start + count]]
         found.append(network(torch.from_numpy(np.concatenate(images))).cpu().numpy())
     return np.concatenate(found)

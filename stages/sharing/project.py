@@ -16,6 +16,7 @@ from typing import Any
 
 from cache import dvc_objects
 from cache.errors import InputError
+from cache.printing import printable
 
 # Of each part that is shared on its own, the stages whose outputs it is.
 PARTS = {
@@ -83,7 +84,7 @@ def opened() -> Iterator[Project]:
 def in_one_line(problem: BaseException) -> str:
     """Return what a foreign error says, or its kind where it says nothing; a server may have chosen the words."""
     words = " ".join(str(problem).split()) or type(problem).__name__
-    return "".join(letter if letter.isprintable() else "?" for letter in words[:MAXIMUM_WORDS])
+    return printable(words[:MAXIMUM_WORDS])
 
 
 def outputs(project: Project, corpus: str, parts: Sequence[str]) -> list[Output]:

@@ -42,7 +42,8 @@ def guarded(function: Callable[P, None]) -> Callable[P, None]:
         try:
             function(*args, **kwargs)
         except ParameterError as error:
-            raise _stop(error, ExitCode.USAGE) from None
+            # Shows what to write in a file, line by line.
+            raise _stop(error, ExitCode.USAGE, has_lines=True) from None
         except ShardError as error:
             raise _stop(error, ExitCode.SHARD) from None
         except (InputError, DataError) as error:
@@ -60,6 +61,6 @@ def run(function: Callable[..., None]) -> None:
     app()
 
 
-def _stop(error: Exception | str, code: ExitCode) -> typer.Exit:
-    console.say(f"error: {error}")
+def _stop(error: Exception | str, code: ExitCode, *, has_lines: bool = False) -> typer.Exit:
+    console.say(f"error: {error}", has_lines=has_lines)
     return typer.Exit(int(code))

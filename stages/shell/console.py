@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -11,7 +12,10 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cache.printing import printable
+
 SECONDS_BETWEEN_LINES = 10.0
+_FORGED_LINE = re.compile(r"\n(?!  )")
 
 
 class Advance(Protocol):
@@ -20,14 +24,21 @@ class Advance(Protocol):
     def __call__(self, units: int = 1) -> None: ...
 
 
-def say(line: str) -> None:
-    """Print one line of the log to stderr."""
-    print(line, file=sys.stderr, flush=True)
+def say(line: str, *, has_lines: bool = False) -> None:
+    """Print one line of the log to stderr; what names and values of others hold of control codes is not printed.
+
+    A line may be followed by others that begin with two spaces: a name with a line feed forges none of ours.
+
+    Args:
+        has_lines: any line may follow.
+    """
+    shown = printable(line, kept="\n")
+    print(shown if has_lines else _FORGED_LINE.sub("?", shown), file=sys.stderr, flush=True)
 
 
-def result(line: str) -> None:
-    """Print one line of the result to stdout."""
-    print(line, flush=True)
+def result(lines: str) -> None:
+    """Print lines of the result to stdout, without control codes."""
+    print(printable(lines, kept="\n"), flush=True)
 
 
 @contextmanager

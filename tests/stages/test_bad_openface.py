@@ -121,3 +121,27 @@ def test_images_with_gaps_in_their_numbers_keep_them(begin: Begin, stage: Run) -
         assert opened.columns.frame_label[:3].tolist() == [0, 2, 4]
         assert np.flatnonzero(~opened.columns.face_found).tolist() == [15]
     assert "nearest_frame" in Path("data/audit.csv").read_text(encoding="utf-8")
+
+
+def test_a_frame_number_that_no_rows_explain_is_refused_and_allocates_nothing(begin: Begin, stage: Run) -> None:
+    begin()
+    use_openface()
+    for video in ("ann_1", "ben_1", "cem_1"):
+        write_openface(video)
+    with (VIDEOS / "ben_1.csv").open("a", encoding="utf-8") as file:
+        file.write("9999999,0,333333.267,0.98,1\n")
+    told = stage("index")
+    assert told.code == ExitCode.PARTIAL, told.err
+    assert "ben_1.csv names frame 9999999, but has rows for 151 frames only: a number in it is damaged" in told.err
+
+
+def test_a_line_of_commas_without_end_is_no_row(begin: Begin, stage: Run) -> None:
+    begin()
+    use_openface()
+    for video in ("ann_1", "ben_1", "cem_1"):
+        write_openface(video)
+    with (VIDEOS / "ben_1.csv").open("a", encoding="utf-8") as file:
+        file.write("," * 1_000_000)
+    told = stage("index")
+    assert told.code == ExitCode.PARTIAL, told.err
+    assert "ben_1.csv has a line of more than 131072 characters" in told.err

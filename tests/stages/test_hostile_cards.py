@@ -64,7 +64,7 @@ FACTS: dict[str, tuple[Callable[[Card], object], str]] = {
         lambda card: json.dumps(card).replace('"largest_log_size": 4.0', '"largest_log_size": 1e999'),
         "expected a mapping of parts, each a mapping of plain values",
     ),
-    "a parameter is no number": (part("detector", initial_score=float("nan")), "mapping of plain values"),
+    "a parameter is no number": (part("detector", initial_score=float("nan")), "NaN is no JSON"),
     "a parameter is beyond any": (part("detector", width=1 << 60), "mapping of plain values"),
     "too few emotions": (lambda card: card["emotions"].pop() and None, "expected its classes, happiness"),
     "emotions are mixed up": (lambda card: card["emotions"].reverse(), "expected its classes, happiness"),

@@ -14,13 +14,13 @@ from cache.shards.manifest import Manifest, ShardEntry
 
 
 def entry(video: str, digit: str = "0", key: str = "key") -> ShardEntry:
-    return ShardEntry(f"{video}.h5", digit * 64, 4, 10, key)
+    return ShardEntry(f"{video}.h5", digit * 64, 4, 3, key)
 
 
 def test_a_shard_of_other_bytes_or_another_key_is_another_statement() -> None:
     first = stated_frames.state({"ann_1": entry("ann_1"), "ben_1": entry("ben_1")})
     assert first == stated_frames.state({"ben_1": entry("ben_1"), "ann_1": entry("ann_1")})
-    assert (first.videos, first.frames) == (2, 20)
+    assert (first.videos, first.frames) == (2, 6)
     other_bytes = stated_frames.state({"ann_1": entry("ann_1", "1"), "ben_1": entry("ben_1")})
     assert (other_bytes.digest == first.digest, other_bytes.keys == first.keys) == (False, True)
     other_key = stated_frames.state({"ann_1": entry("ann_1", key="other"), "ben_1": entry("ben_1")})

@@ -200,7 +200,7 @@ def test_the_later_affectnet_is_read_from_a_file_a_label(tmp_path: Path) -> None
     assert [read.classes[k] for k in read.targets.argmax(axis=1)] == ["happiness", "anger"]
     assert int(read.split[1]) == TEST
     np.save(tmp_path / "val_set/annotations/2_exp.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match=r"2_exp.npy is no label"):
+    with pytest.raises(InputError, match=r"2_exp.npy is no array of numbers"):
         labelled_images.read(tmp_path, "affectnet", 8)
     (tmp_path / "val_set/annotations/2_exp.npy").unlink()
     with pytest.raises(InputError, match=r"val_set/annotations holds no labels"):

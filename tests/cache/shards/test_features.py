@@ -199,7 +199,7 @@ def test_a_file_that_is_rewritten_all_the_time_is_refused_or_read_as_it_was(shar
     try:
         for _ in range(60):
             with contextlib.suppress(ShardError):
-                np.testing.assert_array_equal(features.read(shard, "key", sha256, known).features, values())
+                np.testing.assert_array_equal(features.read(shard, "key", sha256, known=known).features, values())
     finally:
         is_over.set()
         writer.join()
@@ -208,7 +208,7 @@ def test_a_file_that_is_rewritten_all_the_time_is_refused_or_read_as_it_was(shar
 def test_a_shard_is_hashed_again_only_when_it_changed(shard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sha256, place = files.sha256_of(shard), shard.with_name("checked.json")
     known = checked.read(place, shard.parent)
-    features.read(shard, "key", sha256, known)
+    features.read(shard, "key", sha256, known=known)
     known.save()
     entry = manifest.describe(shard.parent, shard, 3, "key")
 
@@ -217,10 +217,10 @@ def test_a_shard_is_hashed_again_only_when_it_changed(shard: Path, monkeypatch: 
 
     monkeypatch.setattr(UntrustedShard, "_sha256", refuse)
     known = checked.read(place, shard.parent)
-    np.testing.assert_array_equal(features.read(shard, "key", sha256, known).features, values())
+    np.testing.assert_array_equal(features.read(shard, "key", sha256, known=known).features, values())
     assert features.is_current(shard, "key", entry, known)
     for why in (lambda: features.is_current(shard, "key", replace(entry, sha256="0" * 64), known),
-                lambda: features.read(shard, "key", "0" * 64, known),
+                lambda: features.read(shard, "key", "0" * 64, known=known),
                 lambda: features.read(shard, "key", sha256)):  # fmt: skip
         with pytest.raises(AssertionError, match="was hashed"):
             why()
