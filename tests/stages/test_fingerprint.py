@@ -151,6 +151,8 @@ def test_where_the_corpus_is_not_its_fingerprint_stays(look: Callable[..., str],
     shutil.rmtree("corpus")
     assert look() == first
     Path("corpus").mkdir()  # a disk is to be mounted there
+    for name in (".DS_Store", ".Trash"):
+        Path("corpus", name).touch()
     before = FILE.stat()
     told = facespan("fingerprint", "tiny", "--output", str(FILE))
     assert "fingerprint: corpus, the folder of the corpus tiny, is empty" in told.err
