@@ -77,7 +77,8 @@ def compare_frames(corpus: str, folder: Path, stated_path: Path) -> None:
         )
         return
     found = stated_frames.state(stated_frames.present(folder))
-    if stated_frames.write(stated_path, found):
+    if found != stated:
+        stated_frames.write(stated_path, found)
         console.say(
             f"fingerprint: {folder} holds the frames of {found.videos} videos, not those of {stated.videos} that "
             f"{stated_path} told of: align runs"
