@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -50,10 +50,10 @@ def main(
     left_out.say("align", videos_path)
     for video in table.values():
         aligners.check(video, parameters)
-    common = common_of(corpus, output, parameters)
     if not places.is_there(root):
-        keep(corpus, root, stated_path, {name: key_of(root, one, parameters, common) for name, one in table.items()})
+        keep(corpus, root, stated_path, table, parameters)
         return
+    common = common_of(corpus, output, parameters)
     known = checked.read(places.checked_file(output), output)
     folder = ShardFolder(output, corpus, frames.LAYOUT, partial(frames.is_current, known=known))
     planned = upkeep.plan(folder, list(table), lambda name: key_of(root, table[name], parameters, common), force)
@@ -74,18 +74,44 @@ def main(
         facts = {**prepared.facts, KEY_FIELDS: fields_of(parameters, common)}
         outcome = upkeep.keep_up(folder, planned, aligner, facts, tell, align_videos.several_at_once(job))
     if stated_path is not None:
-        stated_frames.write(stated_path, stated_frames.state(manifest.read(output).shards))
+        shards = manifest.read(output).shards
+        current = [table[name] for name, entry in shards.items() if planned.keys.get(name) == entry.key]
+        stated_frames.write(stated_path, stated_frames.state(shards, known_of(current, parameters)))
     in_place.note(places.seen_file(corpus), root, [table[name] for name in outcome.made])
     shard_folders.remember(known)
     shard_folders.conclude("align", output, outcome)
 
 
-def keep(corpus: str, root: Path, stated_path: Path | None, keys: Mapping[str, str]) -> None:
+def keep(
+    corpus: str, root: Path, stated_path: Path | None, table: Mapping[str, Video], parameters: AlignParameters
+) -> None:
     """Do nothing where the corpus is not and the frames would be those that are known; else raise InputError."""
-    known = stated_frames.read(stated_path) if stated_path is not None and stated_path.is_file() else None
-    if known is None or known.keys != stated_frames.keys_digest(keys):
-        raise InputError(f"{places.absent(corpus, root)}, and its frames are to be made. {places.remedy(corpus)}")
-    console.result(f"align: {places.absent(corpus, root)}; what {stated_path} tells of its frames still holds")
+    stated = stated_frames.read(stated_path) if stated_path is not None and stated_path.is_file() else None
+    known = known_of(table.values(), parameters)
+    if known is None:
+        keys = {name: key_of(root, video, parameters, {}) for name, video in table.items()}
+        is_current = stated is not None and stated.keys == stated_frames.keys_digest(keys)
+    else:
+        is_current = stated is not None and stated.known == stated_frames.keys_digest(known)
+    if not is_current:
+        earlier = (
+            f" ({stated_path} is of an earlier version, or of another method: who has the corpus makes it anew by dvc "
+            f"repro align@{corpus})"
+            if known is not None and stated is not None and stated.known is None
+            else ""
+        )
+        raise InputError(
+            f"{places.absent(corpus, root)}, and its frames are to be made{earlier}. {places.remedy(corpus)}"
+        )
+    unseen = "" if known is None else "; whether OpenFace or its files are other than they were, nobody looked"
+    console.result(f"align: {places.absent(corpus, root)}; what {stated_path} tells of its frames still holds{unseen}")
+
+
+def known_of(videos: Iterable[Video], parameters: AlignParameters) -> dict[str, str] | None:
+    """Return what is known anywhere of what frames are made from; None where the keys themselves are."""
+    if aligners.METHODS[parameters.method].is_known_anywhere:
+        return None
+    return {video.video: layout.fingerprint({**fields_of(parameters, {}), **own_of(video)}) for video in videos}
 
 
 @contextmanager
@@ -125,12 +151,16 @@ def key_of(root: Path, video: Video, parameters: AlignParameters, common: Mappin
         common: what all videos are made from besides, see `aligners.Method`.
     """
     ingredients = aligners.METHODS[parameters.method].ingredients(root, video, parameters)
-    own: dict[str, Attribute] = {
+    return layout.fingerprint({**fields_of(parameters, common), **ingredients, **own_of(video)})
+
+
+def own_of(video: Video) -> dict[str, Attribute]:
+    """Return what of a video's row its frames depend on."""
+    return {
         "source_digest": video.source_digest,
         "first_label": video.first_label,
         "frame_step": video.frame_step,
     }
-    return layout.fingerprint({**fields_of(parameters, common), **ingredients, **own})
 
 
 def fields_of(parameters: AlignParameters, common: Mapping[str, str]) -> dict[str, Attribute]:

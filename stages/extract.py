@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from cache import checked
-from cache.errors import InputError
+from cache.errors import InputError, ShardError
 from cache.fingerprints import frame_digests
 from cache.shards import features, frames, manifest, upkeep
 from cache.shards.manifest import Manifest
@@ -37,7 +38,7 @@ def main(
     """Encode every aligned frame once."""
     parameters = params.read(params_path, "extract", ExtractParameters, corpora.path_of(corpus))
     refuse_others_folder(parameters.weights, params.load_section(params_path, "extract")["weights"], output, corpus)
-    source = choose(parameters, encoders, device, batch_size)
+    source = choose(parameters, encoders, device, batch_size, run_of(output))
     known = checked.read(places.checked_file(output), output)
     folder = ShardFolder(output, corpus, features.LAYOUT, partial(features.is_current, known=known))
     frames_path = places.find(frames_path / manifest.NAME).parent
@@ -53,7 +54,7 @@ def main(
     if dry_run:
         shard_folders.foretell("extract", output, planned)
         return
-    source.begin()
+    source.begin(len(planned.missing))
     with console.progress("extract", sum(held[name].frames for name in planned.missing), "frames", quiet) as advance:
 
         def make(name: str, path: Path) -> Made:
@@ -82,6 +83,8 @@ def keep(folder: ShardFolder, source: FeatureSource, stated_path: Path, force: b
     if dry_run:
         shard_folders.foretell("extract", folder.path, planned)
         return
+    if isinstance(source, Imported):
+        source.begin(0)
     # What is said of the run stays: these are the features of whoever made them, on their device.
     shard_folders.conclude("extract", folder.path, upkeep.keep_up(folder, planned, make_nothing, made))
 
@@ -101,10 +104,20 @@ def refuse_others_folder(weights: str, usual: str, output: Path, corpus: str) ->
         )
 
 
-def choose(parameters: ExtractParameters, encoders: Path, device: str, batch_size: int) -> FeatureSource:
+def run_of(output: Path) -> Mapping[str, Any]:
+    """Return what a folder's manifest says of the run that made what lies there; nothing without one that is whole."""
+    try:
+        return manifest.read(output).run
+    except (InputError, ShardError):
+        return {}
+
+
+def choose(
+    parameters: ExtractParameters, encoders: Path, device: str, batch_size: int, run: Mapping[str, Any]
+) -> FeatureSource:
     """Return where features come from: the encoder that the parameters name, or the folder they import."""
     if parameters.imported is not None:
-        return Imported(parameters.weights, Path(parameters.imported), encoders, parameters)
+        return Imported(parameters.weights, Path(parameters.imported), encoders, parameters, run)
     return Encoded(parameters, encoders, devices.choose(device), batch_size or parameters.batch_size)
 
 

@@ -5,6 +5,7 @@ Every `dvc repro` runs it, so it asks for names, sizes and times alone, and impo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ import typer
 from cache.errors import InputError
 from cache.fingerprints import fingerprint, seen, stated_frames, units
 from cache.fingerprints.fingerprint import Fingerprint
+from cache.shards import manifest
 from stages.shell import command, console, corpora, options, places
 
 
@@ -39,7 +41,7 @@ def main(
     found = Fingerprint(footage, tuple(fingerprint.label_digest(place, path) for path in labels))
     changed = fingerprint.write(output, found)
     if frames_path is not None and stated_path is not None and not places.is_copy():
-        compare_frames(frames_path, stated_path)
+        compare_frames(corpus, frames_path, stated_path)
     console.result(
         f"fingerprint: {len(footage)} videos and folders, {len(labels)} label files"
         f"{', not as they were' if changed else ''}"
@@ -60,12 +62,23 @@ def label_files(root: Path, facts: Mapping[str, Any]) -> Iterator[Path]:
             yield from (path for path in (root / value, labels.parent / value) if path.is_file())
 
 
-def compare_frames(folder: Path, stated_path: Path) -> None:
-    """Where shards of frames are missing, or others than was said, say what there is: then DVC repeats `align`."""
+def compare_frames(corpus: str, folder: Path, stated_path: Path) -> None:
+    """Where shards of frames are missing, or others than was said, say what there is: then DVC repeats `align`.
+
+    Where frames never were, as with whoever was given features alone, what was said of them stays.
+    """
     if not stated_path.is_file():
         return
-    found, stated = stated_frames.state(stated_frames.present(folder)), stated_frames.read(stated_path)
-    if stated_frames.write(stated_path, found):
+    stated = stated_frames.read(stated_path)
+    if not os.path.lexists(folder / manifest.NAME):
+        console.say(
+            f"fingerprint: {folder} holds no frames: what {stated_path} tells of those of {stated.videos} videos stays "
+            f"as it is. Where frames are needed: dvc repro --single-item --force align@{corpus}"
+        )
+        return
+    found = stated_frames.state(stated_frames.present(folder))
+    if found != stated:
+        stated_frames.write(stated_path, found)
         console.say(
             f"fingerprint: {folder} holds the frames of {found.videos} videos, not those of {stated.videos} that "
             f"{stated_path} told of: align runs"

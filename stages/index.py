@@ -16,7 +16,7 @@ from cache.fingerprints import fingerprint, in_place
 from cache.tables import audit, failures, intervals, videos
 from cache.tables.audit import AuditRow
 from cache.tables.intervals import Expression
-from stages.shell import command, console, corpora, options, places
+from stages.shell import command, console, corpora, locked, options, places
 
 
 def main(
@@ -33,6 +33,9 @@ def main(
     """
     described = corpora.load(corpus)
     root = root or places.root_of(corpus)
+    folder = output or Path("data") / corpus
+    if fingerprint_path is not None and not places.is_there(root) and keep(corpus, root, folder, fingerprint_path):
+        return
     places.check(corpus, root)
     reader, facts = corpora.reader_of(corpus, readers.READERS)
     for name in reader.folders:
@@ -41,7 +44,6 @@ def main(
     if fingerprint_path is not None and described.facts.get("digest") == "sizes":
         found_videos = in_place.with_contents(root, found_videos, fingerprint.read(fingerprint_path).contents)
     check_classes(found_expressions, described.classes, corpora.path_of(corpus))
-    folder = output or Path("data") / corpus
     files.sweep_temporaries(folder)
     videos.write(folder / "videos.parquet", found_videos)
     intervals.write(folder / "expressions.parquet", Expression, found_expressions)
@@ -55,6 +57,18 @@ def main(
         f"{len(rows)} audit rows"
     )
     _stop_at_failures(folder, rows)
+
+
+def keep(corpus: str, root: Path, folder: Path, fingerprint_path: Path) -> bool:
+    """Return whether the tables are kept where the corpus is not: nothing but code changed since they were made."""
+    tables = [folder / name for name in ("videos.parquet", "expressions.parquet", "audit.csv")]
+    if not locked.holds(f"index@{corpus}", [fingerprint_path, *tables], corpora.path_of(corpus)):
+        return False
+    console.result(
+        f"index: {places.absent(corpus, root)}; the tables in {folder} are those of this corpus and are kept, though "
+        "the code that reads it changed"
+    )
+    return True
 
 
 def _stop_at_failures(folder: Path, rows: Sequence[AuditRow]) -> None:

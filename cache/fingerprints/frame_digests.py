@@ -52,5 +52,5 @@ def remedy(corpus: str) -> str:
     """Return what can be done where frames are needed."""
     return (
         f"Fetch the features that belong to this commit (facespan cache pull {corpus}) or the frames (facespan cache "
-        f"pull {corpus} --frames); where the corpus is: dvc repro align@{corpus}"
+        f"pull {corpus} --frames); where the corpus is: dvc repro --single-item --force align@{corpus}"
     )

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cache import files, own_digest, strict_json
@@ -31,19 +31,27 @@ class Stated:
         frames: of all of them.
         digest: over the digests of the files that the manifest states, so over every byte of every shard.
         keys: over what the shards were made from.
+        known: over the part of that which everybody has, where the rest lies in the corpus or in a program; it decides
+            nothing but whether the others still hold.
     """
 
     videos: int
     frames: int
     digest: str
     keys: str
+    known: str | None = field(default=None, compare=False)
 
 
-def state(shards: Mapping[str, ShardEntry]) -> Stated:
-    """Return what is to be said of the shards that a manifest states."""
+def state(shards: Mapping[str, ShardEntry], known: Mapping[str, str] | None = None) -> Stated:
+    """Return what is to be said of the shards that a manifest states.
+
+    Args:
+        known: of each video what everybody knows of what its shard was made from.
+    """
     entries = [[video, entry.sha256, entry.frames, entry.key] for video, entry in sorted(shards.items())]
     keys = keys_digest({video: entry.key for video, entry in shards.items()})
-    return Stated(len(entries), sum(entry.frames for entry in shards.values()), _digest(entries), keys)
+    known_digest = None if known is None else keys_digest(known)
+    return Stated(len(entries), sum(entry.frames for entry in shards.values()), _digest(entries), keys, known_digest)
 
 
 def keys_digest(keys: Mapping[str, str]) -> str:
@@ -96,21 +104,22 @@ def _content(path: Path) -> str:
 
 
 def _text(stated: Stated) -> str:
-    told = {"format": FORMAT, **asdict(stated), own_digest.KEY: own_digest.BLANK}
+    values = {name: value for name, value in asdict(stated).items() if value is not None}
+    told = {"format": FORMAT, **values, own_digest.KEY: own_digest.BLANK}
     return own_digest.filled(json.dumps(told, indent=1) + "\n")
 
 
 def _parse(stored: object) -> Stated:
-    known = {"format", "videos", "frames", "digest", "keys"}
-    if not isinstance(stored, dict) or set(stored) - {own_digest.KEY} != known:
+    names = {"format", "videos", "frames", "digest", "keys"}
+    if not isinstance(stored, dict) or set(stored) - {own_digest.KEY, "known"} != names:
         raise ValueError("expected exactly format, videos, frames, digest, keys and its own digest")
     counts = [stored["videos"], stored["frames"]]
-    digests = [stored["digest"], stored["keys"]]
+    digests = [stored["digest"], stored["keys"], *([stored["known"]] if "known" in stored else [])]
     are_counts = all(type(count) is int and count >= 0 for count in counts)
     if not strict_json.is_format(stored["format"], FORMAT) or not are_counts:
         raise ValueError(f"expected format {FORMAT} and whole numbers of videos and frames")
     if not all(isinstance(one, str) and re.fullmatch("[0-9a-f]{64}", one) for one in digests):
-        raise ValueError("digest and keys are to be SHA-256 in hexadecimal")
+        raise ValueError("digest, keys and known are to be SHA-256 in hexadecimal")
     return Stated(*counts, *digests)
 
 

@@ -51,6 +51,7 @@ class Method:
         ingredients: what else it makes the frames of a video from, by digest, for the key.
         common: likewise, what it makes those of every video with, from the parameters and the facts of an earlier run;
             it lies outside the corpus folder, where DVC does not look. InputError where it is missing.
+        is_known_anywhere: both are known where there is neither a corpus nor OpenFace.
     """
 
     sources: tuple[str, ...]
@@ -59,6 +60,7 @@ class Method:
     ingredients: Callable[[Path, Video, AlignParameters], Mapping[str, str]] = _no_more
     common: Callable[[AlignParameters, Mapping[str, Any]], Mapping[str, str]] = _no_more
     works_alone: bool = False
+    is_known_anywhere: bool = True
 
 
 def check(video: Video, parameters: AlignParameters) -> None:
@@ -211,12 +213,22 @@ METHODS: dict[str, Method] = {
     "none": Method(("video", "images"), ("face", "quality"), _as_they_are, alignment_check.ingredients),
     "openface-output": Method(("openface",), ("face", "quality"), _from_openface_output),
     "openface-landmarks": Method(
-        ("video", "images"), ("face", "quality"), _from_openface_landmarks, _ingredients_of_landmarks, _mean_shape
+        ("video", "images"),
+        ("face", "quality"),
+        _from_openface_landmarks,
+        _ingredients_of_landmarks,
+        _mean_shape,
+        is_known_anywhere=False,
     ),
     "builtin": Method(
         ("video", "images"), ("face", "quality"), builtin_aligner.prepare, lambda *_: face_networks.DIGESTS
     ),
     "openface": Method(
-        ("video", "images"), ("openface_model", "openface_format"), _by_openface, common=_openface, works_alone=True
+        ("video", "images"),
+        ("openface_model", "openface_format"),
+        _by_openface,
+        common=_openface,
+        works_alone=True,
+        is_known_anywhere=False,
     ),
 }

@@ -26,6 +26,8 @@ from stages.shell import console
 
 LAYER = "avgpool"
 STORAGE = "float16"
+# In the manifest's facts of the run: the digests of imported arrays by video, for whoever has not got them.
+ARRAYS = "arrays"
 # Raised when the same frames and weights would give other features on purpose, so shards are made again.
 EXTRACT_VERSION = 1
 BATCHES_AHEAD = 2
@@ -41,8 +43,12 @@ class FeatureSource(Protocol):
 
     layer: str
 
-    def begin(self) -> None:
-        """Say what is going to happen, and make ready what `features` needs."""
+    def begin(self, count: int = 1) -> None:
+        """Say what is going to happen, and make ready what `features` needs of so many videos.
+
+        Raises:
+            InputError: something is to be made, and what it is made from is not here.
+        """
 
     def key(self, name: str, frames_digest: str, made: Mapping[str, Any] | None = None) -> str:
         """Return the fingerprint of all that a video's features depend on.
@@ -72,7 +78,7 @@ class Encoded:
         self.digest = resnet.digest_of(self.tensors)
         self.precision = resnet.choose_precision(device)
 
-    def begin(self) -> None:
+    def begin(self, count: int = 1) -> None:
         """Say which encoder works where, and build it."""
         size = self.preprocessing.image_size
         console.say(f"extract: encoder {self.name} at {size} px on {self.device} in {self.precision}")
@@ -119,19 +125,33 @@ class Imported:
 
     layer = "imported"
 
-    def __init__(self, name: str, folder: Path, encoder_folder: Path, parameters: ExtractParameters) -> None:
-        """Take note of the folder, which has to be there, and of a name that no encoder has."""
-        if not folder.is_dir():
-            raise InputError(f"extract.imported is {folder}, which is no folder. It holds one <video>.npy a video.")
+    def __init__(
+        self, name: str, folder: Path, encoder_folder: Path, parameters: ExtractParameters, run: Mapping[str, Any]
+    ) -> None:
+        """Take note of the folder, and of a name that no encoder has.
+
+        Args:
+            run: the facts of the run that made what there is: where the folder is not, they tell its arrays' digests.
+        """
         if name == encoders.RANDOM or encoders.path_of(encoder_folder, name).exists():
             raise InputError(f"extract.weights is {name!r}, an encoder; {folder} needs a name of its own.")
         self.name, self.folder = name, folder
         self.is_watched = folder.resolve().is_relative_to(encoder_folder.resolve())
         self.encoder_folder = encoder_folder
         self.first, self.stride = parameters.imported_first, parameters.imported_stride
+        stated = run.get(ARRAYS)
+        self.arrays = {} if folder.is_dir() or not isinstance(stated, dict) else dict(stated)
 
-    def begin(self) -> None:
-        """Say which folder, and that nothing here can check what is in it."""
+    def begin(self, count: int = 1) -> None:
+        """Say which folder, and that nothing here can check what is in it; InputError where it is needed and is not."""
+        if not self.folder.is_dir():
+            if count:
+                raise InputError(
+                    f"extract.imported is {self.folder}, which is no folder, and features of {count} videos are to be "
+                    "made. It holds one <video>.npy a video."
+                )
+            console.say(f"extract: {self.folder} is not here: features that were taken from it are kept")
+            return
         console.say(
             f"extract: features {self.name} are taken from {self.folder}; nothing here knows how they were made"
         )
@@ -143,7 +163,9 @@ class Imported:
 
     def key(self, name: str, frames_digest: str, made: Mapping[str, Any] | None = None) -> str:
         """Return the fingerprint of the file, the frames and how one is spread over the other."""
-        array = feature_arrays.digest_of(self.folder, name)
+        if self.folder.is_dir():
+            self.arrays[name] = feature_arrays.digest_of(self.folder, name)
+        array = str(self.arrays.get(name, ""))
         return layout.fingerprint({"frames_digest": frames_digest, "array": array, **self._described()})
 
     def features(self, name: str, opened: Frames, advance: Advance) -> Features:
@@ -161,10 +183,10 @@ class Imported:
         return spread.astype(np.float16)
 
     def facts(self) -> dict[str, Any]:
-        """Return the name alone: nothing is known of the encoder."""
+        """Return the name and the digests of the arrays: nothing is known of the encoder."""
         digest = layout.fingerprint(self._described())
         told = {"name": self.name, "digest": digest, "image_size": None, "has_learned": True}
-        return {"encoder": told, KEY_FIELDS: self._described()}
+        return {"encoder": told, ARRAYS: dict(sorted(self.arrays.items())), KEY_FIELDS: self._described()}
 
     def _described(self) -> dict[str, Any]:
         return {"imported": self.name, "first": self.first, "stride": self.stride}

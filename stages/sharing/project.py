@@ -133,7 +133,7 @@ def untracked_frames(project: Project, corpus: str) -> Path | None:
         return None
     folder = project.root / frames_folder(corpus)
     if not folder.is_dir():
-        raise InputError(f"{frames_folder(corpus)} does not exist. Run: dvc repro align@{corpus}")
+        raise InputError(f"{frames_folder(corpus)} does not exist. Run: dvc repro --single-item --force align@{corpus}")
     for path in project.repo.dvcignore.find(project.repo.fs, str(folder)):
         if Path(path).name.startswith("."):
             raise InputError(f"{path} is of a stage that is at work, or was ended. Run: dvc repro align@{corpus}")

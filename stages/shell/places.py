@@ -44,17 +44,17 @@ def root_of(corpus: str) -> Path:
 
 
 def is_there(root: Path) -> bool:
-    """Return whether a corpus lies in a folder; an empty one is where a disk is to be mounted."""
+    """Return whether a corpus lies in a folder; one empty but for hidden names awaits its disk."""
     try:
         with os.scandir(root) as entries:
-            return any(True for _ in entries)
+            return any(not entry.name.startswith(".") for entry in entries)
     except OSError:
         return False
 
 
 def check(corpus: str, root: Path) -> None:
     """Raise InputError when the folder of a corpus is not there, with what can be done."""
-    if not root.is_dir():
+    if not is_there(root):
         raise InputError(f"{absent(corpus, root)}. {remedy(corpus)}")
 
 

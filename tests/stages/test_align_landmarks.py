@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
+from cache.fingerprints import stated_frames
 from cache.openface.model import MEAN_SHAPE
 from cache.shards import frames, manifest
 
@@ -96,6 +99,40 @@ def test_other_landmarks_make_the_shard_again(here: Path, stage: Run) -> None:
     assert "(0 new, 3 kept)" in stage("align").out
     write_landmarks(here / "corpus/openface/ben_1.csv", shift=2.0)
     assert "(1 new, 2 kept)" in stage("align").out
+
+
+def test_a_colleague_without_videos_landmarks_and_openface_keeps_what_git_tracks_of_the_frames(
+    here: Path, stage: Run, tmp_path: Path
+) -> None:
+    words = ("--stated", "frames.json")
+    assert stage("align", extra=words).code == 0
+    before = Path("frames.json").read_bytes()
+    for path in (here / "corpus", here / "data/frames", tmp_path / "OpenFace"):
+        shutil.rmtree(path)
+    told = stage("align", extra=words)
+    assert told.code == 0, told.err
+    assert "what frames.json tells of its frames still holds; whether OpenFace or its files are other" in told.out
+    change(TINY, "align", quality=80)
+    told = stage("align", extra=words)
+    assert told.code == 4
+    assert "the folder of the corpus tiny, does not exist, and its frames are to be made" in told.err
+    assert Path("frames.json").read_bytes() == before
+
+
+def test_what_an_earlier_version_tells_of_frames_is_said_to_need_the_corpus_and_gets_it_there(
+    here: Path, stage: Run
+) -> None:
+    words = ("--stated", "frames.json")
+    stage("align", extra=words)
+    whole, stated = Path("frames.json").read_bytes(), stated_frames.read(Path("frames.json"))
+    stated_frames.write(Path("frames.json"), replace(stated, known=None))
+    (here / "corpus").rename(here / "elsewhere")
+    told = stage("align", extra=words)
+    assert told.code == 4
+    assert "frames.json is of an earlier version, or of another method" in told.err
+    (here / "elsewhere").rename(here / "corpus")
+    assert "(0 new, 3 kept)" in stage("align", extra=words).out
+    assert Path("frames.json").read_bytes() == whole
 
 
 def test_a_csv_that_is_missing_or_of_another_video_fails_only_its_own(here: Path, stage: Run) -> None:

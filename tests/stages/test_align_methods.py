@@ -145,6 +145,20 @@ def test_of_a_video_that_openface_reads_whole_the_wanted_frames_are_taken(
         assert np.diff(shard.columns.pts_seconds) == pytest.approx(4 / 30, abs=0.002)
 
 
+def test_a_colleague_without_videos_frames_and_openface_keeps_what_git_tracks_of_the_frames(
+    here: Path, openface: Path, stage: Run
+) -> None:
+    words = ("--stated", "frames.json")
+    assert stage("align", extra=words).code == 0
+    for path in (here / "corpus", here / "data/frames", openface):
+        shutil.rmtree(path)
+    told = stage("align", extra=words)
+    assert told.code == 0, told.err
+    assert "what frames.json tells of its frames still holds; whether OpenFace or its files are other" in told.out
+    change(TINY, "align", method="builtin")
+    assert "and its frames are to be made" in stage("align", extra=words).err
+
+
 def test_what_is_current_is_kept_even_where_openface_is_not(here: Path, openface: Path, stage: Run) -> None:
     stage("align")
     before = (here / "data/frames/manifest.json").read_bytes()

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
+from cache.fingerprints import stated_frames
 from stages.shell.command import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,6 +152,8 @@ def test_where_the_corpus_is_not_its_fingerprint_stays(look: Callable[..., str],
     shutil.rmtree("corpus")
     assert look() == first
     Path("corpus").mkdir()  # a disk is to be mounted there
+    for name in (".DS_Store", ".Trash"):
+        Path("corpus", name).touch()
     before = FILE.stat()
     told = facespan("fingerprint", "tiny", "--output", str(FILE))
     assert "fingerprint: corpus, the folder of the corpus tiny, is empty" in told.err
@@ -170,6 +173,29 @@ def test_without_corpus_and_fingerprint_it_is_said_what_to_do(begin: Begin, face
     told = facespan("fingerprint", "demo", "--output", "configs/fingerprints/demo.json")
     assert told.code == ExitCode.INPUT
     assert told.err.endswith("Draw it: facespan demo\n")
+
+
+def test_who_has_the_corpus_but_only_features_of_it_is_not_made_to_align(begin: Begin, facespan: Run) -> None:
+    """What git tracks of the frames stays where there were none, and is corrected where some of them went."""
+    here, stated = begin("align"), Path("configs/frames/tiny.json")
+    (here / ".dvc").mkdir()
+    PLACES.write_text("tiny: corpus\n", encoding="utf-8")
+    stated.parent.mkdir()
+    stated_frames.write(stated, stated_frames.state(stated_frames.present(Path("data/frames"))))
+    words = ("fingerprint", "tiny", "--output", str(FILE), "--frames", "data/frames", "--stated", str(stated))
+    before = stated.read_bytes()
+    Path("data/frames").rename("data/elsewhere")
+    for _ in range(2):
+        told = facespan(*words)
+        assert told.code == ExitCode.DONE, told.err
+        assert f"data/frames holds no frames: what {stated} tells of those of 3 videos stays as it is" in told.err
+        assert stated.read_bytes() == before
+        Path("data/frames").mkdir(exist_ok=True)
+    Path("data/frames").rmdir()
+    Path("data/elsewhere").rename("data/frames")
+    Path("data/frames/ben_1.h5").unlink()
+    assert "holds the frames of 2 videos, not those of 3" in facespan(*words).err
+    assert stated_frames.read(stated).videos == 2
 
 
 @pytest.mark.parametrize("damage", ["[]", "{}", '{"format": 1, "footage": {"ann": null}, "labels": []}', "\xff"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from cache.fingerprints import stated_frames
 from cache.shards import features, manifest
 from stages.shell.command import ExitCode
 from tests.stages.conftest import FRAMES, Told
@@ -82,6 +84,31 @@ def test_a_folder_that_is_not_there_is_named(arrays: Path, stage: Run) -> None:
     told = stage("extract")
     assert told.code == ExitCode.INPUT
     assert "extract.imported is i3d, which is no folder" in told.err
+
+
+@pytest.mark.parametrize("has_frames", [True, False])
+def test_a_colleague_without_the_arrays_keeps_the_features_that_were_pulled(
+    arrays: Path, stage: Run, has_frames: bool
+) -> None:
+    stated = Path("frames.json")
+    stated_frames.write(stated, stated_frames.state(stated_frames.present(Path("data/frames"))))
+    words = ("--stated", str(stated))
+    assert "(3 new, 0 kept)" in stage("extract", extra=words).out
+    before = {path.name: path.read_bytes() for path in Path("data/features").glob("[!.]*")}
+    shutil.rmtree(arrays)
+    if not has_frames:
+        shutil.rmtree("data/frames")
+    told = stage("extract", extra=words)
+    assert told.code == ExitCode.DONE, told.err
+    assert "(0 new, 3 kept)" in told.out
+    assert "extract: i3d is not here: features that were taken from it are kept" in told.err
+    described = yaml.safe_load(Path("configs/corpora/tiny.yaml").read_text(encoding="utf-8"))
+    described["overrides"]["extract"]["imported_first"] = 1.5
+    Path("configs/corpora/tiny.yaml").write_text(yaml.safe_dump(described), encoding="utf-8")
+    told = stage("extract", extra=words)
+    assert told.code == ExitCode.INPUT
+    assert "features of 3 videos" in told.err
+    assert {path.name: path.read_bytes() for path in Path("data/features").glob("[!.]*")} == before
 
 
 def test_a_folder_that_dvc_does_not_see_is_said(arrays: Path, stage: Run) -> None:
