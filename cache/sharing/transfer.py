@@ -57,7 +57,7 @@ def export(folder: Path, path: Path, names: Pseudonyms | None) -> Handed:
         ShardError: a shard is not what the manifest states.
     """
     held = manifest.read(folder)
-    title = _title(folder, held, names is not None)
+    title = _title(folder, held, names)
     corpus = inventory.corpus_folder(folder)
     table, labels = videos.read(corpus / VIDEOS), intervals.read(corpus / EXPRESSIONS, Expression)
     chosen = _stated(folder, held, table)
@@ -69,7 +69,7 @@ def export(folder: Path, path: Path, names: Pseudonyms | None) -> Handed:
             table, labels = pseudonyms.of_videos(names, table), pseudonyms.of_expressions(names, labels)
             chosen, folder = _renamed(folder, chosen, names, made), made
         run = {key: value for key, value in held.run.items() if key not in (manifest.MISSING, STALE)}
-        run = run if names is None else pseudonyms.of_facts(held)
+        run = run if names is None else pseudonyms.of_facts(held) | {CORPUS: title.corpus}
         manifest.write(made, Manifest(held.kind, chosen, run))
         videos.write(made / VIDEOS, table)
         intervals.write(made / EXPRESSIONS, Expression, labels)
@@ -108,15 +108,17 @@ def take_in(path: Path, sha256: str | None, data: Path, output: Path | None) -> 
     return handed
 
 
-def _title(folder: Path, held: Manifest, is_pseudonymous: bool) -> Title:
+def _title(folder: Path, held: Manifest, names: Pseudonyms | None) -> Title:
     if held.kind != features.LAYOUT.kind:
         raise InputError(f"{folder} holds {held.kind}; only features are handed on. Name a folder of features.")
     corpus, encoder = held.run.get(CORPUS), inventory.encoder_name(held)
     if not isinstance(corpus, str) or not encoder:
         raise InputError(f"{folder / manifest.NAME} does not say of which corpus or encoder. Run: facespan extract")
+    # Under its own name, detectors that learned from these people by their names would find all of them unseen.
+    corpus = corpus if names is None else names.corpus(corpus)
     files.check_video_ids([corpus])
     files.check_video_ids([encoder])
-    return Title(corpus, encoder, is_pseudonymous)
+    return Title(corpus, encoder, names is not None)
 
 
 def _stated(folder: Path, held: Manifest, table: Sequence[Video]) -> dict[str, ShardEntry]:

@@ -19,7 +19,7 @@ from cache.sharing.inventory import FEATURES
 from stages.sharing import push_pull, shard_places, shard_reports
 from stages.sharing.shard_places import DATA
 from stages.sharing.shard_reports import several
-from stages.shell import console, options, places
+from stages.shell import console, corpora, options, places
 from stages.shell.command import ExitCode, guarded
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def verify(
 
     reports: list[dict[str, Any]] = []
     folders = shard_places.find(what or str(data), data)
-    corpora = shard_places.corpora(what, folders)
+    named = shard_places.corpora(what, folders)
 
     def check(folder: Path) -> None:
         held = inventory.summarise(folder)
@@ -121,7 +121,7 @@ def verify(
             compared = integrity.beside(aligned, videos or inventory.videos_beside(folder))
         except InputError as problem:
             compared = integrity.beside(aligned, None)
-            if not corpora:  # of a corpus its tables are told of apart
+            if not named:  # of a corpus its tables are told of apart
                 faults.append(integrity.Fault("", "damaged", inventory.printable(str(problem))))
         with console.progress("verify", held.bytes, "bytes", quiet) as advance:
             faults += integrity.verify(folder, compared, advance, known=known)
@@ -134,7 +134,7 @@ def verify(
         reports.append(report)
 
     code = _each(folders, check)
-    for corpus, own in corpora.items():
+    for corpus, own in named.items():
         from stages.sharing import carried_digests
 
         reports.append(carried_digests.verify(corpus, own, encoders))
@@ -297,6 +297,8 @@ def import_archive(
     handed = transfer.take_in(file, sha256, data, output)
     corpus, name = handed.folder.parent.parent, handed.title.corpus
     console.result(f"import: {_handed(handed)} -> {corpus}")
+    if not (described := corpora.FOLDER / f"{name}.yaml").is_file():
+        console.say(f"import: {described} is not here: give it the classes of the corpus, as any other in that folder")
     console.say(
         f"next: facespan train {name} --videos {corpus}/videos.parquet --expressions {corpus}/expressions.parquet "
         f"--features {handed.folder} --output results/{name}/detectors --losses results/{name}/plots/losses.csv"

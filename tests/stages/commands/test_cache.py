@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -338,11 +339,32 @@ def test_what_was_exported_under_pseudonyms_is_imported_and_trained_on_elsewhere
     monkeypatch.chdir(colleague)
     told = facespan("cache", "import", str(project / "tiny.tar"), "--sha256", digest)
     assert told.code == ExitCode.DONE, told.err
-    assert "3 videos under pseudonyms, 450 frames, 6 expressions, features random of tiny -> data/tiny" in told.out
+    name = next(Path("data").iterdir()).name
+    assert re.fullmatch("tiny-pseudonyms-[0-9a-f]{8}", name)
+    counts = "3 videos under pseudonyms, 450 frames, 6 expressions"
+    assert f"{counts}, features random of {name} -> data/{name}" in told.out
+    assert f"configs/corpora/{name}.yaml is not here" in told.err
+    shutil.copy("configs/corpora/tiny.yaml", f"configs/corpora/{name}.yaml")
     words = told.err.split("next: facespan ")[1].split()
     told = facespan(*words, "--device", "cpu", "--processes", "1")
     assert told.code == ExitCode.DONE, told.err
-    assert len(list(Path("results/tiny/detectors").glob("*.safetensors"))) >= 3
+    assert len(list(Path(f"results/{name}/detectors").glob("*.safetensors"))) >= 3
+
+
+def test_detectors_that_learned_from_people_by_name_search_nobody_of_them_under_pseudonyms(
+    begin: Begin, facespan: Run, tmp_path: Path
+) -> None:
+    begin("train")
+    assert facespan("cache", "export", "data", "tiny.tar", "--pseudonyms").code == ExitCode.DONE
+    assert facespan("cache", "import", "tiny.tar", "--data", "away").code == ExitCode.DONE
+    (taken,) = Path("away").iterdir()
+    shutil.copy("configs/corpora/tiny.yaml", f"configs/corpora/{taken.name}.yaml")
+    for name in ("tiny", taken.name):  # under its name, as of an archive of an earlier version, or the new one
+        words = ["--videos", f"{taken}/videos.parquet", "--features", f"{taken}/features/random"]
+        told = facespan("detect", name, *words, "--detectors", "results/detectors", "--output", "found.parquet")
+        assert told.code == ExitCode.INPUT
+        assert f"learned from tiny and knows none of the 3 subjects of {name} by name" in told.err
+        assert not Path("found.parquet").exists()
 
 
 def test_no_original_name_is_anywhere_in_an_archive_under_pseudonyms(corpus: Path, facespan: Run) -> None:
