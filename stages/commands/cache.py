@@ -202,7 +202,8 @@ def merge(
     if corpus is not None and (strange := sorted(set(planned.copied) - corpus)):
         console.say(
             f"merge: the corpus does not name {', '.join(strange[:5])}{' and others' if strange[5:] else ''} yet: the "
-            "next dvc repro removes these shards, unless their videos and frames are added as well"
+            "next dvc repro removes these shards, unless their videos are added as well, and their frames where there "
+            "are frames; without frames it keeps what the table of videos names"
         )
 
 
