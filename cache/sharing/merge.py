@@ -69,7 +69,7 @@ def plan(first: Path, second: Path, output: Path | None, prefer: Prefer | None, 
     chosen = _choose(first, ours, second, theirs, prefer)
     if output is None:
         copied = {video: found for video, found in chosen.items() if found[0] == second}
-        held = replace(ours, run=ours.run | _frames(ours, theirs, copied))
+        held = replace(ours, run={**ours.run, **_frames(ours, theirs, copied)})
         return Plan(first, held, copied, [video for video in ours.shards if video not in copied])
     if output.exists() and any(output.iterdir()):
         raise InputError(f"{output} is not empty. Give an --output of its own, or merge into the first folder.")
