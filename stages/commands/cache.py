@@ -298,6 +298,9 @@ def import_archive(
     handed = transfer.take_in(file, sha256, data, output)
     corpus, name = handed.folder.parent.parent, handed.title.corpus
     console.result(f"import: {_handed(handed)} -> {corpus}")
+    if handed.mended:
+        some = f"{', '.join(handed.mended[:5])}{' and others' if handed.mended[5:] else ''}"
+        console.say(f"import: {several(len(handed.mended), 'shard')} there missing or damaged, now replaced: {some}")
     if not (described := corpora.FOLDER / f"{name}.yaml").is_file():
         console.say(f"import: {described} is not here: give it the classes of the corpus, as any other in that folder")
     console.say(

@@ -397,6 +397,21 @@ def test_a_hostile_archive_is_one_line_and_leaves_nothing(corpus: Path, facespan
     assert list(Path("away").iterdir()) == []
 
 
+def test_an_import_over_damaged_shards_of_its_own_replaces_them(corpus: Path, facespan: Run) -> None:
+    assert facespan("cache", "export", "demo", "demo.tar").code == ExitCode.DONE
+    words = ("cache", "import", "demo.tar", "--data", "away")
+    assert facespan(*words).code == ExitCode.DONE
+    taken = Path("away/demo/features/ferplus")
+    before = {path.name: path.read_bytes() for path in taken.iterdir()}
+    invented.flip(taken / "anneliese-1.h5")
+    (taken / "bartholomew-1.h5").unlink()
+    told = facespan(*words)
+    assert told.code == ExitCode.DONE
+    assert "2 shards there missing or damaged, now replaced: anneliese-1, bartholomew-1" in told.err
+    assert {path.name: path.read_bytes() for path in taken.iterdir()} == before
+    assert "now replaced" not in facespan(*words).err
+
+
 def test_of_several_encoders_one_has_to_be_named(corpus: Path, facespan: Run) -> None:
     shutil.copytree(corpus, "data/demo/features/affectnet")
     told = facespan("cache", "export", "demo", "demo.tar")
