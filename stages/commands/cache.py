@@ -131,6 +131,9 @@ def verify(
             from stages.sharing import encoder_check
 
             report["sample"] = encoder_check.report(folder, aligned, encoders, device, sample, tolerance)
+        elif sample:
+            reason = "it holds no features" if held.kind != FEATURES else "first what is wrong with it is to be mended"
+            console.say(f"verify: no frame of {folder} was encoded again: {reason}")
         reports.append(report)
 
     code = _each(folders, check)
@@ -310,7 +313,7 @@ def import_archive(
 
 
 def _each(folders: list[Path], act: Callable[[Path], None]) -> int:
-    """Call for every folder; one whose manifest or shards cannot be read fails alone, and gives the exit code."""
+    """Call for every folder; one that is damaged or lacks something fails alone; the worst gives the exit code."""
     code = ExitCode.DONE
     for folder in folders:
         try:
@@ -318,6 +321,9 @@ def _each(folders: list[Path], act: Callable[[Path], None]) -> int:
         except ShardError as problem:
             console.say(f"error: {problem}")
             code = ExitCode.SHARD
+        except InputError as problem:
+            console.say(f"error: {problem}")
+            code = code or ExitCode.INPUT
     return code
 
 

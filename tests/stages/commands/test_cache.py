@@ -239,6 +239,24 @@ def test_verify_encodes_a_sample_again_and_finds_features_of_another_frame(begin
     assert found[0]["sample"]["agreement"]["smallest_cosine"] < 1
 
 
+def test_a_sample_that_is_not_taken_is_told_of(corpus: Path, facespan: Run) -> None:
+    invented.flip(corpus / "anneliese-1.h5")
+    told = facespan("cache", "verify", "demo", "--sample", "2", "--quiet")
+    assert told.code == ExitCode.DIFFERENCES
+    assert f"no frame of {corpus} was encoded again: first what is wrong with it is to be mended" in told.err
+    assert "no frame of data/demo/frames was encoded again: it holds no features" in told.err
+
+
+def test_a_folder_that_lacks_something_fails_alone(corpus: Path, facespan: Run) -> None:
+    shutil.copytree("data/demo/frames", "data/other/frames")
+    Path("configs").mkdir()
+    shutil.copy(ROOT / "configs/params.yaml", "configs")
+    told = facespan("cache", "verify", "--sample", "2", "--quiet", "--json")  # the encoder is not here
+    assert told.code == ExitCode.INPUT
+    assert "error: " in told.err
+    assert "data/other/frames" in {report["folder"] for report in json.loads(told.out)}
+
+
 def test_a_sample_by_an_encoder_that_is_not_here_is_refused(begin: Begin, facespan: Run) -> None:
     begin("extract")
     held = manifest.read(Path("data/features"))
