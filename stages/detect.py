@@ -62,8 +62,9 @@ def choose(cards: Mapping[Path, DetectorCard], corpus: str, subjects: Sequence[s
     """Return for every subject a detector that never saw it: the fold that left it out, else one for new people.
 
     Raises:
-        InputError: a subject was trained on by every detector there is.
+        InputError: a subject was trained on by every detector there is, or may have been under another name.
     """
+    detector_card.refuse_renamed(cards, corpus, subjects)
     chosen = {}
     for subject in subjects:
         unseen = {path: card for path, card in cards.items() if not card.saw(corpus, subject)}

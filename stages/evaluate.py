@@ -74,9 +74,11 @@ def refuse_seen(
     """Refuse detections by a detector that learned from the subject of the video: they would be no result.
 
     Raises:
-        InputError: such a video, or one of which the detectors there do not tell who searched it, each by name.
+        InputError: such a video, or one of which the detectors there do not tell who searched it, each by name; or
+            subjects whom the detectors may know by other names.
     """
     subjects = {video.video: video.subject for video in table}
+    detector_card.refuse_renamed(cards, corpus, set(subjects.values()))
     by_key: dict[str, list[DetectorCard]] = defaultdict(list)
     for card in cards.values():
         by_key[card.key].append(card)

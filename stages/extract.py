@@ -16,6 +16,8 @@ from cache.shards import features, frames, manifest, upkeep
 from cache.shards.manifest import Manifest
 from cache.shards.ownership import ShardFolder
 from cache.shards.upkeep import Made
+from cache.sharing import inventory
+from cache.tables import videos
 from pipeline.encoder.resnet import ExtractParameters
 from stages.parts import shard_folders
 from stages.parts.feature_sources import Encoded, FeatureSource, Imported
@@ -48,9 +50,9 @@ def main(
         return
     aligned = manifest.read(frames_path)
     held = aligned.shards
-    videos = videos_of(aligned, frames_path)
+    names = videos_of(aligned, frames_path)
     digests: dict[str, str] = {}
-    planned = upkeep.plan(folder, videos, lambda name: key_of(source, name, frames_path, aligned, digests), force)
+    planned = upkeep.plan(folder, names, lambda name: key_of(source, name, frames_path, aligned, digests), force)
     if dry_run:
         shard_folders.foretell("extract", output, planned)
         return
@@ -71,10 +73,20 @@ def main(
 
 
 def keep(folder: ShardFolder, source: FeatureSource, stated_path: Path, force: bool, dry_run: bool) -> None:
-    """Keep features that are current where their frames are not; InputError when one has to be made."""
+    """Keep features that are current where their frames are not; InputError when one has to be made.
+
+    A video that the table names is no orphan, though nothing may be said of its frames: it came by `cache merge`.
+    """
     digests = frame_digests.of_features(folder.path, stated_path, folder.corpus)
-    made = manifest.read(folder.path).run
-    planned = upkeep.plan(folder, sorted(digests), lambda name: source.key(name, digests[name], made), force)
+    held = manifest.read(folder.path)
+    made, table = held.run, inventory.videos_beside(folder.path)
+    listed = {video.video for video in videos.read(table)} if table else set()
+    merged = {name: entry.key for name, entry in held.shards.items() if name in listed and name not in digests}
+
+    def key_of_kept(name: str) -> str:
+        return merged[name] if name in merged else source.key(name, digests[name], made)
+
+    planned = upkeep.plan(folder, sorted({*digests, *merged}), key_of_kept, force)
     if planned.missing:
         raise InputError(
             f"features of {len(planned.missing)} videos ({', '.join(list(planned.missing)[:3])}) are to be made, and "

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from cache import files
 from cache.errors import InputError, ShardError
+from cache.fingerprints.frame_digests import FRAMES
 from cache.shards import manifest
 from cache.shards.manifest import CORPUS, KEY_FIELDS, MISSING, STALE, Manifest, ShardEntry
 from cache.sharing import coverage, differences, integrity, key_fields
@@ -30,6 +31,7 @@ class Plan:
     """What a merge would do.
 
     Attributes:
+        held: the manifest to begin with, and the facts of the run of both together.
         copied: from video to the folder that its shard comes from and what is stated of it, in order.
         kept: the videos that the destination has and keeps.
     """
@@ -67,10 +69,13 @@ def plan(first: Path, second: Path, output: Path | None, prefer: Prefer | None, 
     chosen = _choose(first, ours, second, theirs, prefer)
     if output is None:
         copied = {video: found for video, found in chosen.items() if found[0] == second}
-        return Plan(first, ours, copied, [video for video in ours.shards if video not in copied])
+        held = replace(ours, run={**ours.run, **_frames(ours, theirs, copied)})
+        return Plan(first, held, copied, [video for video in ours.shards if video not in copied])
     if output.exists() and any(output.iterdir()):
         raise InputError(f"{output} is not empty. Give an --output of its own, or merge into the first folder.")
-    return Plan(output, replace(ours, shards={}, run=_facts(ours, theirs)), chosen, [])
+    taken = [video for video, found in chosen.items() if found[0] == second]
+    facts = _facts(ours, theirs) | _frames(ours, theirs, taken)
+    return Plan(output, replace(ours, shards={}, run=facts), chosen, [])
 
 
 def check_kinship(first: Path, ours: Manifest, second: Path, theirs: Manifest) -> None:
@@ -131,7 +136,7 @@ def carry_out(planned: Plan, advance: Advance) -> None:
             _copy(source / entry.file, path, entry)
             manifest.add(folder, video, placed)
         advance(entry.bytes)
-    _settle(folder)
+    _settle(planned)
 
 
 def _choose(
@@ -163,6 +168,23 @@ def _facts(ours: Manifest, theirs: Manifest) -> dict[str, Any]:
     return facts | ({MISSING: sorted(absent)} if absent else {})
 
 
+def _frames(ours: Manifest, theirs: Manifest, taken: Collection[str]) -> dict[str, Any]:
+    """Return what features say of the frames they were made from, those taken from the second folder too.
+
+    It is all that tells `extract`, where there are no frames, that a shard is current. Nothing where either is silent.
+    """
+    one, other = (_told_frames(held) for held in (ours, theirs))
+    if one is None or other is None:
+        return {}
+    digests = {video: digest for video, digest in other["videos"].items() if video in taken}
+    return {FRAMES: one | {"videos": one["videos"] | digests}}
+
+
+def _told_frames(held: Manifest) -> dict[str, Any] | None:
+    told = held.run.get(FRAMES)
+    return told if isinstance(told, dict) and isinstance(told.get("videos"), dict) else None
+
+
 def _check_place(path: Path, known: ShardEntry | None, expected: ShardEntry) -> None:
     """Raise InputError when what lies where a shard goes is neither stated by our manifest nor that shard."""
     if known is None and os.path.lexists(path) and not manifest.is_whole(path, expected.key, expected):
@@ -182,10 +204,12 @@ def _copy(source: Path, path: Path, entry: ShardEntry) -> None:
             raise ShardError(f"{source} has SHA-256 {digest.hexdigest()}, expected {entry.sha256}. Fetch it again.")
 
 
-def _settle(folder: Path) -> None:
+def _settle(planned: Plan) -> None:
     """Write the manifest of what there is now."""
+    folder = planned.destination
     with manifest.locked(folder):
         held = manifest.read(folder)
         facts = {name: value for name, value in held.run.items() if name != MISSING}
+        facts |= {name: value for name, value in planned.held.run.items() if name == FRAMES}
         absent = [video for video in manifest.missing(held) if video not in held.shards]
         manifest.write(folder, replace(held, run=facts | ({MISSING: absent} if absent else {})))

@@ -24,6 +24,8 @@ from cache.tables.videos import Video
 
 KEY_BYTES = 32
 DIGITS = 16
+# Behind the name of a corpus: under other names it is another corpus, of the same people.
+OF_CORPUS, OF_CORPUS_DIGITS = "-pseudonyms-", 8
 # The facts of a run that say how features were made; all others stay at home.
 FACTS = (CORPUS, "precision", "device", "torch", "torchvision", KEY_FIELDS)
 ENCODER, ENCODER_FACTS = "encoder", ("name", "digest", "image_size", "has_learned")
@@ -43,12 +45,21 @@ class Pseudonyms:
         """Return the pseudonym of a subject."""
         return f"s{self._digest('subject', name)[:DIGITS]}"
 
+    def corpus(self, name: str) -> str:
+        """Return the name of a corpus whose videos and subjects go by these pseudonyms."""
+        return f"{name}{OF_CORPUS}{self._digest('corpus', name)[:OF_CORPUS_DIGITS]}"
+
     def source(self, digest: str) -> str:
         """Return what stands for the digest of a video file, by which whoever has that file could name it."""
         return self._digest("source", digest)
 
     def _digest(self, kind: str, text: str) -> str:
         return hmac.new(self.key, f"{kind}\0{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def original_of(corpus: str) -> str:
+    """Return the name of the corpus whose people are in this one, under pseudonyms or not."""
+    return re.sub(f"({OF_CORPUS}[0-9a-f]{{{OF_CORPUS_DIGITS}}})+$", "", corpus)
 
 
 def read_or_make_key(path: Path) -> tuple[Pseudonyms, bool]:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cache import files
@@ -34,12 +34,14 @@ class Handed:
 
     Attributes:
         folder: of the features.
+        mended: videos whose shard was there already, but missing or damaged, and was put in place again.
     """
 
     title: Title
     folder: Path
     shards: dict[str, ShardEntry]
     expressions: int
+    mended: tuple[str, ...] = ()
 
     @property
     def frame_count(self) -> int:
@@ -58,7 +60,7 @@ def export(folder: Path, path: Path, names: Pseudonyms | None) -> Handed:
         ShardError: a shard is not what the manifest states.
     """
     held = manifest.read(folder)
-    title = _title(folder, held, names is not None)
+    title = _title(folder, held, names)
     corpus = inventory.corpus_folder(folder)
     table, labels = videos.read(corpus / VIDEOS), intervals.read(corpus / EXPRESSIONS, Expression)
     chosen = _stated(folder, held, table)
@@ -70,7 +72,7 @@ def export(folder: Path, path: Path, names: Pseudonyms | None) -> Handed:
             table, labels = pseudonyms.of_videos(names, table), pseudonyms.of_expressions(names, labels)
             chosen, folder = _renamed(folder, chosen, names, made), made
         run = {key: value for key, value in held.run.items() if key not in (manifest.MISSING, STALE)}
-        run = run if names is None else pseudonyms.of_facts(held)
+        run = run if names is None else pseudonyms.of_facts(held) | {CORPUS: title.corpus}
         manifest.write(made, Manifest(held.kind, chosen, run))
         videos.write(made / VIDEOS, table)
         intervals.write(made / EXPRESSIONS, Expression, labels)
@@ -86,7 +88,8 @@ def export(folder: Path, path: Path, names: Pseudonyms | None) -> Handed:
 def take_in(path: Path, sha256: str | None, data: Path, output: Path | None) -> Handed:
     """Put the features and tables of an archive where those of its corpus lie; all of them, or nothing.
 
-    What lies there already with the same bytes stays; so an import that was killed is finished by the next.
+    What lies there with the same bytes stays, so an import that was killed is finished by the next; shards of it
+    that are missing or damaged are put in place again.
 
     Args:
         sha256: what the whole file has to have, told by whoever made it; None checks none.
@@ -105,19 +108,22 @@ def take_in(path: Path, sha256: str | None, data: Path, output: Path | None) -> 
         corpus = output or data / opened.title.corpus
         handed = _check(opened.title, staged, path, corpus)
         tables = {staged / name: corpus / name for name in (EXPRESSIONS, VIDEOS)}
-        _place({staged / FEATURES: handed.folder, **tables})
-    return handed
+        there = _place({staged / FEATURES: handed.folder, **tables})
+        mended = _mend(staged / FEATURES, handed.folder) if handed.folder in there else ()
+    return replace(handed, mended=mended)
 
 
-def _title(folder: Path, held: Manifest, is_pseudonymous: bool) -> Title:
+def _title(folder: Path, held: Manifest, names: Pseudonyms | None) -> Title:
     if held.kind != features.LAYOUT.kind:
         raise InputError(f"{folder} holds {held.kind}; only features are handed on. Name a folder of features.")
     corpus, encoder = held.run.get(CORPUS), inventory.encoder_name(held)
     if not isinstance(corpus, str) or not encoder:
         raise InputError(f"{folder / manifest.NAME} does not say of which corpus or encoder. Run: facespan extract")
+    # Under its own name, detectors that learned from these people by their names would find all of them unseen.
+    corpus = corpus if names is None else names.corpus(corpus)
     files.check_video_ids([corpus])
     files.check_video_ids([encoder])
-    return Title(corpus, encoder, is_pseudonymous)
+    return Title(corpus, encoder, names is not None)
 
 
 def _stated(folder: Path, held: Manifest, table: Sequence[Video]) -> dict[str, ShardEntry]:
@@ -199,8 +205,8 @@ def _contradictions(
             yield f"the expression of row {row.row} is in no video of its subject, or beyond its end"
 
 
-def _place(moves: dict[Path, Path]) -> None:
-    """Move every source to its target, or none; what lies there with the same bytes stays."""
+def _place(moves: dict[Path, Path]) -> set[Path]:
+    """Move every source to its target, or none; return the targets that say the same already, which stay."""
     waiting = {source: target for source, target in moves.items() if not _is_there(source, target)}
     done: list[tuple[Path, Path]] = []
     try:
@@ -213,10 +219,24 @@ def _place(moves: dict[Path, Path]) -> None:
         for source, target in reversed(done):
             target.rename(source)
         raise
+    return set(moves.values()) - set(waiting.values())
+
+
+def _mend(source: Path, target: Path) -> tuple[str, ...]:
+    """Put shards in place that the manifest there names, and that are not what it states; return their videos."""
+    held = manifest.read(target)
+    faulty = dict.fromkeys(fault.video for fault in integrity.verify(target, Beside(), lambda _: None))
+    mended = tuple(video for video in faulty if video in held.shards)
+    for video in mended:
+        path = target / held.shards[video].file
+        with files.explain_failures(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (source / held.shards[video].file).replace(path)
+    return mended
 
 
 def _is_there(source: Path, target: Path) -> bool:
-    """Return whether the same lies at the target already; InputError where something else does."""
+    """Return whether the same is there already, by the manifest of a folder; InputError where another is."""
     if not os.path.lexists(target) or (target.is_dir() and not any(target.iterdir())):
         return False
     pair = (source / manifest.NAME, target / manifest.NAME) if source.is_dir() else (source, target)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cache.errors import InputError, ShardError
+from cache.sharing import pseudonyms
 from cache.tables.intervals import UNRECOGNISED
 from cache.weights import tensors as weights
 from cache.weights.tensors import Tensors
@@ -59,8 +60,10 @@ class DetectorCard:
     curve: tuple[Mapping[str, float], ...] = ()
 
     def saw(self, corpus: str, subject: str) -> bool:
-        """Return whether the detector learned from a subject of a corpus."""
-        return self.corpus == corpus and subject in self.train_subjects
+        """Return whether the detector learned from a subject of a corpus, or may have, under another name."""
+        if self.corpus == corpus:
+            return subject in self.train_subjects
+        return pseudonyms.original_of(self.corpus) == pseudonyms.original_of(corpus)
 
     def described(self) -> dict[str, Any]:
         """Return what is known before the training, as JSON has it, without the key."""
@@ -106,6 +109,24 @@ def read_folder(folder: Path) -> dict[Path, DetectorCard]:
     if not paths:
         raise InputError(f"{folder} holds no detectors (*.safetensors). Run: dvc repro, or give --detectors")
     return {path: read(path) for path in paths}
+
+
+def refuse_renamed(cards: Mapping[Path, DetectorCard], corpus: str, subjects: Collection[str]) -> None:
+    """Refuse detectors that learned from a corpus under other names than its subjects have: all would seem unseen.
+
+    Raises:
+        InputError: some learned from this corpus, or from it under pseudonyms, and none knows any of the subjects.
+    """
+    original = pseudonyms.original_of(corpus)
+    kin = {path: card for path, card in cards.items() if pseudonyms.original_of(card.corpus) == original}
+    known = {name for card in kin.values() if card.corpus == corpus for name in (*card.train_subjects, *card.held_out)}
+    if kin and subjects and known.isdisjoint(subjects):
+        path, card = next(iter(kin.items()))
+        raise InputError(
+            f"{path} learned from {card.corpus} and knows none of the {len(subjects)} subjects of {corpus} by name "
+            f"({sorted(subjects)[0]!r} for instance): they may be the people it learned from, under other names. "
+            f"Train on {corpus} itself: dvc repro, or facespan train {corpus}"
+        )
 
 
 def without_digest(paths: Iterable[Path]) -> list[Path]:

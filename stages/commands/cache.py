@@ -20,7 +20,7 @@ from cache.sharing.inventory import FEATURES
 from stages.sharing import push_pull, shard_places, shard_reports
 from stages.sharing.shard_places import DATA
 from stages.sharing.shard_reports import several
-from stages.shell import console, options, places
+from stages.shell import console, corpora, options, places
 from stages.shell.command import ExitCode, guarded
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def verify(
 
     reports: list[dict[str, Any]] = []
     folders = shard_places.find(what or str(data), data)
-    corpora = shard_places.corpora(what, folders)
+    named = shard_places.corpora(what, folders)
 
     def check(folder: Path) -> None:
         held = inventory.summarise(folder)
@@ -122,7 +122,7 @@ def verify(
             compared = integrity.beside(aligned, videos or inventory.videos_beside(folder))
         except InputError as problem:
             compared = integrity.beside(aligned, None)
-            if not corpora:  # of a corpus its tables are told of apart
+            if not named:  # of a corpus its tables are told of apart
                 faults.append(integrity.Fault("", "damaged", printable(str(problem))))
         with console.progress("verify", held.bytes, "bytes", quiet) as advance:
             faults += integrity.verify(folder, compared, advance, known=known)
@@ -132,10 +132,13 @@ def verify(
             from stages.sharing import encoder_check
 
             report["sample"] = encoder_check.report(folder, aligned, encoders, device, sample, tolerance)
+        elif sample:
+            reason = "it holds no features" if held.kind != FEATURES else "first what is wrong with it is to be mended"
+            console.say(f"verify: no frame of {folder} was encoded again: {reason}")
         reports.append(report)
 
     code = _each(folders, check)
-    for corpus, own in corpora.items():
+    for corpus, own in named.items():
         from stages.sharing import carried_digests
 
         reports.append(carried_digests.verify(corpus, own, encoders))
@@ -203,7 +206,8 @@ def merge(
     if corpus is not None and (strange := sorted(set(planned.copied) - corpus)):
         console.say(
             f"merge: the corpus does not name {', '.join(strange[:5])}{' and others' if strange[5:] else ''} yet: the "
-            "next dvc repro removes these shards, unless their videos and frames are added as well"
+            "next dvc repro removes these shards, unless their videos are added as well, and their frames where there "
+            "are frames; without frames it keeps what the table of videos names"
         )
 
 
@@ -298,6 +302,11 @@ def import_archive(
     handed = transfer.take_in(file, sha256, data, output)
     corpus, name = handed.folder.parent.parent, handed.title.corpus
     console.result(f"import: {_handed(handed)} -> {corpus}")
+    if handed.mended:
+        some = f"{', '.join(handed.mended[:5])}{' and others' if handed.mended[5:] else ''}"
+        console.say(f"import: {several(len(handed.mended), 'shard')} there missing or damaged, now replaced: {some}")
+    if not (described := corpora.FOLDER / f"{name}.yaml").is_file():
+        console.say(f"import: {described} is not here: give it the classes of the corpus, as any other in that folder")
     console.say(
         f"next: facespan train {name} --videos {corpus}/videos.parquet --expressions {corpus}/expressions.parquet "
         f"--features {handed.folder} --output results/{name}/detectors --losses results/{name}/plots/losses.csv"
@@ -305,7 +314,7 @@ def import_archive(
 
 
 def _each(folders: list[Path], act: Callable[[Path], None]) -> int:
-    """Call for every folder; one whose manifest or shards cannot be read fails alone, and gives the exit code."""
+    """Call for every folder; one that is damaged or lacks something fails alone; the worst gives the exit code."""
     code = ExitCode.DONE
     for folder in folders:
         try:
@@ -313,6 +322,9 @@ def _each(folders: list[Path], act: Callable[[Path], None]) -> int:
         except ShardError as problem:
             console.say(f"error: {problem}")
             code = ExitCode.SHARD
+        except InputError as problem:
+            console.say(f"error: {problem}")
+            code = code or ExitCode.INPUT
     return code
 
 

@@ -11,11 +11,14 @@ from pathlib import Path, PurePosixPath
 
 from cache import dvc_objects, strict_json
 from cache.errors import InputError, ShardError
-from cache.shards import features, frames, manifest
-from cache.shards.manifest import CORPUS, ShardEntry
-from cache.tables import audit, failures, intervals, videos
+from cache.shards import manifest
+from cache.shards.manifest import CORPUS
+from cache.sharing import integrity
+from cache.sharing.integrity import Beside
+from cache.tables import audit, failures, intervals, searches, videos
 from cache.tables.intervals import Detection, Expression
-from cache.weights import tensors
+from cache.weights import detector_card
+from stages.parts import detectors
 from stages.sharing.objects import File
 from stages.sharing.project import Output
 
@@ -74,29 +77,24 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _check_shards(folder: Path, corpus: str) -> None:
-    stated = manifest.read(folder)
-    if stated.run.get(CORPUS) != corpus:
-        raise ShardError(f"{folder / manifest.NAME} is of the corpus {stated.run.get(CORPUS)!r}, expected {corpus!r}.")
-    differences = [one for one in manifest.verify(folder) if one.file != failures.NAME]
-    if differences:
-        raise ShardError(f"{folder} is not what its {manifest.NAME} states: {differences[0]}.")
-    for entry in stated.shards.values():
-        OPEN[stated.kind](folder / entry.file, entry)
+    held = manifest.read(folder)
+    if held.run.get(CORPUS) != corpus:
+        raise ShardError(f"{folder / manifest.NAME} is of the corpus {held.run.get(CORPUS)!r}, expected {corpus!r}.")
+    # What align or extract could not make is no fault of what they made.
+    absent = set(manifest.missing(held)) - set(held.shards)
+    faults = [fault for fault in integrity.verify(folder, Beside(), _ignore) if fault.video not in absent]
+    if faults:
+        raise ShardError(f"{folder} is not what its {manifest.NAME} states: {faults[0]}.")
+    stated = {entry.file for entry in (*held.shards.values(), *manifest.stale(held).values())}
+    allowed = {*stated, manifest.NAME, manifest.JOURNAL, failures.NAME}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.is_dir() and name not in allowed and not path.name.startswith("."):
+            raise ShardError(f"{folder} holds {name}, which its {manifest.NAME} does not state.")
 
 
-def _open_features(path: Path, entry: ShardEntry) -> None:
-    count = len(features.read(path, key=entry.key).columns)
-    _check_count(path, entry, count)
-
-
-def _open_frames(path: Path, entry: ShardEntry) -> None:
-    with frames.open(path, key=entry.key, verify=True) as opened:
-        _check_count(path, entry, len(opened))
-
-
-def _check_count(path: Path, entry: ShardEntry, count: int) -> None:
-    if count != entry.frames:
-        raise ShardError(f"{path} has {count} frames, its {manifest.NAME} says {entry.frames}.")
+def _ignore(_: int) -> None:
+    """Show no progress: the files were counted as they came."""
 
 
 def _check_file(path: Path) -> None:
@@ -105,17 +103,27 @@ def _check_file(path: Path) -> None:
         READ[name](path)
 
 
+def _read_detector(path: Path) -> None:
+    card = detector_card.read(path)
+    detectors.load(path, card)
+    detectors.normalisation_of(path, card)
+
+
+def _read_detections(path: Path) -> None:
+    intervals.read(path, Detection)
+    searches.read(path)
+
+
 def _read_json(path: Path) -> object:
     return strict_json.parse(path.read_bytes())
 
 
-OPEN: dict[str, Callable[[Path, ShardEntry], None]] = {"features": _open_features, "frames": _open_frames}
 # By the whole name, or by the suffix.
 READ: dict[str, Callable[[Path], object]] = {
     "videos.parquet": videos.read,
     "expressions.parquet": lambda path: intervals.read(path, Expression),
-    "detections.parquet": lambda path: intervals.read(path, Detection),
+    "detections.parquet": _read_detections,
     "audit.csv": audit.read,
-    ".safetensors": tensors.read,
+    ".safetensors": _read_detector,
     ".json": _read_json,
 }

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cache.errors import InputError
-from cache.tables import intervals, searches
-from cache.tables.intervals import Detection
+from cache.tables import intervals, searches, videos
+from cache.tables.intervals import Detection, Expression
 from cache.tables.searches import Search
 from cache.weights import detector_card
 from cache.weights import tensors as weights
@@ -23,6 +23,7 @@ from stages.shell.command import ExitCode
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
 DETECTORS, DETECTIONS = Path("results/detectors"), Path("results/detections.parquet")
+EXPRESSIONS = Path("data/expressions.parquet")
 
 
 def held(name: str, trained_on: list[str], held_out: list[str]) -> tuple[Path, DetectorCard]:
@@ -53,6 +54,15 @@ def test_a_group_that_was_left_out_together_is_searched_by_its_detector() -> Non
 def test_a_stranger_is_searched_by_the_one_trained_on_everyone() -> None:
     detectors = [held("without-a", ["b"], ["a"]), held("without-b", ["a"], ["b"]), held("all", ["a", "b"], [])]
     assert chosen(detectors, "another", "x") == {"x": "all"}
+
+
+def test_people_that_no_detector_of_their_corpus_knows_by_name_are_searched_by_none() -> None:
+    detectors = [held("without-a", ["b"], ["a"]), held("all", ["a", "b"], [])]
+    for corpus in ("mine", "mine-pseudonyms-0123abcd"):
+        with pytest.raises(InputError, match="learned from mine and knows none of the 2 subjects of mine"):
+            chosen(detectors, corpus, "s12", "s34")
+    assert chosen(detectors, "mine", "a", "new") == {"a": "without-a", "new": "all"}
+    assert chosen(detectors, "mine-20240101", "new") == {"new": "all"}
 
 
 def keys() -> dict[str, str]:
@@ -127,6 +137,23 @@ def test_detections_of_detectors_that_are_no_longer_there_are_not_scored(begin: 
     told = stage("evaluate")
     assert told.code == ExitCode.INPUT
     assert "ben_1: none of the detectors in results/detectors made these detections" in told.err
+
+
+def test_detections_of_people_under_other_names_are_not_scored(begin: Begin, stage: Run) -> None:
+    begin("detect")
+    table, known = videos.read(Path("data/videos.parquet")), intervals.read(EXPRESSIONS, Expression)
+    rows, search = intervals.read(DETECTIONS, Detection), searches.read(DETECTIONS)
+    told = {video: keys()["all"] for video in search.searched}
+
+    def renamed(row: Any, **more: Any) -> Any:
+        return dataclasses.replace(row, subject=f"s-{row.subject}", **more)
+
+    videos.write(Path("data/videos.parquet"), [renamed(row) for row in table])
+    intervals.write(EXPRESSIONS, Expression, [renamed(row) for row in known])
+    searches.write(DETECTIONS, [renamed(row, detector="all") for row in rows], Search(search.encoder, told))
+    ended = stage("evaluate")
+    assert ended.code == ExitCode.INPUT
+    assert "learned from tiny and knows none of the 3 subjects of tiny by name ('s-ann' for instance)" in ended.err
 
 
 def test_a_table_that_does_not_say_who_searched_is_not_scored(begin: Begin, stage: Run) -> None:

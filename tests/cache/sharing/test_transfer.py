@@ -78,7 +78,8 @@ def test_no_name_is_in_an_archive_under_pseudonyms_and_features_are_the_same(hom
         np.testing.assert_array_equal(original.features, found.features)
         np.testing.assert_array_equal(original.columns.pts_seconds, found.columns.pts_seconds)
     at_home = intervals.read(inventory.corpus_folder(home) / "expressions.parquet", Expression)
-    away = intervals.read(tmp_path / "away" / "demo" / "expressions.parquet", Expression)
+    away = intervals.read(tmp_path / "away" / NAMES.corpus("demo") / "expressions.parquet", Expression)
+    assert manifest.read(taken.folder).run["corpus"] == NAMES.corpus("demo")
     assert sorted((NAMES.video(r.video), NAMES.subject(r.subject), r.start, r.stop) for r in at_home) == [
         (row.video, row.subject, row.start, row.stop) for row in away
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -238,6 +239,24 @@ def test_verify_encodes_a_sample_again_and_finds_features_of_another_frame(begin
     assert found[0]["sample"]["agreement"]["smallest_cosine"] < 1
 
 
+def test_a_sample_that_is_not_taken_is_told_of(corpus: Path, facespan: Run) -> None:
+    invented.flip(corpus / "anneliese-1.h5")
+    told = facespan("cache", "verify", "demo", "--sample", "2", "--quiet")
+    assert told.code == ExitCode.DIFFERENCES
+    assert f"no frame of {corpus} was encoded again: first what is wrong with it is to be mended" in told.err
+    assert "no frame of data/demo/frames was encoded again: it holds no features" in told.err
+
+
+def test_a_folder_that_lacks_something_fails_alone(corpus: Path, facespan: Run) -> None:
+    shutil.copytree("data/demo/frames", "data/other/frames")
+    Path("configs").mkdir()
+    shutil.copy(ROOT / "configs/params.yaml", "configs")
+    told = facespan("cache", "verify", "--sample", "2", "--quiet", "--json")  # the encoder is not here
+    assert told.code == ExitCode.INPUT
+    assert "error: " in told.err
+    assert "data/other/frames" in {report["folder"] for report in json.loads(told.out)}
+
+
 def test_a_sample_by_an_encoder_that_is_not_here_is_refused(begin: Begin, facespan: Run) -> None:
     begin("extract")
     held = manifest.read(Path("data/features"))
@@ -338,11 +357,32 @@ def test_what_was_exported_under_pseudonyms_is_imported_and_trained_on_elsewhere
     monkeypatch.chdir(colleague)
     told = facespan("cache", "import", str(project / "tiny.tar"), "--sha256", digest)
     assert told.code == ExitCode.DONE, told.err
-    assert "3 videos under pseudonyms, 450 frames, 6 expressions, features random of tiny -> data/tiny" in told.out
+    name = next(Path("data").iterdir()).name
+    assert re.fullmatch("tiny-pseudonyms-[0-9a-f]{8}", name)
+    counts = "3 videos under pseudonyms, 450 frames, 6 expressions"
+    assert f"{counts}, features random of {name} -> data/{name}" in told.out
+    assert f"configs/corpora/{name}.yaml is not here" in told.err
+    shutil.copy("configs/corpora/tiny.yaml", f"configs/corpora/{name}.yaml")
     words = told.err.split("next: facespan ")[1].split()
     told = facespan(*words, "--device", "cpu", "--processes", "1")
     assert told.code == ExitCode.DONE, told.err
-    assert len(list(Path("results/tiny/detectors").glob("*.safetensors"))) >= 3
+    assert len(list(Path(f"results/{name}/detectors").glob("*.safetensors"))) >= 3
+
+
+def test_detectors_that_learned_from_people_by_name_search_nobody_of_them_under_pseudonyms(
+    begin: Begin, facespan: Run, tmp_path: Path
+) -> None:
+    begin("train")
+    assert facespan("cache", "export", "data", "tiny.tar", "--pseudonyms").code == ExitCode.DONE
+    assert facespan("cache", "import", "tiny.tar", "--data", "away").code == ExitCode.DONE
+    (taken,) = Path("away").iterdir()
+    shutil.copy("configs/corpora/tiny.yaml", f"configs/corpora/{taken.name}.yaml")
+    for name in ("tiny", taken.name):  # under its name, as of an archive of an earlier version, or the new one
+        words = ["--videos", f"{taken}/videos.parquet", "--features", f"{taken}/features/random"]
+        told = facespan("detect", name, *words, "--detectors", "results/detectors", "--output", "found.parquet")
+        assert told.code == ExitCode.INPUT
+        assert f"learned from tiny and knows none of the 3 subjects of {name} by name" in told.err
+        assert not Path("found.parquet").exists()
 
 
 def test_no_original_name_is_anywhere_in_an_archive_under_pseudonyms(corpus: Path, facespan: Run) -> None:
@@ -373,6 +413,21 @@ def test_a_hostile_archive_is_one_line_and_leaves_nothing(corpus: Path, facespan
     assert told.code == ExitCode.SHARD
     assert told.err.count("\n") == 1
     assert list(Path("away").iterdir()) == []
+
+
+def test_an_import_over_damaged_shards_of_its_own_replaces_them(corpus: Path, facespan: Run) -> None:
+    assert facespan("cache", "export", "demo", "demo.tar").code == ExitCode.DONE
+    words = ("cache", "import", "demo.tar", "--data", "away")
+    assert facespan(*words).code == ExitCode.DONE
+    taken = Path("away/demo/features/ferplus")
+    before = {path.name: path.read_bytes() for path in taken.iterdir()}
+    invented.flip(taken / "anneliese-1.h5")
+    (taken / "bartholomew-1.h5").unlink()
+    told = facespan(*words)
+    assert told.code == ExitCode.DONE
+    assert "2 shards there missing or damaged, now replaced: anneliese-1, bartholomew-1" in told.err
+    assert {path.name: path.read_bytes() for path in taken.iterdir()} == before
+    assert "now replaced" not in facespan(*words).err
 
 
 def test_of_several_encoders_one_has_to_be_named(corpus: Path, facespan: Run) -> None:

@@ -25,8 +25,13 @@ from cache.shards.manifest import Manifest
 from cache.tables import audit, intervals, videos
 from cache.tables.intervals import Expression
 from cache.tables.videos import Video
-from cache.weights import tensors
+from cache.weights import detector_card
+from cache.weights.detector_card import DetectorCard
+from pipeline.detectors import registry
+from stages.parts import train_parameters
+from stages.shell import params
 
+ROOT = Path(__file__).resolve().parents[3]
 CORPUS = "mine"
 FEATURES = f"data/{CORPUS}/features/random"
 VIDEOS = ("ann_1", "ben_1", "cem_1")
@@ -96,9 +101,24 @@ def write_corpus(root: Path) -> None:
     (data / "sections.txt").write_text("align\n", encoding="utf-8")
     (data / "frames.json").write_text("{}\n", encoding="utf-8")
     for subject in ("ann", "ben", "everyone"):
-        tensors.write(results / f"detectors/{subject}.safetensors", {"w": np.ones(3, np.float32)}, {"corpus": CORPUS})
+        write_detector(results / f"detectors/{subject}.safetensors", subject)
     (results / "detections.txt").write_text("none\n", encoding="utf-8")
     (results / "metrics.json").write_text('{"f1": 0.5}\n', encoding="utf-8")
+
+
+def write_detector(path: Path, subject: str, first: float | None = None) -> None:
+    """Write a small untrained detector; the first of its numbers may be another."""
+    small = {"width": 16, "head_width": 16, "window_attention_width": 16, "attention_heads": 2}
+    values = params.load_section(ROOT / "configs/params.yaml", "train") | small
+    chosen = train_parameters.build(values | {"block_widths": [16, 16], "neck_widths": [16] * 4}, "train")
+    told, held_out = train_parameters.described(chosen), () if subject == "everyone" else (subject,)
+    classes = ("happiness", "surprise")
+    card = DetectorCard(CORPUS, subject, ("cem",), held_out, classes, classes, {}, chosen.network, told, KEY, 8)
+    state = registry.build(chosen.network, chosen.own, 8, len(classes)).state_dict()
+    tensors = {name: np.zeros_like(value.numpy()) for name, value in state.items()}
+    if first is not None:
+        next(value for value in tensors.values() if value.ndim)[:] = first
+    detector_card.write(path, tensors, card)
 
 
 def git(folder: Path, *words: str) -> str:
@@ -168,7 +188,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_corpus(home)
     stages = {name: {"foreach": [CORPUS], "do": {"cmd": "echo ${item}", "outs": outs}} for name, outs in STAGES.items()}
     (home / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}), encoding="utf-8")
-    shutil.copy(Path(__file__).resolve().parents[3] / ".gitignore", home)
+    shutil.copy(ROOT / ".gitignore", home)
     git(home, "init", "--quiet")
     with Repo.init(str(home)):
         pass

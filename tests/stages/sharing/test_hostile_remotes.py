@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from cache.shards import manifest
+from cache.shards import features, manifest
+from cache.weights import tensors
 from tests.stages.sharing.conftest import (
     CORPUS,
     FEATURES,
@@ -23,6 +25,7 @@ from tests.stages.sharing.conftest import (
     git,
     listing,
     locked,
+    write_detector,
 )
 
 Facespan = Callable[..., Any]
@@ -247,6 +250,20 @@ def add_one(home: Path) -> None:
     (home / FEATURES / "more.h5").write_bytes((home / FEATURES / "ben_1.h5").read_bytes())
 
 
+def add_note(home: Path) -> None:
+    (home / FEATURES / "note.txt").write_text("mine", encoding="utf-8")
+
+
+def dead(home: Path) -> None:
+    path, held = home / FEATURES / "ben_1.h5", manifest.read(home / FEATURES)
+    shard = features.read(path)
+    path.chmod(0o644)
+    path.unlink()
+    features.write(path, np.zeros_like(shard.features), shard.columns, shard.key, shard.layer)
+    entry = manifest.describe(home / FEATURES, path, 40, shard.key)
+    manifest.write(home / FEATURES, manifest.Manifest(held.kind, {**held.shards, "ben_1": entry}, held.run))
+
+
 def other_corpus(home: Path) -> None:
     stated = manifest.read(home / FEATURES)
     manifest.write(home / FEATURES, manifest.Manifest(stated.kind, stated.shards, {"corpus": "yours"}))
@@ -270,11 +287,13 @@ def no_table(home: Path) -> None:
 
 
 CONTENTS = {
-    swap: "ann_1.h5: changed",
-    add_one: "more.h5: extra",
+    swap: "ann_1: damaged: ",
+    add_one: "more.h5 is not in manifest.json",
+    add_note: "holds note.txt, which its manifest.json does not state",
+    dead: "ben_1: dead: the features of all 40 frames with a face are zero",
     other_corpus: "is of the corpus 'yours'",
     no_manifest: "holds shards, but no manifest.json",
-    no_hdf5: "ann_1.h5: found 8 bytes",
+    no_hdf5: "ann_1: damaged: ",
     no_table: "videos.parquet",
 }
 
@@ -288,3 +307,37 @@ def test_what_no_stage_writes_is_refused_though_every_hash_is_right(
     monkeypatch.chdir(team.home)
     told = facespan("cache", "push", CORPUS)
     assert (told.code, CONTENTS[change] in told.err) == (5, True)
+
+
+def not_finite(path: Path) -> None:
+    write_detector(path, "ann", first=float("nan"))
+
+
+def changed_digit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+
+
+def no_card_of_a_detector(path: Path) -> None:
+    tensors.write(path, {"w": np.ones(3, np.float32)}, {"corpus": CORPUS})
+
+
+DETECTORS = {
+    not_finite: "holds numbers that are not finite",
+    changed_digit: "ann.safetensors",
+    no_card_of_a_detector: "is no detector: its card lacks",
+}
+
+
+@pytest.mark.parametrize("change", DETECTORS)
+def test_a_detector_that_no_stage_would_take_is_refused_when_it_is_pulled(
+    team: Team, facespan: Facespan, change: Callable[[Path], None]
+) -> None:
+    repushed(team, facespan, lambda home: change(home / "results/mine/detectors/ann.safetensors"))
+    told = facespan("cache", "pull", CORPUS, "--detectors")
+    assert told.code == 5
+    assert "results/mine/detectors is what dvc.lock says, but not what a stage writes" in told.err
+    assert DETECTORS[change] in told.err
+    assert not (team.clone / "results").exists()
