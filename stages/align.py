@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from cache import files
 from cache.errors import InputError, ShardError
 from cache.fingerprints import in_place, stated_frames
 from cache.shards import frames, layout, manifest, upkeep
@@ -71,6 +72,7 @@ def main(
         facts = {**prepared.facts, KEY_FIELDS: fields_of(parameters, common)}
         outcome = upkeep.keep_up(folder, planned, aligner, facts, tell, align_videos.several_at_once(job))
     if stated_path is not None:
+        files.sweep_temporaries(stated_path.parent)
         stated_frames.write(stated_path, stated_frames.state(manifest.read(output).shards))
     in_place.note(places.seen_file(corpus), root, [table[name] for name in outcome.made])
     shard_folders.conclude("align", output, outcome)
