@@ -18,6 +18,8 @@ from cache.errors import DiskError, InputError
 CHUNK_BYTES = 1 << 23
 VIDEO_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+# Where DVC was told to link what it keeps: links are not followed, for they may lead anywhere.
+RELINK = "dvc config cache.type reflink,copy && dvc checkout --relink"
 # Of these, no other file would fare better.
 WHOLE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 WRITE_REMEDIES = {

@@ -170,6 +170,8 @@ def read(folder: Path) -> Manifest:
     path = folder / NAME
     if not os.path.lexists(path):
         raise InputError(f"{path} does not exist: {folder} is no whole folder of shards. {REMEDY}.")
+    if path.is_symlink():
+        raise ShardError(f"{path} is a symbolic link, expected a regular file. Run: {files.RELINK}")
     try:
         # The journal first: what it states may be in the manifest a moment later, and is never in neither.
         finished = _read_journal(folder / JOURNAL)
