@@ -72,6 +72,8 @@ def explain_failures(path: Path) -> Iterator[None]:
         ours = named is not None and (named.parent == path.absolute().parent or named in path.absolute().parents)
         remedies = WRITE_REMEDIES | ACCESS_REMEDIES if ours else WRITE_REMEDIES
         remedy = remedies.get(problem.errno or 0)
+        if problem.errno == errno.ENOSPC and not _takes_files(path):
+            remedy = "the disk has room, but for no more files: remove some and run the same command again"
         if remedy is None:
             raise
         kind = DiskError if problem.errno in WHOLE_DISK else InputError
@@ -187,6 +189,13 @@ def check_video_ids(texts: Iterable[str]) -> None:
         if folded in seen:
             raise InputError(f"the videos {seen[folded]!r} and {text!r} would be one file. Rename one of them.")
         seen[folded] = text
+
+
+def _takes_files(path: Path) -> bool:
+    """Return whether the disk of ``path`` has room for one file more, as far as it tells."""
+    place = next(folder for folder in path.absolute().parents if folder.is_dir())
+    told = os.statvfs(place)
+    return told.f_files == 0 or told.f_favail > 0
 
 
 def _create_locked(path: Path) -> tuple[Path, int]:
