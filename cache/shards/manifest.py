@@ -32,7 +32,11 @@ SUFFIX = ".h5"
 MAXIMUM_BYTES = 1 << 28
 # Beyond it a folder is slow to list on some file systems and shares.
 FLAT_COUNT = 10_000
-REMEDY = "Run: dvc repro, or fetch the folder again"
+# DVC takes a file whose time and size stayed for the one it knows, so `dvc repro` alone mends no damaged manifest.
+REMEDY = (
+    "Run: dvc repro; where the manifest is damaged, remove it and run dvc checkout on its folder, or, where DVC does "
+    "not keep the folder, move that away and run dvc repro"
+)
 
 
 @dataclass(frozen=True)
