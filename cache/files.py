@@ -20,6 +20,8 @@ CHUNK_BYTES = 1 << 23
 LARGE_BYTES, MOST_TIMES_SMALLER = 1 << 30, 16
 VIDEO_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+# Where DVC was told to link what it keeps: links are not followed, for they may lead anywhere.
+RELINK = "dvc config cache.type reflink,copy && dvc checkout --relink"
 # Of these, no other file would fare better.
 WHOLE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 WRITE_REMEDIES = {
@@ -72,6 +74,8 @@ def explain_failures(path: Path) -> Iterator[None]:
         ours = named is not None and (named.parent == path.absolute().parent or named in path.absolute().parents)
         remedies = WRITE_REMEDIES | ACCESS_REMEDIES if ours else WRITE_REMEDIES
         remedy = remedies.get(problem.errno or 0)
+        if problem.errno == errno.ENOSPC and not _takes_files(path):
+            remedy = "the disk has room, but for no more files: remove some and run the same command again"
         if remedy is None:
             raise
         kind = DiskError if problem.errno in WHOLE_DISK else InputError
@@ -215,6 +219,13 @@ class VideoIds:
         if folded in self._seen:
             raise InputError(f"the videos {self._seen[folded]!r} and {text!r} would be one file. Rename one of them.")
         self._seen[folded] = text
+
+
+def _takes_files(path: Path) -> bool:
+    """Return whether the disk of ``path`` has room for one file more, as far as it tells."""
+    place = next(folder for folder in path.absolute().parents if folder.is_dir())
+    told = os.statvfs(place)
+    return told.f_files == 0 or told.f_favail > 0
 
 
 def _create_locked(path: Path) -> tuple[Path, int]:

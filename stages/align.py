@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cache import checked
+from cache import checked, files
 from cache.errors import InputError, ShardError
 from cache.fingerprints import in_place, stated_frames
 from cache.shards import frames, layout, manifest, upkeep
@@ -74,6 +74,7 @@ def main(
         facts = {**prepared.facts, KEY_FIELDS: fields_of(parameters, common)}
         outcome = upkeep.keep_up(folder, planned, aligner, facts, tell, align_videos.several_at_once(job))
     if stated_path is not None:
+        files.sweep_temporaries(stated_path.parent)
         shards = manifest.read(output).shards
         current = [table[name] for name, entry in shards.items() if planned.keys.get(name) == entry.key]
         stated_frames.write(stated_path, stated_frames.state(shards, known_of(current, parameters)))

@@ -37,6 +37,7 @@ def main(
         params.read(params_path, section, kind, path)
     train_parameters.read(params_path, path)
     if output is not None:
+        files.sweep_temporaries(output.parent)
         with files.write_atomically(output) as temporary:
             temporary.write_text("".join(f"{section}\n" for section in corpora.SECTIONS), encoding="utf-8")
     count = sum(len(values) for values in params.overrides_of(path).values())

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cache import files
 from cache.errors import InputError
 from cache.fingerprints import fingerprint, seen, stated_frames, units
 from cache.fingerprints.fingerprint import Fingerprint
@@ -35,6 +36,9 @@ def main(
         fingerprint.read(output)
         console.say(f"fingerprint: {places.absent(corpus, place)}: {output} stays as it is")
         return
+    for path in (output, stated_path):
+        if path is not None:
+            files.sweep_temporaries(path.parent)
     stated = fingerprint.read(output).contents if output.is_file() else {}
     labels = sorted(set(label_files(place, described.facts)))
     footage = seen.compare(places.seen_file(corpus), place, units.walk(place, labels), stated)

@@ -102,5 +102,6 @@ def _write(place: Path, root: Path, records: Mapping[str, Record]) -> None:
         "root": str(root.resolve()),
         "units": {path: asdict(record) for path, record in sorted(records.items())},
     }
+    files.sweep_temporaries(place.parent)
     with files.write_atomically(place) as temporary:
         temporary.write_text(json.dumps(stored), encoding="utf-8")

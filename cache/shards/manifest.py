@@ -35,7 +35,11 @@ MAXIMUM_BYTES = 1 << 28
 MAXIMUM_SHARD_BYTES = 1 << 38
 # Beyond it a folder is slow to list on some file systems and shares.
 FLAT_COUNT = 10_000
-REMEDY = "Run: dvc repro, or fetch the folder again"
+# DVC takes a file whose time and size stayed for the one it knows, so `dvc repro` alone mends no damaged manifest.
+REMEDY = (
+    "Run: dvc repro; where the manifest is damaged, remove it and run dvc checkout on its folder, or, where DVC does "
+    "not keep the folder, move that away and run dvc repro"
+)
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,8 @@ def read(folder: Path) -> Manifest:
     path = folder / NAME
     if not os.path.lexists(path):
         raise InputError(f"{path} does not exist: {folder} is no whole folder of shards. {REMEDY}.")
+    if path.is_symlink():
+        raise ShardError(f"{path} is a symbolic link, expected a regular file. Run: {files.RELINK}")
     try:
         # The journal first: what it states may be in the manifest a moment later, and is never in neither.
         finished = _read_journal(folder / JOURNAL)

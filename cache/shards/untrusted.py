@@ -185,8 +185,8 @@ class UntrustedShard:
         except InputError as problem:
             if not os.path.lexists(self.path):
                 raise InputError(f"{self.path} does not exist. Run: {self.layout.remedy}") from problem
-            remedy = "dvc config cache.type reflink,copy && dvc checkout --relink" if self.path.is_symlink() else None
-            raise ShardError(f"{problem} Run: {remedy or self.layout.remedy}") from problem
+            remedy = files.RELINK if self.path.is_symlink() else self.layout.remedy
+            raise ShardError(f"{problem} Run: {remedy}") from problem
 
     def _check_size(self, size: int | None, is_hashed: bool) -> None:
         found = os.fstat(self.descriptor).st_size

@@ -91,6 +91,7 @@ def keep(store: Store, key: str, path: Path) -> None:
     sha256 = files.sha256_of(path)
     kept = store.folder / f"{key}.{sha256}.safetensors"
     with _locked(store):
+        files.sweep_temporaries(store.folder)
         if any(entry.path == kept and _is_whole(entry) for entry in entries(store)):
             os.utime(kept)
         else:

@@ -274,7 +274,7 @@ def no_manifest(home: Path) -> None:
 
 
 def no_hdf5(home: Path) -> None:
-    (home / FEATURES / "ann_1.h5").write_bytes(b"no shard")
+    (home / FEATURES / "ann_1.h5").write_bytes(b"no shard" * 6)
     stated = manifest.read(home / FEATURES)
     entry = manifest.describe(home / FEATURES, home / FEATURES / "ann_1.h5", 40, "0" * 64)
     shards = {**stated.shards, "ann_1": entry}
