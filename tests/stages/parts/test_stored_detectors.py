@@ -220,7 +220,7 @@ def repository(begin: Begin) -> Path:
     (here / "dvc.yaml").write_text(yaml.safe_dump(kept), encoding="utf-8")
     path = here / "configs/params.yaml"
     described = yaml.safe_load(path.read_text(encoding="utf-8"))
-    path.write_text(yaml.safe_dump(described | {"corpora": {"tiny": "corpus"}}), encoding="utf-8")
+    path.write_text(yaml.safe_dump(described | {"corpora": ["tiny"]}), encoding="utf-8")
     (here / ".gitignore").write_text("/results/\n/tables/\n/corpus/\n__pycache__/\n", encoding="utf-8")
     type_in(here, "git", "init", "--quiet")
     type_in(here, "git", "config", "user.email", "someone@example.org")
