@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -49,12 +51,18 @@ def main() -> None:
     asked = parser.parse_args()
     runs = [invent(asked.subjects, asked.detections, seed) for seed in (1, 2)]
     thresholds = [choose_thresholds(videos) for videos in runs]
-    begun = time.perf_counter()
-    bootstrap(sums_of(runs[0], thresholds[0], CLASSES), asked.repetitions, 0.95, 0)
-    print(f"bootstrap of {asked.repetitions} corpora, 7 figures: {time.perf_counter() - begun:.2f} s")
-    begun = time.perf_counter()
-    compare(*([Run(*pair)] for pair in zip(runs, thresholds, strict=True)), CLASSES, asked.repetitions, 0.95, 0)
-    print(f"comparison of two runs, {asked.repetitions} exchanges besides: {time.perf_counter() - begun:.2f} s")
+    with timed(f"bootstrap of {asked.repetitions} corpora, 7 figures"):
+        bootstrap(sums_of(runs[0], thresholds[0], CLASSES), asked.repetitions, 0.95, 0)
+    with timed(f"comparison of two runs, {asked.repetitions} exchanges besides"):
+        compare(*([Run(*pair)] for pair in zip(runs, thresholds, strict=True)), CLASSES, asked.repetitions, 0.95, 0)
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Print how long something takes, and how much of it a processor worked: others may be at work, too."""
+    begun, worked = time.perf_counter(), time.process_time()
+    yield
+    print(f"{what}: {time.perf_counter() - begun:.2f} s, {time.process_time() - worked:.2f} s of a processor")
 
 
 if __name__ == "__main__":
