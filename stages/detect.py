@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from pipeline.detectors.decoding import DetectParameters
 from pipeline.windows.recordings import Recording
 from stages.parts import detectors as stored
 from stages.parts import recordings, undigested
+from stages.parts.pairs import complete_pairs, pairs_of
 from stages.shell import command, console, corpora, devices, options, params
 
 
@@ -30,6 +31,7 @@ def main(
     features: Annotated[Path, typer.Option(help="The folder of feature shards.")],
     detectors: Annotated[Path, typer.Option(help="The folder of detectors.")],
     output: Annotated[Path, typer.Option(help="detections.parquet.")],
+    nested: Annotated[Path, typer.Option(help="nested.parquet, on which nested thresholds are chosen; else empty.")],
     params_path: options.Params = params.PARAMS,
     device: options.Device = "auto",
     quiet: options.Quiet = False,
@@ -40,22 +42,36 @@ def main(
     cards = detector_card.read_folder(detectors)
     undigested.say("detect", cards)
     chosen = choose(cards, corpus, sorted({recording.subject for recording in found}))
+    pairs = (
+        {} if set(chosen.values()) & set(pairs_of(corpus, cards).values()) else complete_pairs(corpus, chosen, cards)
+    )
     encoder = recordings.encoder_of(features)
-    rows: list[Detection] = []
-    with console.progress("detect", len(found), "videos", quiet) as advance:
-        for subject, path in chosen.items():
-            check_encoder(path, cards[path], encoder, found[0].features.shape[1], features)
-            own = [recording for recording in found if recording.subject == subject]
-            rows += search(path, cards[path], own, parameters, devices.choose(device))
-            advance(len(own))
-    rows.sort(key=lambda row: (row.video, row.start, row.stop, row.emotion))
+    rounds = [(path, (subject,)) for subject, path in chosen.items()]
+    with console.progress("detect", len(found) * (1 + bool(pairs) * (len(chosen) - 1)), "videos", quiet) as advance:
+
+        def search_all(rounds: Iterable[tuple[Path, tuple[str, ...]]]) -> list[Detection]:
+            rows: list[Detection] = []
+            for path, subjects in rounds:
+                check_encoder(path, cards[path], encoder, found[0].features.shape[1], features)
+                own = [recording for recording in found if recording.subject in subjects]
+                rows += search(path, cards[path], own, parameters, devices.choose(device))
+                advance(len(own))
+            return sorted(rows, key=lambda row: (row.video, row.start, row.stop, row.emotion))
+
+        rows = search_all(rounds)
+        paired = search_all((path, two) for two, path in pairs.items())
     searched = {recording.video: cards[chosen[recording.subject]].key for recording in found}
-    files.sweep_temporaries(output.parent)
+    for folder in (output.parent, nested.parent):
+        files.sweep_temporaries(folder)
     searches.write(output, rows, Search(encoder, searched))
+    searches.write(nested, paired, Search(encoder, {cards[path].fold: cards[path].key for path in pairs.values()}))
     empty = [recording.video for recording in found if not recording.face_found.any()]
     if empty:
         console.say(f"detect: no face in any frame of {', '.join(empty)}: nothing can be detected there")
-    console.result(f"detect: {len(found)} videos, {len(rows)} detections before the threshold, {len(chosen)} subjects")
+    told = f"; nested: {len(paired)} by {len(pairs)} detectors that left two subjects out" if pairs else ""
+    console.result(
+        f"detect: {len(found)} videos, {len(rows)} detections before the threshold, {len(chosen)} subjects{told}"
+    )
 
 
 def choose(cards: Mapping[Path, DetectorCard], corpus: str, subjects: Sequence[str]) -> dict[str, Path]:
@@ -69,6 +85,7 @@ def choose(cards: Mapping[Path, DetectorCard], corpus: str, subjects: Sequence[s
     for subject in subjects:
         unseen = {path: card for path, card in cards.items() if not card.saw(corpus, subject)}
         left_out = [path for path, card in unseen.items() if card.corpus == corpus and subject in card.held_out]
+        left_out.sort(key=lambda path: len(cards[path].held_out))  # a nested run has some that left out others, too
         new_people = [path for path, card in unseen.items() if not card.held_out]
         if not left_out + new_people:
             raise InputError(

@@ -6,13 +6,13 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-import numpy as np
 import typer
 
 from cache import files
 from cache.errors import InputError
+from cache.tables import found as found_table
 from cache.tables import intervals, schema, searches, videos
 from cache.tables.intervals import Detection, Expression
 from cache.tables.searches import Search
@@ -20,12 +20,16 @@ from cache.tables.videos import Video
 from cache.weights import detector_card
 from cache.weights.detector_card import DetectorCard
 from pipeline.scoring.average_precision import spotting_curve
-from pipeline.scoring.figures import EvaluateParameters, headline, summarise
+from pipeline.scoring.figures import EvaluateParameters, headline
 from pipeline.scoring.matching import pool
 from pipeline.scoring.recognition import Figures
 from pipeline.scoring.results import VideoResult
-from pipeline.scoring.thresholds import SPOTTING_IOU
+from pipeline.scoring.thresholds import SPOTTING_IOU, choose_nested_thresholds, choose_thresholds
+from pipeline.significance.summary import summarise
 from stages.parts import left_out, undigested
+from stages.results.found_rows import columns_of, rows_of
+from stages.results.nested import searched_by_pairs
+from stages.results.video_results import names_in, pair
 from stages.shell import command, console, corpora, options, params
 
 
@@ -34,33 +38,44 @@ def main(
     videos_path: Annotated[Path, typer.Option("--videos", help="videos.parquet.")],
     expressions_path: Annotated[Path, typer.Option("--expressions", help="expressions.parquet.")],
     detections_path: Annotated[Path, typer.Option("--detections", help="detections.parquet.")],
+    nested_path: Annotated[Path, typer.Option("--nested", help="nested.parquet, as `detect` wrote it beside them.")],
+    features: Annotated[Path, typer.Option(help="The folder of feature shards: numbers and times of frames.")],
     detectors: Annotated[Path, typer.Option(help="The folder of detectors, whose cards say whom they learned from.")],
     metrics: Annotated[Path, typer.Option(help="metrics.json: the dozen figures that runs are compared by.")],
     figures_path: Annotated[Path, typer.Option("--figures", help="figures.json: every figure.")],
+    found_path: Annotated[Path, typer.Option("--found", help="found.csv: every accepted detection.")],
     plots: Annotated[Path, typer.Option(help="The folder of curves for `dvc plots`.")],
     params_path: options.Params = params.PARAMS,
 ) -> None:
     """Score the detections; each subject's threshold is chosen on the other subjects."""
     parameters = params.read(params_path, "evaluate", EvaluateParameters, corpora.path_of(corpus))
-    found = intervals.read(detections_path, Detection)
-    classes = names_in(corpora.load(corpus).classes, found)
+    found, known = intervals.read(detections_path, Detection), intervals.read(expressions_path, Expression)
+    paired = intervals.read(nested_path, Detection)
+    classes = names_in(corpora.load(corpus).classes, [*found, *paired])
     left_out.say("evaluate", videos_path)
     table, cards = videos.read(videos_path), detector_card.read_folder(detectors)
     undigested.say("evaluate", cards)
-    search = searches.read(detections_path)
+    search, pairs = searches.read(detections_path), searches.read(nested_path)
     refuse_seen(corpus, table, found, search, cards)
-    results = pair(table, intervals.read(expressions_path, Expression), found, classes)
-    figures = {"encoder": dict(search.encoder), **summarise(results, classes, parameters)}
-    for folder in (metrics.parent, figures_path.parent, plots):
+    results = pair(table, known, found, classes)
+    others = searched_by_pairs(corpus, table, known, paired, pairs, cards, classes)
+    thresholds = choose_nested_thresholds(others) if others else choose_thresholds(results)
+    told = {"encoder": dict(search.encoder), "nested": bool(others)}
+    figures = {**told, **summarise(results, thresholds, classes, parameters)}
+    rows = rows_of(results, known, found, thresholds, columns_of(features, table))
+    for folder in (metrics.parent, figures_path.parent, found_path.parent, plots):
         files.sweep_temporaries(folder)
     write_plots(plots, results, figures, classes)
-    for path, content in ((figures_path, figures), (metrics, headline(figures))):
+    found_table.write(found_path, [row for row in rows if row.is_accepted])
+    dozen = headline(figures) | ({"nested": True} if others else {})
+    for path, content in ((figures_path, figures), (metrics, dozen)):
         with files.write_atomically(path) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     spotting, chance = figures["spotting"], figures["guessing"]["spotting"]
     console.result(
         f"evaluate: {len(results)} videos, spotting F1 {spotting['f1']:.3f} (guessing at random: {chance['f1']:.3f}), "
-        f"recognition accuracy {figures['recognition']['accuracy']:.3f}; all of it: facespan scores {corpus}"
+        f"recognition accuracy {figures['recognition']['accuracy']:.3f}{', nested thresholds' if others else ''}; "
+        f"all of it: facespan scores {corpus}; what was found: facespan show {corpus}"
     )
 
 
@@ -108,57 +123,6 @@ def refuse_seen(
             f"{others[0]} learned from features of another encoder than was searched with ({len(others)} detectors "
             "did). Run: dvc repro, which searches again"
         )
-
-
-def names_in(classes: Sequence[str], found: Sequence[Detection]) -> tuple[str, ...]:
-    """Return the corpus' classes, and after them the name that a detector which only spots gives to everything."""
-    only_spotted = any(row.emotion == intervals.UNRECOGNISED for row in found)
-    return (*classes, intervals.UNRECOGNISED) if only_spotted else tuple(classes)
-
-
-def pair(
-    table: Sequence[Video], known: Sequence[Expression], found: Sequence[Detection], classes: Sequence[str]
-) -> list[VideoResult]:
-    """Return each video's expressions beside its detections.
-
-    Raises:
-        InputError: a row of a video that is not in the table, or of an emotion that is none of the classes.
-    """
-    names = {video.video for video in table}
-    rows: list[Expression | Detection] = [*known, *found]
-    for row in rows:
-        if row.video not in names:
-            raise InputError(f"{row} is of a video that is not in the table of videos. Run: dvc repro")
-        if row.emotion not in classes:
-            raise InputError(f"{row} has the emotion {row.emotion!r}, none of {', '.join(classes)}. Run: dvc repro")
-    known_by_video, found_by_video = _by_video(known), _by_video(found)
-    return [_result(video, known_by_video[video.video], found_by_video[video.video], classes) for video in table]
-
-
-Row = TypeVar("Row", Expression, Detection)
-
-
-def _by_video(rows: Sequence[Row]) -> defaultdict[str, list[Row]]:
-    grouped: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        grouped[row.video].append(row)
-    return grouped
-
-
-def _result(
-    video: Video, known: Sequence[Expression], found: Sequence[Detection], classes: Sequence[str]
-) -> VideoResult:
-    index = {name: position for position, name in enumerate(classes)}
-    return VideoResult(
-        video=video.video,
-        subject=video.subject,
-        frame_count=video.frame_count,
-        truth_intervals=intervals.of(known),
-        truth_classes=np.array([index[row.emotion] for row in known], dtype=np.int64),
-        intervals=intervals.of(found),
-        classes=np.array([index[row.emotion] for row in found], dtype=np.int64),
-        confidence=np.array([row.confidence for row in found], dtype=np.float32),
-    )
 
 
 def write_plots(folder: Path, results: Sequence[VideoResult], figures: Figures, classes: Sequence[str]) -> None:

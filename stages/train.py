@@ -23,7 +23,7 @@ from cache.weights.detector_store import Store
 from pipeline.detectors import registry
 from pipeline.training import memory as footprint
 from pipeline.training.fold import FoldParameters, columns, train_gathered
-from pipeline.training.folds import Fold, everyone, leave_one_subject_out, nobody
+from pipeline.training.folds import Fold, everyone, leave_one_subject_out, leave_pairs_out, nobody
 from pipeline.windows.recordings import Corpus, on_device
 from stages.parts import recordings, shared_corpus, stored_detectors, train_parameters
 from stages.parts.recordings import Listing
@@ -63,13 +63,16 @@ def main(
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a detector for each subject left out, and one on everyone."""
+    """Train a detector for each subject left out, and one on everyone; nested, also one for each two left out."""
     place = corpora.path_of(corpus)
     parameters = train_parameters.read(params_path, place)
     listing = recordings.look(recordings.Inputs(videos, features, expressions, corpora.load(corpus).classes))
-    jobs = plan(corpus, listing, parameters, output, stored_detectors.find(params_path, store))
+    nested = train_parameters.is_nested(params_path, place)
+    jobs = plan(corpus, listing, parameters, output, stored_detectors.find(params_path, store), nested)
     refuse_foreign(output, corpus)
     missing = [job for job in jobs if force or not is_current(job)]
+    if nested:
+        say_nested(jobs, missing)
     if dry_run:
         wanted = [job for job in missing if force or not is_stored(job)]
         console.result(f"train: would train {len(wanted)} of {len(jobs)} detectors in {output}")
@@ -91,15 +94,22 @@ def main(
     )
 
 
-def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path, store: Store | None) -> list[Job]:
-    """Return one job per fold, each with the card its detector will carry; one for all where nothing is learned."""
+def plan(
+    corpus: str, listing: Listing, parameters: FoldParameters, output: Path, store: Store | None, nested: bool
+) -> list[Job]:
+    """Return one job per fold, each with the card its detector will carry; one for all where nothing is learned.
+
+    Args:
+        nested: whether there is one for each two subjects, too.
+    """
     classes = listing.inputs.classes
     subjects = [video.subject for video in listing.videos]
     digests = {video.video: recordings.digest_of(video, listing) for video in listing.videos}
     encoder = recordings.encoder_of(listing.inputs.features)
     jobs = []
     learns = registry.NETWORKS[parameters.network].learns
-    for fold in [*leave_one_subject_out(subjects), everyone(subjects)] if learns else [nobody()]:
+    pairs = leave_pairs_out(subjects) if nested and learns else []
+    for fold in [*leave_one_subject_out(subjects), everyone(subjects), *pairs] if learns else [nobody()]:
         card = DetectorCard(
             corpus=corpus,
             fold=fold.name,
@@ -115,6 +125,19 @@ def plan(corpus: str, listing: Listing, parameters: FoldParameters, output: Path
         card = dataclasses.replace(card, key=key)
         jobs.append(Job(fold, parameters, len(classes), output / f"{fold.name}.safetensors", card, store))
     return jobs
+
+
+def say_nested(jobs: Sequence[Job], missing: Sequence[Job]) -> None:
+    """Say what a nested run costs before it begins, in trainings: one takes what a fold takes."""
+    pairs = sum(len(job.fold.held_out) == 2 for job in jobs)
+    if not pairs:
+        console.say("train: nested changes nothing for a network that learns nothing")
+        return
+    wanted = sum(not is_stored(job) for job in missing)
+    console.say(
+        f"train: nested: {pairs} detectors that leave two subjects out besides {len(jobs) - pairs}; {wanted} of the "
+        f"{len(jobs)} are to be trained. All take {len(jobs) / (len(jobs) - pairs):.1f} times as long as a plain run's"
+    )
 
 
 def emotions_told(parameters: FoldParameters, classes: Sequence[str]) -> tuple[str, ...]:

@@ -112,6 +112,13 @@ def read(
         return FeatureShard(features, columns, str(shard.attributes["key"]), layer)
 
 
+def read_columns(path: Path, key: str | None = None) -> FrameColumns:
+    """Return what is known of each frame, without reading any feature; arguments and errors as in `read`."""
+    with UntrustedShard(path, LAYOUT, None) as shard:
+        shard.check_key(key)
+        return shard.load_columns()
+
+
 def of_video(folder: Path | str, video: str) -> FeatureShard:
     """Return the features of a video of a folder, after digest, key and every value were checked.
 

@@ -118,7 +118,9 @@ def refuse_renamed(cards: Mapping[Path, DetectorCard], corpus: str, subjects: Co
         InputError: some learned from this corpus, or from it under pseudonyms, and none knows any of the subjects.
     """
     original = pseudonyms.original_of(corpus)
-    kin = {path: card for path, card in cards.items() if pseudonyms.original_of(card.corpus) == original}
+    # What learned nothing saw nobody.
+    learned = {path: card for path, card in cards.items() if card.train_subjects}
+    kin = {path: card for path, card in learned.items() if pseudonyms.original_of(card.corpus) == original}
     known = {name for card in kin.values() if card.corpus == corpus for name in (*card.train_subjects, *card.held_out)}
     if kin and subjects and known.isdisjoint(subjects):
         path, card = next(iter(kin.items()))

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from pipeline import intervals as frame_intervals
 from pipeline.intervals import Booleans, Floats, Intervals
-from pipeline.scoring.matching import LOOSEST_IOU, match, pool
+from pipeline.scoring.matching import LOOSEST_IOU, match_rows
 from pipeline.scoring.recognition import Figures
 from pipeline.scoring.results import Integers, VideoResult
 
@@ -63,7 +63,7 @@ def outcomes_of(result: VideoResult, face_found: Booleans | None = None) -> Outc
         face_found: ``(T,)`` of each frame; None where it is not known, and then nothing is ``face_lost``.
     """
     count, truth_count = len(result.intervals), len(result.truth_intervals)
-    by_class, by_place = _matches(result, same_class=True), _matches(result, same_class=False)
+    by_class, by_place = match_rows(result, same_class=True), match_rows(result)
     overlap = frame_intervals.pairwise_iou(result.intervals, result.truth_intervals)
     fits = overlap >= LOOSEST_IOU
     own = result.classes[:, None] == result.truth_classes[None]
@@ -136,23 +136,6 @@ def are_cut(intervals: Intervals, windows: Intervals) -> Booleans:
     inside = frame_intervals.pairwise_intersection(intervals, windows)  # (M, W)
     whole: Booleans = np.any(inside == frame_intervals.durations(intervals)[:, None], axis=1)
     return ~whole
-
-
-def _matches(result: VideoResult, same_class: bool) -> Integers:
-    """Return the truth that each detection found, ``(N,)``, -1 for none; both by row."""
-    pooled = pool([result])
-    # The orders in which `pool` puts what it is given.
-    order = np.lexsort((result.classes, result.intervals[:, 1], result.intervals[:, 0], -_confidence(result)))
-    truths = result.truth_intervals
-    truth_order = np.lexsort((result.truth_classes, truths[:, 1], truths[:, 0]))
-    found = match(pooled, LOOSEST_IOU, same_class)
-    by_row = np.full(len(order), -1, np.int64)
-    by_row[order[found >= 0]] = truth_order[found[found >= 0]]
-    return by_row
-
-
-def _confidence(result: VideoResult) -> Floats:
-    return result.confidence.astype(np.float64)
 
 
 def _faceless_share(intervals: Intervals, face_found: Booleans) -> Floats:

@@ -21,8 +21,7 @@ from pipeline.scoring.protocols import PROTOCOLS
 from pipeline.scoring.random_baseline import guess
 from pipeline.scoring.recognition import Figures, confusion_matrix, outcomes, recognition_figures
 from pipeline.scoring.results import Integers, VideoResult, keep_confident, threshold_of
-from pipeline.scoring.statistics import bootstrap_f1
-from pipeline.scoring.thresholds import SPOTTING_IOU, choose_thresholds, oracle_threshold
+from pipeline.scoring.thresholds import SPOTTING_IOU, oracle_by_subject, oracle_threshold
 
 # Of spotting; more would make `dvc exp show` a table that nobody can read.
 HEADLINE = ("f1", "precision", "recall", "tp", "n", "m", "map")
@@ -35,7 +34,7 @@ class EvaluateParameters:
     Attributes:
         seed: of the random guesses and of the bootstrap.
         guess_repetitions: corpora of random intervals whose figures are averaged, at least 1.
-        bootstrap_repetitions: corpora of redrawn subjects behind the interval of F1, at least 1.
+        bootstrap_repetitions: corpora of redrawn subjects behind the intervals, at least 1.
         confidence_level: part of them inside the interval, above 0 and below 1.
     """
 
@@ -55,30 +54,13 @@ class EvaluateParameters:
             raise ValueError(f"confidence_level is {self.confidence_level}, expected above 0 and below 1")
 
 
-def summarise(videos: Sequence[VideoResult], class_names: Sequence[str], parameters: EvaluateParameters) -> Figures:
-    """Return ``evaluate`` at thresholds chosen on other subjects, with the interval of F1 and what guessing achieves.
-
-    Adds ``spotting.f1_low`` and ``spotting.f1_high`` (bootstrap over subjects) and ``guessing``. Needs two subjects.
-    """
-    thresholds = choose_thresholds(videos)
-    figures = evaluate(videos, thresholds, class_names)
-    estimate = bootstrap_f1(
-        counts_by_subject(videos, thresholds),
-        parameters.bootstrap_repetitions,
-        parameters.confidence_level,
-        parameters.seed,
-    )
-    figures["spotting"] |= {"f1_low": estimate.low, "f1_high": estimate.high}
-    figures["guessing"] = guessing_figures(videos, class_names, parameters.guess_repetitions, parameters.seed)
-    return figures
-
-
 def evaluate(videos: Sequence[VideoResult], thresholds: Mapping[str, float], class_names: Sequence[str]) -> Figures:
     """Return all figures that follow from the detections and a threshold for every subject, ready for JSON.
 
     Keys: ``spotting`` {tp, n, m, precision, recall, f1, map, ap}, ``recognition`` {accuracy, uf1, uar, outcomes, ...},
     ``detection`` {tp, n, m, precision, recall, f1, map, ap, ap_by_class}, ``protocols`` (spotting as others count it),
-    ``per_subject`` and ``oracle``. ``ap`` is by IoU in percent; ``map`` is its mean over 50, 55, ..., 95, and takes
+    ``per_subject``, ``oracle`` (one threshold for all, chosen on these very videos) and ``oracle_by_subject`` (each
+    subject's chosen on itself). ``ap`` is by IoU in percent; ``map`` is its mean over 50, 55, ..., 95, and takes
     every detection, whatever the thresholds. Whatever there is nothing of is 0.
 
     Raises:
@@ -97,11 +79,12 @@ def evaluate(videos: Sequence[VideoResult], thresholds: Mapping[str, float], cla
     }
     oracle = oracle_threshold(videos)
     figures["oracle"] = {"threshold": oracle, **_figures_of(pooled, pooled.confidence >= oracle, class_names)}
+    figures["oracle_by_subject"] = _figures_of(pooled, _reaching(pooled, oracle_by_subject(videos)), class_names)
     return figures
 
 
 def headline(figures: Figures) -> Figures:
-    """Return the dozen of ``summarise``'s figures that runs are compared by: columns of an experiment table."""
+    """Return the dozen of ``summary.summarise``'s figures that runs are compared by: columns of an experiment table."""
     return {
         "spotting": {name: figures["spotting"][name] for name in HEADLINE},
         "recognition": {name: figures["recognition"][name] for name in ("uf1", "accuracy")},

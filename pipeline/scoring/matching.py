@@ -134,6 +134,19 @@ def match(pooled: Pool, iou_threshold: float, same_class: bool = False) -> Integ
     return found
 
 
+def match_rows(result: VideoResult, iou_threshold: float = LOOSEST_IOU, same_class: bool = False) -> Integers:
+    """Return the truth that each detection of one video found, ``(N,)``, -1 for none; both by row of the video."""
+    # The orders in which `pool` puts what it is given.
+    confidence = result.confidence.astype(np.float64)
+    order = np.lexsort((result.classes, result.intervals[:, 1], result.intervals[:, 0], -confidence))
+    truths = result.truth_intervals
+    truth_order = np.lexsort((result.truth_classes, truths[:, 1], truths[:, 0]))
+    found = match(pool([result]), iou_threshold, same_class)
+    by_row = np.full(len(order), -1, np.int64)
+    by_row[order[found >= 0]] = truth_order[found[found >= 0]]
+    return by_row
+
+
 def _check_videos(ordered: Sequence[VideoResult]) -> None:
     if not ordered:
         raise DataError("there are no videos to score; give every video of the corpus, those without detections too")

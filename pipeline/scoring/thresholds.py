@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from pipeline.errors import DataError
 from pipeline.intervals import Booleans, Floats
 from pipeline.scoring.average_precision import last_of_each
-from pipeline.scoring.matching import LOOSEST_IOU, match, pool
+from pipeline.scoring.matching import LOOSEST_IOU, Pool, match, pool
 from pipeline.scoring.results import VideoResult
 
 SPOTTING_IOU = LOOSEST_IOU
@@ -21,8 +21,8 @@ def choose_thresholds(videos: Sequence[VideoResult]) -> dict[str, float]:
     A threshold is one of the others' confidences, or 1. Of equally good ones the highest is taken: it reports least for
     the same F1, and where nothing helps (no detection of the others finds a truth) it reports only the certain.
     The subject's own detections and truths change nothing, which a test proves. One trace of the subject remains: in
-    leave one subject out, the detectors that made the others' detections were trained with this subject's videos. To
-    remove it too, thresholds would have to be chosen inside each fold, at the cost of a nested run.
+    leave one subject out, the detectors that made the others' detections were trained with this subject's videos.
+    `choose_nested_thresholds` removes it too, at the cost of a nested run.
 
     Raises:
         DataError: there are fewer than two subjects, so nobody to choose on.
@@ -39,13 +39,35 @@ def choose_thresholds(videos: Sequence[VideoResult]) -> dict[str, float]:
     return chosen
 
 
+def choose_nested_thresholds(others: Mapping[str, Sequence[VideoResult]]) -> dict[str, float]:
+    """Return for every subject the threshold with the best spotting F1 on videos that never met it in any way.
+
+    Args:
+        others: by subject, the videos of all the others with what detectors found in them that were trained without
+            this subject, and without the one who is seen.
+
+    Raises:
+        DataError: there are no others.
+    """
+    return {subject: _best_threshold_on(pool(videos)) for subject, videos in sorted(others.items())}
+
+
 def oracle_threshold(videos: Sequence[VideoResult]) -> float:
     """Return the one threshold with the best spotting F1 on these very videos.
 
     It has seen the answers, as have thresholds swept on the test subjects elsewhere. Print what it gives only beside
     an honest figure, and named oracle.
     """
-    pooled = pool(videos)
+    return _best_threshold_on(pool(videos))
+
+
+def oracle_by_subject(videos: Sequence[VideoResult]) -> dict[str, float]:
+    """Return for every subject the threshold with the best spotting F1 on this very subject; as above, an oracle."""
+    subjects = sorted({result.subject for result in videos})
+    return {name: oracle_threshold([result for result in videos if result.subject == name]) for name in subjects}
+
+
+def _best_threshold_on(pooled: Pool) -> float:
     return _best_threshold(pooled.confidence, match(pooled, SPOTTING_IOU) >= 0, len(pooled.truth_classes))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 from pipeline.errors import DataError
 
@@ -44,6 +45,29 @@ def leave_groups_out(subjects: Iterable[str], size: int) -> list[Fold]:
         )
     groups = [tuple(present[first : first + size]) for first in range(0, len(present), size)]
     return [Fold(f"without-{'-'.join(out)}", tuple(s for s in present if s not in out), out) for out in groups]
+
+
+def leave_pairs_out(subjects: Iterable[str]) -> list[Fold]:
+    """Return one fold for each two subjects, S (S - 1) / 2 in all, named ``without-<one>+<other>``.
+
+    What such a detector finds in one of the two may choose a threshold for the other: it met neither.
+
+    Raises:
+        DataError: fewer than three different subjects, or names of which two pairs would make the same.
+    """
+    present = sorted(set(subjects))
+    if len(present) < 3:
+        raise DataError(
+            f"Leaving pairs of subjects out needs at least 3 subjects, found {', '.join(present) or 'none'}"
+        )
+    folds = [
+        Fold(f"without-{'+'.join(out)}", tuple(s for s in present if s not in out), out)
+        for out in combinations(present, 2)
+    ]
+    names = [f"without-{name}" for name in present] + [fold.name for fold in folds]
+    if len(set(names)) < len(names):
+        raise DataError("Two folds would have one name: a '+' in a subject's name reads as a pair. Rename the subject")
+    return folds
 
 
 def everyone(subjects: Iterable[str]) -> Fold:

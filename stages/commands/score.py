@@ -11,8 +11,8 @@ import typer
 from cache.tables.intervals import KINDS
 from pipeline.scoring.protocols import PROTOCOLS
 from pipeline.scoring.scores import score
-from stages.parts import scored_corpus
-from stages.parts.scored_corpus import Files
+from stages.results import scored_corpus
+from stages.results.scored_corpus import Files
 from stages.shell import console, params
 
 _FACETS = ("source", "overlap", "comparison", "pairing", "rounding", "videos", "averaging")

@@ -25,14 +25,23 @@ COMMON = (AugmentParameters, TrainParameters)
 
 @dataclass(frozen=True)
 class Choice:
-    """Which network is trained: a name in `registry.NETWORKS`."""
+    """Which network is trained, and on which splits; the latter changes no detector, so no card states it.
+
+    Attributes:
+        network: a name in `registry.NETWORKS`.
+        nested: whether there are also detectors without each two subjects, on which thresholds are chosen.
+    """
 
     network: str
+    nested: bool
 
     def __post_init__(self) -> None:
         """Raise ValueError for a network that there is not."""
         if self.network not in registry.NETWORKS:
             raise ValueError(f"network is {self.network!r}, expected one of {', '.join(registry.NETWORKS)}")
+
+
+CHOSEN = tuple(field.name for field in dataclasses.fields(Choice))
 
 
 def read(path: Path, corpus: Path) -> FoldParameters:
@@ -44,6 +53,13 @@ def read(path: Path, corpus: Path) -> FoldParameters:
     return build(values, params.origin(path, SECTION, corpus))
 
 
+def is_nested(path: Path, corpus: Path) -> bool:
+    """Return whether detectors without each two subjects are trained besides; ParameterError where it is not said."""
+    # `read` says aloud what a corpus overrides; this need not.
+    values = params.load_section(path, SECTION) | params.overrides_of(corpus).get(SECTION, {})
+    return _choice(values, params.origin(path, SECTION, corpus)).nested
+
+
 def build(values: Mapping[str, Any], where: str | Origin) -> FoldParameters:
     """Return the parameters that the values of the section mean.
 
@@ -53,8 +69,8 @@ def build(values: Mapping[str, Any], where: str | Origin) -> FoldParameters:
     """
     origin = where if isinstance(where, Origin) else Origin(where)
     known = {key for name in registry.NETWORKS for key in (name, *_keys(name))}
-    params.refuse_unknown(values, sorted({"network", *known}), str(origin))
-    name = params.build({k: v for k, v in values.items() if k == "network"}, Choice, origin).network
+    params.refuse_unknown(values, sorted({*CHOSEN, *known}), str(origin))
+    name = _choice(values, origin).network
     block = _block(values, name, origin)
     own = registry.parts_of(name)
     chosen = {key: value for key, value in {**values, **block}.items() if key in _keys(name)}
@@ -66,6 +82,10 @@ def build(values: Mapping[str, Any], where: str | Origin) -> FoldParameters:
         return FoldParameters(name, network, *parts[len(own) :])
     except ValueError as error:
         raise ParameterError(f"{origin.about(str(error))}: {error}") from error
+
+
+def _choice(values: Mapping[str, Any], origin: Origin) -> Choice:
+    return params.build({name: value for name, value in values.items() if name in CHOSEN}, Choice, origin)
 
 
 def described(parameters: FoldParameters) -> dict[str, dict[str, Any]]:

@@ -81,6 +81,41 @@ def opened() -> Iterator[Project]:
         raise InputError(f"DVC: {in_one_line(problem)}") from problem
 
 
+def read_at(revision: str, paths: Sequence[str]) -> dict[str, bytes]:
+    """Return files of a revision or an experiment, by path: those git holds, and those of DVC from its cache.
+
+    Raises:
+        InputError: there is no such revision, or it has no such file, or DVC's cache here has it not.
+    """
+    with opened() as project:
+        from dvc.api import DVCFileSystem
+        from dvc.exceptions import DvcException
+        from dvc.scm import RevError, SCMError
+
+        try:
+            files = DVCFileSystem(repo=str(project.root), rev=revision)
+            return {path: _read_at(files, revision, path) for path in paths}
+        except (RevError, SCMError) as problem:
+            raise InputError(
+                f"{revision} is no folder of results, and no revision or experiment ({in_one_line(problem)}). "
+                "Look: git log, dvc exp show"
+            ) from problem
+        except DvcException as problem:
+            raise InputError(f"DVC, at {revision}: {in_one_line(problem)}") from problem
+
+
+def _read_at(files: Any, revision: str, path: str) -> bytes:
+    try:
+        content: bytes = files.read_bytes(path)
+    except (OSError, ValueError) as problem:
+        is_stated = files.exists(path)
+        remedy = (
+            "fetch it: dvc fetch --all-commits" if is_stated else "it was not made, or dvc.lock not committed, there"
+        )
+        raise InputError(f"{path} of {revision} cannot be read ({in_one_line(problem)}); {remedy}") from problem
+    return content
+
+
 def in_one_line(problem: BaseException) -> str:
     """Return what a foreign error says, or its kind where it says nothing; a server may have chosen the words."""
     words = " ".join(str(problem).split()) or type(problem).__name__

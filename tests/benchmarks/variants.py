@@ -32,9 +32,10 @@ from cache.shards import manifest
 from cache.tables import intervals
 from pipeline.detectors import decoding, registry
 from pipeline.detectors.decoding import DetectParameters
-from pipeline.scoring import figures as scoring
 from pipeline.scoring.figures import EvaluateParameters
 from pipeline.scoring.results import VideoResult
+from pipeline.scoring.thresholds import choose_thresholds
+from pipeline.significance.summary import summarise
 from pipeline.training.fold import train_fold
 from pipeline.training.folds import leave_groups_out
 from pipeline.windows.recordings import Recording
@@ -141,7 +142,8 @@ def score(job: Job) -> dict[str, dict[str, float]]:
             pairs = zip(own, told, strict=True)
             results[row] += [result(recording, one, len(classes) if spots else 0) for recording, one in pairs]
     figures = {
-        row: scoring.summarise(rows, (*classes, intervals.UNRECOGNISED), job.evaluate) for row, rows in results.items()
+        row: summarise(rows, choose_thresholds(rows), (*classes, intervals.UNRECOGNISED), job.evaluate)
+        for row, rows in results.items()
     }
     return {row: {name: found[part][key] for name, (part, key) in FIGURES.items()} for row, found in figures.items()}
 

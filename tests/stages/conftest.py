@@ -82,10 +82,11 @@ STAGES = {
     "train": "train tiny --videos data/videos.parquet --expressions data/expressions.parquet --features data/features "
     "--output results/detectors --losses results/losses.csv --device cpu --processes 1",
     "detect": "detect tiny --videos data/videos.parquet --features data/features --detectors results/detectors "
-    "--output results/detections.parquet --device cpu",
+    "--output results/detections.parquet --nested results/nested.parquet --device cpu",
     "evaluate": "evaluate tiny --videos data/videos.parquet --expressions data/expressions.parquet "
-    "--detections results/detections.parquet --detectors results/detectors "
-    "--metrics results/tiny/metrics.json --figures results/tiny/figures.json --plots results/plots",
+    "--detections results/detections.parquet --nested results/nested.parquet --features data/features "
+    "--detectors results/detectors --metrics results/tiny/metrics.json --figures results/tiny/figures.json "
+    "--found results/tiny/found.csv --plots results/plots",
 }
 
 

@@ -17,8 +17,6 @@ from pipeline.scoring.figures import (
     counts_by_subject,
     evaluate,
     guessing_figures,
-    headline,
-    summarise,
 )
 from pipeline.scoring.results import VideoResult
 
@@ -124,37 +122,6 @@ def test_the_oracle_has_its_own_name_and_threshold() -> None:
     figures = evaluate(CORPUS, THRESHOLDS, NAMES)
     assert figures["oracle"]["threshold"] == 0.7
     assert figures["oracle"]["spotting"]["f1"] == pytest.approx(6 / 7)
-
-
-def test_the_truth_scores_one_everywhere() -> None:
-    rows = [(0, 20, 0), (10, 30, 1), (100, 103, 2), (200, 260, 0)]
-    videos = [video(name, rows, [(*row, 0.5) for row in rows]) for name in "ab"]
-    figures = summarise(videos, NAMES, PARAMETERS)
-    for part, name in (("spotting", "f1"), ("spotting", "map"), ("detection", "f1"), ("detection", "map")):
-        assert figures[part][name] == 1.0
-    assert figures["recognition"]["accuracy"] == figures["recognition"]["uf1"] == 1.0
-    assert figures["spotting"]["f1_low"] == figures["spotting"]["f1_high"] == 1.0
-
-
-def test_runs_are_compared_by_a_dozen_figures() -> None:
-    figures = summarise(CORPUS, NAMES, PARAMETERS)
-    told = headline(figures)
-    assert len(numbers(told)) == 12
-    assert told["spotting"].items() <= figures["spotting"].items()
-    assert told["guessing"]["f1"] == figures["guessing"]["spotting"]["f1"]
-    assert told["oracle"]["f1"] == pytest.approx(6 / 7)
-
-
-def test_no_detections_score_zero() -> None:
-    figures = summarise([video("a", [(0, 9, 0)]), video("b", [(0, 9, 1)])], NAMES, PARAMETERS)
-    assert figures["spotting"]["f1"] == figures["spotting"]["map"] == figures["detection"]["map"] == 0.0
-    assert figures["recognition"]["uf1"] == 0.0
-
-
-def test_no_expressions_anywhere_score_zero() -> None:
-    figures = summarise([video("a", [], [(0, 9, 0, 0.5)]), video("b", [])], NAMES, PARAMETERS)
-    assert figures["spotting"]["f1"] == figures["spotting"]["map"] == figures["detection"]["map"] == 0.0
-    assert figures["detection"]["ap_by_class"] == {}
 
 
 def test_guessing_where_everything_is_an_expression_finds_something_and_elsewhere_next_to_nothing() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.scoring.protocols import one_to_one
 from pipeline.scoring.results import VideoResult, keep_confident
-from pipeline.scoring.thresholds import choose_thresholds, oracle_threshold
+from pipeline.scoring.thresholds import choose_nested_thresholds, choose_thresholds, oracle_by_subject, oracle_threshold
 
 Truth = tuple[int, int, int]  # start, stop, class
 Found = tuple[int, int, int, float]  # start, stop, class, confidence
@@ -103,3 +103,15 @@ def test_no_threshold_scores_better_on_the_others_nor_equally_from_higher_up(vid
 def test_the_oracle_is_at_least_as_good_as_any_single_threshold(videos: list[VideoResult]) -> None:
     best = f1_at(videos, oracle_threshold(videos))
     assert all(best >= f1_at(videos, threshold) for threshold in np.linspace(0, 1, 11))
+
+
+def test_a_nested_threshold_is_the_best_on_the_others_as_found_without_the_subject() -> None:
+    # Found in b without a: at 0.6 F1 2 * 1 / (1 + 1). Found in a without b: at 0.9 2 * 1 / (1 + 2), at 0.2 2 * 2 / 4.
+    without_a = [video("b", [(0, 9, 0)], [(0, 9, 0, 0.6), (50, 59, 0, 0.5)])]
+    without_b = [video("a", [(0, 9, 0), (20, 29, 0)], [(0, 9, 0, 0.9), (20, 29, 0, 0.2)])]
+    assert choose_nested_thresholds({"a": without_a, "b": without_b}) == {"a": 0.6, "b": 0.2}
+
+
+def test_the_oracle_of_each_subject_has_seen_its_answers() -> None:
+    a, b = video("a", [(0, 9, 0)], [(0, 9, 0, 0.3)]), video("b", [(0, 9, 0)], [(0, 9, 0, 0.8), (50, 59, 0, 0.7)])
+    assert oracle_by_subject([a, b]) == {"a": 0.3, "b": 0.8}

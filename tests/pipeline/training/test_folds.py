@@ -49,3 +49,20 @@ def test_one_subject_cannot_be_left_out(subjects: list[str]) -> None:
 def test_nobody_cannot_be_trained_on() -> None:
     with pytest.raises(ValueError, match="No subjects"):
         folds.everyone([])
+
+
+def test_each_two_subjects_are_left_out_together() -> None:
+    found = folds.leave_pairs_out(["cem", "ann", "ben", "ann"])
+    assert [(fold.name, fold.train_subjects, fold.held_out) for fold in found] == [
+        ("without-ann+ben", ("cem",), ("ann", "ben")),
+        ("without-ann+cem", ("ben",), ("ann", "cem")),
+        ("without-ben+cem", ("ann",), ("ben", "cem")),
+    ]
+    assert len(folds.leave_pairs_out(map(str, range(22)))) == 22 * 21 // 2
+
+
+def test_pairs_that_leave_nobody_or_share_a_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="needs at least 3 subjects, found a, b"):
+        folds.leave_pairs_out("ab")
+    with pytest.raises(ValueError, match="Two folds would have one name"):
+        folds.leave_pairs_out(["a", "b", "a+b"])

@@ -1,0 +1,25 @@
+"""Reading of `figures.json`, every figure of the last evaluation of a corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cache import strict_json
+from cache.errors import InputError
+
+
+def read_figures(folder: Path, corpus: str) -> dict[str, Any]:
+    """Return the figures in a folder of results.
+
+    Raises:
+        InputError: there are none, or it is no whole JSON.
+    """
+    path = folder / "figures.json"
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: {corpus} was not evaluated yet. Run: dvc repro evaluate@{corpus}")
+    try:
+        figures: dict[str, Any] = strict_json.parse(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path} is no whole JSON ({error}). Run: dvc repro evaluate@{corpus}") from error
+    return figures

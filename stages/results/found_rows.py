@@ -1,0 +1,97 @@
+"""Detections of a corpus -> rows of `found.csv`: numbers of frames, seconds, the threshold, the expression found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cache.columns import FrameColumns
+from cache.errors import ShardError
+from cache.shards import features, manifest
+from cache.tables import intervals
+from cache.tables.found import Found
+from cache.tables.intervals import NO_LABEL, Detection, Expression
+from cache.tables.videos import Video
+from pipeline.intervals import rowwise_iou
+from pipeline.scoring.matching import match_rows
+from pipeline.scoring.results import VideoResult
+from stages.results.video_results import by_video
+
+
+def columns_of(folder: Path, table: Sequence[Video]) -> dict[str, FrameColumns]:
+    """Return number and time of every frame of each video, by video, from the shards of its features.
+
+    Raises:
+        InputError: the folder is no folder of shards.
+        ShardError: a video has no shard, or one of another length.
+    """
+    held = manifest.read(folder).shards
+    columns = {}
+    for video in table:
+        entry = held.get(video.video)
+        if entry is None:
+            raise ShardError(f"{folder} has no features of {video.video}. Run: dvc repro, or facespan extract")
+        columns[video.video] = features.read_columns(folder / entry.file, entry.key)
+        if len(columns[video.video]) != video.frame_count:
+            raise ShardError(
+                f"{folder / entry.file} has {len(columns[video.video])} frames, its video {video.frame_count}. "
+                "Run: dvc repro, which aligns and extracts what changed"
+            )
+    return columns
+
+
+def rows_of(
+    results: Sequence[VideoResult],
+    known: Sequence[Expression],
+    found: Sequence[Detection],
+    thresholds: Mapping[str, float],
+    columns: Mapping[str, FrameColumns],
+) -> list[Found]:
+    """Return a row for each detection, accepted or not, by video and onset.
+
+    Args:
+        results: of the same expressions and detections, each video's in the order of the rows.
+        thresholds: by subject.
+        columns: of each video's frames.
+    """
+    rows, of_known, of_found = [], by_video(known), by_video(found)
+    for result in results:
+        own, truths = of_found[result.video], of_known[result.video]
+        matched, frames = match_rows(result), columns[result.video]
+        told = [
+            _row(row, truths[match] if match >= 0 else None, thresholds[row.subject], frames)
+            for row, match in zip(own, matched.tolist(), strict=True)
+        ]
+        rows += sorted(told, key=lambda row: (row.onset, row.offset, row.emotion))
+    return rows
+
+
+def _row(row: Detection, truth: Expression | None, threshold: float, frames: FrameColumns) -> Found:
+    # A frame that was not taken, or is missing in the corpus, has no number here: an interval is named by its first and
+    # its last frame that the detector saw.
+    last = row.stop - 1
+    return Found(
+        subject=row.subject,
+        video=row.video,
+        onset=int(frames.frame_label[row.start]),
+        offset=int(frames.frame_label[last]),
+        onset_seconds=float(frames.pts_seconds[row.start]),
+        offset_seconds=float(frames.pts_seconds[last]),
+        emotion=row.emotion,
+        confidence=float(np.float32(row.confidence)),
+        threshold=threshold,
+        **({} if truth is None else _told(truth, row, frames)),
+    )
+
+
+def _told(truth: Expression, row: Detection, frames: FrameColumns) -> dict[str, Any]:
+    onset, offset = truth.onset, truth.offset
+    return {
+        "truth_onset": int(frames.frame_label[truth.start]) if onset == NO_LABEL else onset,
+        "truth_offset": int(frames.frame_label[truth.stop - 1]) if offset == NO_LABEL else offset,
+        "truth_emotion": truth.emotion,
+        "iou": float(rowwise_iou(intervals.of([row]), intervals.of([truth]))[0]),
+    }
