@@ -6,7 +6,6 @@ Whoever has no corpus has its fingerprint, so DVC knows that nothing changed and
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from cache import files, own_digest, strict_json
 from cache.errors import InputError
+from cache.fingerprints import tracked
 
 FORMAT = 1
 MAXIMUM_BYTES = 1 << 26
@@ -49,13 +49,7 @@ def label_digest(root: Path, path: Path) -> str:
 def write(path: Path, fingerprint: Fingerprint) -> bool:
     """Write the file and return True, or leave alone one that says the same; a corpus gives the same bytes anywhere."""
     footage, labels = dict(sorted(fingerprint.footage.items())), sorted(fingerprint.labels)
-    told = {"format": FORMAT, "footage": footage, "labels": labels, own_digest.KEY: own_digest.BLANK}
-    text = own_digest.filled(json.dumps(told, indent=1) + "\n")
-    if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
-        return False
-    with files.write_atomically(path) as temporary:
-        temporary.write_text(text, encoding="ascii")
-    return True
+    return tracked.write(path, {"format": FORMAT, "footage": footage, "labels": labels})
 
 
 def read(path: Path) -> Fingerprint:
@@ -65,11 +59,7 @@ def read(path: Path) -> Fingerprint:
         InputError: there is none, or it is damaged.
     """
     try:
-        if path.stat().st_size > MAXIMUM_BYTES:
-            raise ValueError(f"larger than {MAXIMUM_BYTES} bytes")
-        found = _parse(strict_json.parse(path.read_bytes()))
-        own_digest.check(path, remedy="")
-        return found
+        return _parse(tracked.read(path, MAXIMUM_BYTES))
     except FileNotFoundError as problem:
         raise InputError(f"{path} does not exist. Run: dvc repro") from problem
     except ValueError as problem:

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from cache import files, own_digest, strict_json
+from cache import own_digest, strict_json
 from cache.errors import InputError
+from cache.fingerprints import tracked
 from cache.shards import manifest
 from cache.shards.manifest import ShardEntry
 
@@ -72,11 +73,8 @@ def present(folder: Path) -> dict[str, ShardEntry]:
 
 def write(path: Path, stated: Stated) -> bool:
     """Write the file and return True, or leave it alone where it says the same."""
-    if path.is_file() and _content(path) == _text(stated):
-        return False
-    with files.write_atomically(path) as temporary:
-        temporary.write_text(_text(stated), encoding="ascii")
-    return True
+    values = {name: value for name, value in asdict(stated).items() if value is not None}
+    return tracked.write(path, {"format": FORMAT, **values})
 
 
 def read(path: Path) -> Stated:
@@ -86,9 +84,7 @@ def read(path: Path) -> Stated:
         InputError: there is no such file, or it is damaged.
     """
     try:
-        stated = _parse(strict_json.parse(_content(path)))
-        own_digest.check(path, remedy="")
-        return stated
+        return _parse(tracked.read(path, MAXIMUM_BYTES))
     except FileNotFoundError as problem:
         raise InputError(f"{path} does not exist: no frames were aligned. Run: dvc repro") from problem
     except ValueError as problem:
@@ -96,17 +92,6 @@ def read(path: Path) -> Stated:
             f"{path} does not say what the frames of a corpus are: {problem}. Take it from git again "
             f"(git restore {path}), or, where the corpus is, remove it and run dvc repro."
         ) from problem
-
-
-def _content(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(MAXIMUM_BYTES).decode("utf-8", errors="replace")
-
-
-def _text(stated: Stated) -> str:
-    values = {name: value for name, value in asdict(stated).items() if value is not None}
-    told = {"format": FORMAT, **values, own_digest.KEY: own_digest.BLANK}
-    return own_digest.filled(json.dumps(told, indent=1) + "\n")
 
 
 def _parse(stored: object) -> Stated:

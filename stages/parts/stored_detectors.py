@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from cache.weights.detector_store import Store
-from stages.shell import params
-
-BELOW_DVC = Path(".dvc/facespan/detectors")
+from stages.shell import params, places
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,5 @@ def find(params_path: Path, folder: Path | None = None) -> Store | None:
         ParameterError: the section `store` of the parameters is missing or wrong.
     """
     bound = params.read(params_path, "store", StoreParameters)
-    place = folder or _below_dvc()
+    place = folder or places.remembered("detectors")
     return Store(place, round(bound.gigabytes * 1e9)) if place else None
-
-
-def _below_dvc() -> Path | None:
-    # DVC names the checkout to its stages, also where it runs them in a copy of it below .dvc/tmp.
-    named = os.environ.get("DVC_ROOT")
-    for root in [Path(named)] if named else [Path.cwd(), *Path.cwd().parents]:
-        if os.path.isdir(root / ".dvc"):  # noqa: PTH112  # False, not an error, where one may not look
-            return root / BELOW_DVC
-    return None

@@ -16,8 +16,7 @@ from cache.errors import InputError
 from stages.shell import params
 
 FILE = Path("configs/places.yaml")
-SEEN = Path(".dvc/facespan/footage")
-CHECKED = Path(".dvc/facespan/checked")
+BELOW_DVC = Path(".dvc/facespan")
 HEADING = (
     "# Where corpora lie on this machine; git ignores this file. A corpus without a line lies in data/<name>/corpus.\n"
 )
@@ -101,21 +100,30 @@ def write(corpus: str, place: Path) -> None:
 
 def seen_file(corpus: str) -> Path | None:
     """Return where is remembered what was seen of a corpus on this disk; None outside of a checkout that DVC knows."""
-    here = checkout()
-    return here / SEEN / f"{corpus}.json" if (here / ".dvc").is_dir() else None
+    return _with(remembered("footage"), f"{corpus}.json")
 
 
 def checked_file(folder: Path) -> Path | None:
     """Return where is remembered what was checked in a folder of shards; None outside of a checkout that DVC knows."""
-    here = checkout()
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    return here / CHECKED / f"{name}.json" if (here / ".dvc").is_dir() else None
+    return _with(remembered("checked"), f"{name}.json")
+
+
+def remembered(what: str) -> Path | None:
+    """Return the folder below `.dvc` of the checkout for what is kept on this machine; None where DVC knows none."""
+    here = checkout()
+    # False, not an error, where one may not look.
+    return here / BELOW_DVC / what if os.path.isdir(here / ".dvc") else None  # noqa: PTH112
 
 
 def find(path: Path) -> Path:
     """Return where to find what DVC copies for no experiment, as frames: where there is none here, in the checkout."""
     original = checkout() / path
     return original if not path.exists() and original.exists() else path
+
+
+def _with(folder: Path | None, name: str) -> Path | None:
+    return folder / name if folder else None
 
 
 def _is_here(folder: Path) -> bool:

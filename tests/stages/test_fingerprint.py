@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from cache.fingerprints import stated_frames
+from stages.shell import places
 from stages.shell.command import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -256,6 +257,8 @@ def test_a_copy_of_the_checkout_finds_corpora_through_the_original(
     shutil.copytree("configs", copy / "configs", ignore=shutil.ignore_patterns("places.yaml"))
     monkeypatch.chdir(copy)
     monkeypatch.setenv("DVC_ROOT", str(original))
+    for kind in ("footage", "checked", "detectors"):
+        assert places.remembered(kind) == original / ".dvc/facespan" / kind
     overwrite(original / "corpus/videos/ann_1.avi")
     told = facespan("fingerprint", "tiny", "--output", str(FILE))
     assert told.code == ExitCode.DONE, told.err
