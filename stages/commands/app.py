@@ -35,6 +35,8 @@ GROUPS = {
     "store": "stages.commands.store",
     "weights": "stages.commands.weights",
 }
+# Commands of a group that stand in a module of their own.
+ALSO = {"cache": "stages.commands.push_pull"}
 
 
 def main() -> None:
@@ -59,8 +61,19 @@ def build(arguments: list[str]) -> typer.Typer:
     for name in (asked,) if asked in COMMANDS else COMMANDS if asked not in GROUPS else ():
         app.command(name)(guarded(importlib.import_module(COMMANDS[name]).main))
     for name in (asked,) if asked in GROUPS else GROUPS if asked not in COMMANDS else ():
-        app.add_typer(importlib.import_module(GROUPS[name]).app, name=name)
+        app.add_typer(_group(name), name=name)
     return app
+
+
+def _group(name: str) -> typer.Typer:
+    """Return a group of commands, with those that stand in a module of their own."""
+    own: typer.Typer = importlib.import_module(GROUPS[name]).app
+    if name not in ALSO:
+        return own
+    both = typer.Typer(no_args_is_help=True, help=own.info.help, pretty_exceptions_enable=False)
+    both.add_typer(own)
+    both.add_typer(importlib.import_module(ALSO[name]).app)
+    return both
 
 
 def _nothing() -> None:

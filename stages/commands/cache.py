@@ -1,4 +1,4 @@
-"""`facespan cache`: push and pull features, look at folders of shards, verify, compare, merge, clear, export, import.
+"""`facespan cache`: look at folders of shards, verify, compare, merge, clear, export, import.
 
 What is heavy is imported where it is used: `ls` answers before HDF5, Arrow or PyTorch would be loaded.
 """
@@ -17,7 +17,7 @@ from cache.errors import InputError, ShardError
 from cache.printing import printable
 from cache.sharing import inventory
 from cache.sharing.inventory import FEATURES
-from stages.sharing import push_pull, shard_places, shard_reports
+from stages.sharing import shard_places, shard_reports
 from stages.sharing.shard_places import DATA
 from stages.sharing.shard_reports import several
 from stages.shell import console, corpora, options, places
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from cache.sharing import transfer
 
 app = typer.Typer(no_args_is_help=True, help="Folders of frames and features.", pretty_exceptions_enable=False)
-app.command()(guarded(push_pull.push))
-app.command()(guarded(push_pull.pull))
 
 What = Annotated[str, typer.Argument(help="A folder of shards, or a corpus.", metavar="WHAT")]
 Data = Annotated[Path, typer.Option("--data", help="The folder of all corpora.")]

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from cache import dvc_objects, strict_json
+from cache import strict_json
 from cache.errors import InputError, ShardError
 from cache.shards import manifest
 from cache.shards.manifest import CORPUS
-from cache.sharing import integrity
+from cache.sharing import dvc_objects, integrity
 from cache.sharing.integrity import Beside
 from cache.tables import audit, failures, intervals, searches, videos
 from cache.tables.intervals import Detection, Expression

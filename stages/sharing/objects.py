@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import dvc_objects
 from cache.errors import InputError, ShardError
+from cache.sharing import dvc_objects
 from stages.sharing.project import Output
 from stages.sharing.remote import MissingObjectError, Remote
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cache import dvc_objects
 from cache.errors import InputError
 from cache.printing import printable
+from cache.sharing import dvc_objects
 
 # Of each part that is shared on its own, the stages whose outputs it is.
 PARTS = {

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cache import dvc_objects, files
+from cache import files
 from cache.errors import InputError, ShardError
+from cache.sharing import dvc_objects
 from stages.sharing.project import Project, in_one_line
 
 LOCAL = "local"

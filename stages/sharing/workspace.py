@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import dvc_objects
 from cache.errors import InputError
+from cache.sharing import dvc_objects
 from stages.sharing.objects import File
 from stages.sharing.project import Output, Project
 

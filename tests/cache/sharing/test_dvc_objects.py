@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache import dvc_objects
 from cache.errors import ShardError
+from cache.sharing import dvc_objects
 
 CONTENT = b"features"
 NAME = hashlib.md5(CONTENT).hexdigest()

@@ -10,6 +10,9 @@ from typing import Annotated
 import typer
 
 from stages.shell import console, options
+from stages.shell.command import guarded
+
+app = typer.Typer()
 
 Features = Annotated[bool, typer.Option("--features", help="Tables and features; also what is meant without any.")]
 Frames = Annotated[bool, typer.Option("--frames", help="The aligned frames: faces, and many times as large.")]
@@ -18,6 +21,8 @@ RemoteName = Annotated[str | None, typer.Option("--remote", "-r", help="A remote
 Overwrite = Annotated[bool, typer.Option("--force", "-f", help="Replace files that were changed here.")]
 
 
+@app.command()
+@guarded
 def push(
     corpus: options.CorpusName,
     features: Features = False,
@@ -41,6 +46,8 @@ def push(
         console.say(f"push: colleagues need these through git: git add {' '.join(pushed.to_commit)} && git commit")
 
 
+@app.command()
+@guarded
 def pull(
     corpus: options.CorpusName,
     features: Features = False,
