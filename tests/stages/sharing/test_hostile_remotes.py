@@ -257,7 +257,7 @@ def no_manifest(home: Path) -> None:
 
 
 def no_hdf5(home: Path) -> None:
-    (home / FEATURES / "ann_1.h5").write_bytes(b"no shard")
+    (home / FEATURES / "ann_1.h5").write_bytes(b"no shard" * 5)
     stated = manifest.read(home / FEATURES)
     entry = manifest.describe(home / FEATURES, home / FEATURES / "ann_1.h5", 40, "0" * 64)
     shards = {**stated.shards, "ann_1": entry}
@@ -274,7 +274,7 @@ CONTENTS = {
     add_one: "more.h5: extra",
     other_corpus: "is of the corpus 'yours'",
     no_manifest: "holds shards, but no manifest.json",
-    no_hdf5: "ann_1.h5: found 8 bytes",
+    no_hdf5: "ann_1.h5: found 40 bytes",
     no_table: "videos.parquet",
 }
 
