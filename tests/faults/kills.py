@@ -71,8 +71,12 @@ def command(project: Project, stage: str, through_dvc: bool) -> list[str]:
     return ["-m", "dvc", "repro", f"{stage}@{CORPUS}"] if through_dvc else project.words(stage)
 
 
-def course(made: Project, folder: Path, stage: str, through_dvc: bool, seed: int, most: int = 3) -> Course:
-    """Kill a stage at up to `most` moments one after the other, let it end, and compare; all of it by the seed."""
+def course(made: Project, folder: Path, stage: str, through_dvc: bool, seed: int, *, clock: bool = True) -> Course:
+    """Kill a stage at up to three moments one after the other, let it end, and compare; all of it by the seed.
+
+    Args:
+        clock: whether some moments are by the clock, which hang on the speed of the machine.
+    """
     chance = random.Random(seed)
     project = made.copy(folder, before=stage)
     found = Course(stage, through_dvc, seed)
@@ -81,8 +85,8 @@ def course(made: Project, folder: Path, stage: str, through_dvc: bool, seed: int
     allowed = made.contents()
     try:
         with Reader(project, allowed, stage) as reader:
-            for _ in range(chance.randint(1, most)):
-                _kill(project, [*words, *more], stage, through_dvc, chance, found)
+            for _ in range(chance.randint(1, 3)):
+                _kill(project, [*words, *more], stage, through_dvc, chance, found, clock)
             told = project.run(*words, *more)
             _wait_for_others(project)
         found.reads, found.problems = reader.count, sorted(reader.problems)
@@ -103,7 +107,7 @@ def _judge(found: Course, told: Told, project: Project, made: Project) -> None:
 
 
 def _kill(
-    project: Project, words: list[str], stage: str, through_dvc: bool, chance: random.Random, found: Course
+    project: Project, words: list[str], stage: str, through_dvc: bool, chance: random.Random, found: Course, clock: bool
 ) -> None:
     """Start the command and kill it at a change of the disk, of which there are some dozens, or by the clock."""
     note = project.folder.with_name(f"{project.folder.name}-note")
@@ -117,7 +121,7 @@ def _kill(
         most = CHANGES_OF_PARENT if through_dvc and stage == "train" else CHANGES[stage]
         moment = f"stages.{stage}:{chance.randint(1, most)}:{whom}"
     seconds = chance.uniform(0.1, SECONDS[stage])
-    by_clock = chance.random() < 0.3
+    by_clock = chance.random() < 0.3 and clock
     environment = {"PYTHONPATH": str(INSIDE), MARK: str(project.folder)}
     if not by_clock:
         environment |= {"FACESPAN_FAULT": moment, "FACESPAN_FAULT_NOTE": str(note)}
