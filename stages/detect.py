@@ -31,7 +31,12 @@ def main(
     features: Annotated[Path, typer.Option(help="The folder of feature shards.")],
     detectors: Annotated[Path, typer.Option(help="The folder of detectors.")],
     output: Annotated[Path, typer.Option(help="detections.parquet.")],
-    nested: Annotated[Path, typer.Option(help="nested.parquet, on which nested thresholds are chosen; else empty.")],
+    nested: Annotated[
+        Path | None,
+        typer.Option(
+            help="Detections on which nested thresholds are chosen; without it, nested.parquet beside --output."
+        ),
+    ] = None,
     params_path: options.Params = params.PARAMS,
     device: options.Device = "auto",
     quiet: options.Quiet = False,
@@ -61,10 +66,11 @@ def main(
         rows = search_all(rounds)
         paired = search_all((path, two) for two, path in pairs.items())
     searched = {recording.video: cards[chosen[recording.subject]].key for recording in found}
-    for folder in (output.parent, nested.parent):
+    beside = nested or output.with_name("nested.parquet")
+    for folder in (output.parent, beside.parent):
         files.sweep_temporaries(folder)
     searches.write(output, rows, Search(encoder, searched))
-    searches.write(nested, paired, Search(encoder, {cards[path].fold: cards[path].key for path in pairs.values()}))
+    searches.write(beside, paired, Search(encoder, {cards[path].fold: cards[path].key for path in pairs.values()}))
     empty = [recording.video for recording in found if not recording.face_found.any()]
     if empty:
         console.say(f"detect: no face in any frame of {', '.join(empty)}: nothing can be detected there")

@@ -191,7 +191,7 @@ def test_frames_that_are_not_whole_are_neither_tracked_nor_sent(
     (frames / ".ann_1.h5.0123456789abcdef.tmp").unlink()
     flip(frames / "ann_1.h5")
     told = facespan("cache", "push", CORPUS, "--frames")
-    assert (told.code, "ann_1.h5: changed" in told.err) == (5, True)
+    assert (told.code, "ann_1: damaged" in told.err) == (5, True)
     assert not (team.home / "data/mine/frames.dvc").exists()
 
 
