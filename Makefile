@@ -1,5 +1,5 @@
 # Two commands for a fresh machine: `make demo` and `make test`. Both build .venv first and repeat no finished work.
-# `make test-all` holds the whole line through DVC and the faults besides: what the continuous integration runs.
+# `make test-all` holds the whole line through DVC and the faults besides.
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
