@@ -106,10 +106,13 @@ def seen_file(corpus: str) -> Path | None:
 
 
 def checked_file(folder: Path) -> Path | None:
-    """Return where is remembered what was checked in a folder of shards; None outside of a checkout that DVC knows."""
-    here = checkout()
-    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    return here / CHECKED / f"{name}.json" if (here / ".dvc").is_dir() else None
+    """Return where is remembered what was checked in a folder of shards.
+
+    None outside of a checkout that DVC knows, and in an experiment's copy, whose folders nobody sees again.
+    """
+    if is_copy() or not Path(".dvc").is_dir():
+        return None
+    return CHECKED / f"{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]}.json"
 
 
 def find(path: Path) -> Path:
