@@ -301,7 +301,8 @@ def _list_files(folder: Path) -> list[str]:
 
 def _content(path: Path) -> bytes:
     with os.fdopen(files.open_regular(path, follow_links=False), "rb") as file:
-        content = file.read(MAXIMUM_BYTES + 1)
+        # Not the limit itself: room for what is asked for is made before it is known how much there is.
+        content = file.read(min(os.fstat(file.fileno()).st_size, MAXIMUM_BYTES) + 1)
     if len(content) > MAXIMUM_BYTES:
         raise ValueError(f"{path.name} is larger than {MAXIMUM_BYTES} bytes")
     return content

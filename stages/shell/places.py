@@ -104,9 +104,12 @@ def seen_file(corpus: str) -> Path | None:
 
 
 def checked_file(folder: Path) -> Path | None:
-    """Return where is remembered what was checked in a folder of shards; None outside of a checkout that DVC knows."""
+    """Return where is remembered what was checked in a folder of shards.
+
+    None outside of a checkout that DVC knows, and in an experiment's copy, whose folders nobody sees again.
+    """
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    return _with(remembered("checked"), f"{name}.json")
+    return None if is_copy() else _with(remembered("checked"), f"{name}.json")
 
 
 def remembered(what: str) -> Path | None:

@@ -59,6 +59,17 @@ def test_without_dvc_nothing_is_remembered(begin: Begin, stage: Run, hashed: lis
     assert hashed_by(hashed, stage, "extract") == 3
 
 
+def test_an_experiment_in_a_copy_of_the_checkout_leaves_no_record(
+    begin: Begin, stage: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    here = begin("extract")
+    (tmp_path / "checkout/.dvc").mkdir(parents=True)
+    (here / ".dvc").mkdir()
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "checkout"))
+    assert stage("train").code == ExitCode.DONE
+    assert not list(tmp_path.rglob("checked"))
+
+
 def test_a_bit_flipped_with_the_time_set_back_is_noticed_and_made_good_all_the_same(
     begin: Begin, stage: Run, facespan: Run
 ) -> None:

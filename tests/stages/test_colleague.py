@@ -265,3 +265,43 @@ def test_a_stage_that_fails_removes_nothing(home: Path) -> None:
     assert "has no column" in dvc(home, "repro", expected=255)
     assert pulled(home) == before
     assert (home / FINGERPRINT).read_text(encoding="utf-8") != tracked
+
+
+def flip(path: Path, keep_time: bool) -> None:
+    """Put another file in place of one, with one bit changed: DVC's own copy stays as it is."""
+    before, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+    if keep_time:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    ("name", "user"),
+    [
+        ("data/tiny/videos.parquet", "train"),
+        ("data/tiny/expressions.parquet", "evaluate"),
+        ("results/tiny/detectors/all.safetensors", "detect"),
+        ("results/tiny/detections.parquet", "evaluate"),
+    ],
+)
+def test_what_changed_on_the_disk_is_made_again_as_it_was_and_nothing_is_trained(
+    home: Path, name: str, user: str
+) -> None:
+    path = home / name
+    whole = path.read_bytes()
+    flip(path, keep_time=False)
+    told = dvc(home, "repro")
+    assert path.read_bytes() == whole
+    flip(path, keep_time=True)
+    refused = dvc(home, "repro", "--single-item", "--force", f"{user}@tiny", expected=None)
+    assert f"{path.name} is not" in refused
+    assert "emove" in refused
+    # Which is what the message says to do.
+    path.unlink()
+    told += dvc(home, "repro")
+    assert path.read_bytes() == whole
+    trained = [line for line in told.splitlines() if line.startswith("train: ") and " detectors (" in line]
+    assert all("(0 new, " in line for line in trained), told

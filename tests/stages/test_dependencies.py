@@ -89,11 +89,11 @@ def named(entries: list[Any]) -> list[str]:
 # The corpus and its frames, for which small files stand (configs/fingerprints, configs/frames), and where it lies.
 CORPUS = ["corpus", "configs/places.yaml", ".dvc/facespan/footage"]
 FRAMES = ["data/tiny/frames"]
-# Which files were seen whole, by size and times: it decides what is hashed again, and nothing of what is made.
-SEEN_WHOLE = ".dvc/facespan/checked"
 STOOD_FOR = {"fingerprint": CORPUS, "index": CORPUS, "align": [*CORPUS, *FRAMES], "extract": FRAMES}
 # How much room earlier detectors may take: it decides what is kept, and nothing of what is made.
 OF_NO_CONSEQUENCE = [{"configs/params.yaml": ["store"]}]
+# Which shards were checked before: it decides what is hashed again, and nothing of what is made.
+RECORD = ".dvc/facespan/checked"
 
 
 def leave_only(here: Path, whole: dict[Path, str], listed: list[dict[str, list[str]]]) -> None:
@@ -157,7 +157,7 @@ def test_every_file_that_a_stage_opens_is_among_its_dependencies(project: Path) 
         assert told.returncode == 0, told.stderr
         assert found, "nothing was seen"
         told_of = [*named(body["deps"]), *named(body["params"]), *named(body.get("outs", []))]
-        told_of += [*STOOD_FOR.get(stage, []), SEEN_WHOLE]
+        told_of += [RECORD, *STOOD_FOR.get(stage, [])]
         unknown = {name for name in found if not any(Path(name).is_relative_to(place) for place in told_of)}
         # Packages: a test of their own holds that they are docstrings.
         unknown = {name for name in unknown if not name.endswith("/__init__.py")}

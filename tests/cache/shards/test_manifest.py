@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,17 @@ def test_a_manifest_comes_back_sorted_and_with_the_same_bytes(folder: Path) -> N
     before = (folder / "manifest.json").read_bytes()
     manifest.write(folder, found)
     assert (folder / "manifest.json").read_bytes() == before
+
+
+def test_a_manifest_of_ten_thousand_videos_is_read_in_a_few_times_its_size(tmp_path: Path) -> None:
+    entries = {f"v{n:05d}": ShardEntry(f"v{n:05d}.h5", f"{n:064x}", 3_000_000, 2940, "key") for n in range(10_000)}
+    manifest.write(tmp_path, Manifest("features", entries, {}))
+    tracemalloc.start()
+    found = manifest.read(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found.shards) == 10_000
+    assert peak < 8 * (tmp_path / "manifest.json").stat().st_size
 
 
 def test_a_whole_folder_has_no_differences(folder: Path) -> None:
