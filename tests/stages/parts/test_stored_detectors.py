@@ -226,6 +226,7 @@ def repository(begin: Begin) -> Path:
     type_in(here, "git", "config", "user.email", "someone@example.org")
     type_in(here, "git", "config", "user.name", "Someone")
     type_in(here, "dvc", "init", "--quiet")
+    shutil.copy(ROOT / ".dvc/.gitignore", here / ".dvc/.gitignore")
     commit(here, ["add", "--all"])
     return here
 
