@@ -62,6 +62,7 @@ class Checked:
             return
         there = {name: record for name, record in self.files.items() if os.path.lexists(self.folder / name)}
         told = {"format": FORMAT, "folder": str(self.folder.resolve()), "files": there, "sound": sorted(self.sound)}
+        files.sweep_temporaries(self.place.parent)
         with files.write_atomically(self.place) as temporary:
             temporary.write_text(json.dumps(told), encoding="utf-8")
         self.is_changed = False

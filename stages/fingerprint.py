@@ -69,12 +69,15 @@ def label_files(root: Path, facts: Mapping[str, Any]) -> Iterator[Path]:
 def compare_frames(corpus: str, folder: Path, stated_path: Path) -> None:
     """Where shards of frames are missing, or others than was said, say what there is: then DVC repeats `align`.
 
-    Where frames never were, as with whoever was given features alone, what was said of them stays.
+    Where frames never were, as with whoever was given features alone, what was said of them stays; where they were once
+    is remembered with what was checked of them.
     """
     if not stated_path.is_file():
         return
     stated = stated_frames.read(stated_path)
-    if not os.path.lexists(folder / manifest.NAME):
+    checked = places.checked_file(folder)
+    were_here = os.path.lexists(folder / manifest.NAME) or (checked is not None and checked.is_file())
+    if not were_here:
         console.say(
             f"fingerprint: {folder} holds no frames: what {stated_path} tells of those of {stated.videos} videos stays "
             f"as it is. Where frames are needed: dvc repro --single-item --force align@{corpus}"

@@ -32,7 +32,7 @@ LAYOUT = Layout(
         }
     ),
     attributes=MappingProxyType({"layer": str}),
-    remedy="dvc repro extract",
+    remedy="dvc repro --single-item --force extract@CORPUS, or facespan cache pull CORPUS --force",
 )
 
 

@@ -38,7 +38,7 @@ FLAT_COUNT = 10_000
 # DVC takes a file whose time and size stayed for the one it knows, so `dvc repro` alone mends no damaged manifest.
 REMEDY = (
     "Run: dvc repro; where the manifest is damaged, remove it and run dvc checkout on its folder, or, where DVC does "
-    "not keep the folder, move that away and run dvc repro"
+    "not keep the folder (frames), move that away and run dvc repro --single-item --force align@CORPUS"
 )
 
 

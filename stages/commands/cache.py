@@ -307,7 +307,8 @@ def import_archive(
         console.say(f"import: {described} is not here: give it the classes of the corpus, as any other in that folder")
     console.say(
         f"next: facespan train {name} --videos {corpus}/videos.parquet --expressions {corpus}/expressions.parquet "
-        f"--features {handed.folder} --output results/{name}/detectors --losses results/{name}/plots/losses.csv"
+        f"--features {handed.folder} --output results/{corpus.name}/detectors "
+        f"--losses results/{corpus.name}/plots/losses.csv"
     )
 
 

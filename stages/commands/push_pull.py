@@ -66,6 +66,12 @@ def pull(
         total = transfers.count(project.outputs(opened, corpus, parts))
         with console.progress("pull", total, "objects", quiet) as advance:
             pulled = transfers.pull(opened, corpus, parts, source, force=force, advance=advance)
+    for folder in ("configs/fingerprints", "configs/frames"):
+        if not (opened.root / folder / f"{corpus}.json").is_file():
+            console.say(
+                f"pull: there is no {folder}/{corpus}.json, without which dvc repro asks for the corpus itself: "
+                "whoever pushed has to commit it"
+            )
     for path in pulled.damaged:
         console.say(f"pull: DVC's copy of {path} was damaged, was removed and fetched again")
     for path in pulled.replaced:

@@ -70,8 +70,9 @@ def remedy(corpus: str) -> str:
         return "Draw it: facespan demo"
     named = f" ({FILE} names {', '.join(sorted(listed))})" if listed and corpus not in listed else ""
     return (
-        f"Say where it lies{named}: facespan place {corpus} FOLDER, or connect its disk. Without the corpus, fetch "
-        f"what others made of it: facespan cache pull {corpus}"
+        f"Say where it lies{named}: facespan place {corpus} FOLDER, or connect its disk. Without the corpus, take "
+        f"what others made of it: facespan cache pull {corpus}, and the configs/fingerprints, configs/frames and "
+        "dvc.lock that whoever made it has to commit"
     )
 
 

@@ -216,7 +216,7 @@ def test_a_shard_of_another_key_is_refused_with_both_keys(begin: Begin, stage: R
     assert "data/features/ben_1.h5" in told.err
     assert "ffff" in told.err
     assert shard.key[:8] in told.err
-    assert "dvc repro extract" in told.err
+    assert "--force extract@CORPUS" in told.err
     assert "(1 new, 2 kept)" in stage("extract").out
 
 
@@ -233,7 +233,7 @@ def test_features_that_are_not_finite_are_refused_by_file_frame_and_channel(begi
     assert told.code == ExitCode.SHARD
     assert "data/features/ben_1.h5" in told.err
     assert "position 7, channel 3 is nan, expected finite" in told.err
-    assert "dvc repro extract" in told.err
+    assert "--force extract@CORPUS" in told.err
 
 
 def test_one_video_with_features_of_another_width_is_named(begin: Begin, stage: Run) -> None:

@@ -199,6 +199,21 @@ def test_who_has_the_corpus_but_only_features_of_it_is_not_made_to_align(begin: 
     assert stated_frames.read(stated).videos == 2
 
 
+def test_frames_that_were_here_and_are_gone_as_a_whole_are_made_again(begin: Begin, facespan: Run) -> None:
+    here, stated = begin("align"), Path("configs/frames/tiny.json")
+    (here / ".dvc").mkdir()
+    PLACES.write_text("tiny: corpus\n", encoding="utf-8")
+    stated.parent.mkdir()
+    told = facespan(
+        "align", "tiny", "--videos", "data/videos.parquet", "--output", "data/frames", "--stated", str(stated)
+    )
+    assert "(0 new, 3 kept)" in told.out, told
+    shutil.rmtree("data/frames")
+    told = facespan("fingerprint", "tiny", "--output", str(FILE), "--frames", "data/frames", "--stated", str(stated))
+    assert "holds the frames of 0 videos, not those of 3" in told.err, told
+    assert stated_frames.read(stated).videos == 0
+
+
 @pytest.mark.parametrize("damage", ["[]", "{}", '{"format": 1, "footage": {"ann": null}, "labels": []}', "\xff"])
 def test_a_damaged_fingerprint_is_refused(look: Callable[..., str], facespan: Run, damage: str) -> None:
     look()

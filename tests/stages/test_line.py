@@ -143,7 +143,7 @@ def test_training_refuses_a_shard_that_was_damaged(begin: Begin, stage: Run) -> 
     told = stage("train")
     assert told.code == 5
     assert "ben_1.h5" in told.err
-    assert "dvc repro extract" in told.err
+    assert "--force extract@CORPUS" in told.err
 
 
 def test_training_refuses_features_of_another_length_than_their_video(begin: Begin, stage: Run) -> None:

@@ -81,7 +81,7 @@ def test_the_same_input_gives_the_same_bytes_in_another_process(shard: Path) -> 
 
 
 def test_another_key_is_stale_and_says_what_to_run(shard: Path) -> None:
-    with pytest.raises(StaleShardError, match=r"v\.h5 was made with key key, but new is asked for.*dvc repro extract"):
+    with pytest.raises(StaleShardError, match=r"v\.h5 was made with key key, but new is asked for.*extract@CORPUS"):
         features.read(shard, "new")
 
 
