@@ -27,6 +27,7 @@ def test_a_flipped_bit_is_found_and_named(made: Project, tmp_path: Path, kind: s
     assert not [one for one in tried if one.problems]
 
 
+@pytest.mark.whole_line
 @pytest.mark.parametrize("kind", MANIFESTS)
 def test_a_flipped_bit_of_a_manifest_is_found_and_named(made: Project, tmp_path: Path, kind: str) -> None:
     project = made.copy(tmp_path / "flipped")

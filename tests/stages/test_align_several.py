@@ -17,6 +17,8 @@ import yaml
 from cache.shards import manifest
 from stages.shell.command import INTERRUPTED, ExitCode
 
+pytestmark = pytest.mark.whole_line
+
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
 Words = Callable[[str], list[str]]

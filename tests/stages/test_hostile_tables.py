@@ -43,6 +43,7 @@ TABLES: dict[str, tuple[Callable[[], object], str]] = {
 }
 
 
+@pytest.mark.whole_line
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_that_would_fill_the_memory_is_refused(begin: Begin, stage: Run, name: str) -> None:
     write, message = TABLES[name]
@@ -86,6 +87,7 @@ def test_a_hundred_thousand_wrong_rows_are_counted_and_not_kept(begin: Begin, st
     assert len(told.err) < 5000
 
 
+@pytest.mark.whole_line
 def test_a_table_of_detections_with_texts_of_a_megabyte_is_refused(
     facespan: Run, tmp_path: Path, monkeypatch: Any
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_video_that_leaves_the_corpus_takes_its_shards_along(begin: Begin, sta
     assert sorted(path.name for path in (here / "data/features").glob("*.h5")) == ["ann_1.h5", "ben_1.h5"]
 
 
+@pytest.mark.whole_line
 def test_the_same_seed_gives_the_same_detections_however_many_processes(begin: Begin, stage: Run) -> None:
     here = begin("detect")
     first = (here / "results/detections.parquet").read_bytes()

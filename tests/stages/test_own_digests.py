@@ -19,6 +19,8 @@ from pipeline.encoder.preparation import IMAGENET_DEVIATION, IMAGENET_MEAN, Prep
 from stages.parts import encoders
 from stages.shell.command import ExitCode
 
+pytestmark = pytest.mark.whole_line
+
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
 DETECTORS, ENCODERS = Path("results/detectors"), Path("configs/weights")

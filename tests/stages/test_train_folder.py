@@ -119,6 +119,7 @@ def test_no_more_folds_are_trained_at_once_than_memory_has_room_for(
     assert "train: 1 folds at once: memory has no room for 4 processes of about 1.0 GB each, 1.1 GB are" in told.err
 
 
+@pytest.mark.whole_line
 def test_processes_that_were_asked_for_are_started_with_a_warning(
     begin: Begin, stage: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

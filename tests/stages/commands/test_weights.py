@@ -197,6 +197,7 @@ def test_a_damaged_image_is_named_before_training(faces: Path, small: Path) -> N
     assert "epoch 1" not in told.stderr
 
 
+@pytest.mark.whole_line
 def test_a_finished_training_is_not_repeated_and_another_one_does_not_go_on_from_it(faces: Path, small: Path) -> None:
     train(faces, small)
     first = (small.parent / "weights/own.safetensors").read_bytes()
@@ -208,6 +209,7 @@ def test_a_finished_training_is_not_repeated_and_another_one_does_not_go_on_from
     assert "is of other images or parameters and is made anew" in other.stderr
 
 
+@pytest.mark.whole_line
 def test_a_damaged_unfinished_training_is_named_and_can_be_begun_anew(faces: Path, small: Path) -> None:
     train(faces, small)
     kept = small.parent / "work/own/progress.safetensors"

@@ -87,11 +87,13 @@ def test_a_corpus_that_is_not_there_is_said_in_our_words(begin: Begin, stage: Ru
     told = stage(name)
     assert told.code == ExitCode.INPUT
     assert told.err.endswith(
-        "Say where it lies: facespan place tiny FOLDER, or connect its disk. Without the corpus, fetch what others "
-        "made of it: facespan cache pull tiny\n"
+        "Say where it lies: facespan place tiny FOLDER, or connect its disk. Without the corpus, take what others made "
+        "of it: facespan cache pull tiny, and the configs/fingerprints, configs/frames and dvc.lock that whoever made it "
+        "has to commit\n"
     )
 
 
+@pytest.mark.whole_line
 @pytest.mark.parametrize("words", [("-m", "stages.commands.app")])
 def test_the_app_as_a_module_is_the_command(words: tuple[str, ...]) -> None:
     def run(*more: str) -> subprocess.CompletedProcess[str]:

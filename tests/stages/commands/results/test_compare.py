@@ -183,6 +183,7 @@ def experiments(advanced: Callable[[str], Path], tmp_path_factory: pytest.TempPa
     return here
 
 
+@pytest.mark.whole_line
 def test_experiments_and_revisions_are_compared_and_seeds_of_one_setting_are_one(experiments: Path) -> None:
     def facespan(*words: str) -> dict[str, Any]:
         told = type_in(experiments, sys.executable, "-m", "stages.commands.app", "compare", *words, "--json")
