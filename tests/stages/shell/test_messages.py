@@ -88,8 +88,8 @@ def test_a_corpus_that_is_not_there_is_said_in_our_words(begin: Begin, stage: Ru
     assert told.code == ExitCode.INPUT
     assert told.err.endswith(
         "Say where it lies: facespan place tiny FOLDER, or connect its disk. Without the corpus, take what others made "
-        "of it: facespan cache pull tiny, and the configs/fingerprints, configs/frames and dvc.lock that whoever made it "
-        "has to commit\n"
+        "of it: facespan cache pull tiny, and the configs/fingerprints, configs/frames and dvc.lock that whoever made "
+        "it has to commit\n"
     )
 
 
