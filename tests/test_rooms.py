@@ -41,7 +41,7 @@ FLOORS = {
         "synthetic",
     ),
     "cache": ("tables", "media", "openface", "shards", "fingerprints", "sharing", "corpora", "weights", "labelled"),
-    "stages": ("shell", "parts", "aligning", "sharing", "results", "commands"),
+    "stages": ("shell", "parts", "aligning", "sharing", "page", "results", "commands"),
 }
 # A floor is left for another when nobody finds their way on it.
 MOST_FILES = 12
