@@ -24,6 +24,7 @@ COMMANDS = {
     "place": "stages.commands.place",
     "scores": "stages.commands.results.scores",
     "show": "stages.commands.results.show",
+    "diagnose": "stages.commands.results.diagnose",
     "compare": "stages.commands.results.compare",
     "score": "stages.commands.score",
     "flops": "stages.commands.flops",
