@@ -139,7 +139,8 @@ def _search_video(
     starts, rates = torch.from_numpy(np.stack(slid)).float().to(stacked.features.device)  # (W,) each
     videos = torch.full_like(starts, video, dtype=torch.int64)
     batches = zip(*(torch.split(values, parameters.batch_size) for values in (videos, starts, rates)), strict=True)
-    said, curve = [], torch.empty(0)
+    said: list[tuple[Tensor, ...]] = []
+    curve = torch.empty(0)
     for batch in batches:
         told = _look_at_windows(detector, stacked, Cuts(*batch), frame_count)
         if not said:
