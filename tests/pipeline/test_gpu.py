@@ -143,8 +143,9 @@ def test_windows_targets_answers_and_loss_are_made_on_the_gpu_alone(parameters: 
         features, mask = see(stacked, cuts, network.cutting, rows)
         truths = tell(stacked, cuts, network.cutting, MOST)
         total, parts = network.loss(network(features, mask), truths, mask)
+        seen = [values for each in network.attention(features, mask) for values in (each.start, each.weight)]
     assert (gpu.reads, gpu.writes) == ([], [])
-    assert {values.device for values in (features, mask, truths.intervals, total, *parts)} == {GPU}
+    assert {values.device for values in (features, mask, truths.intervals, total, *parts, *seen)} == {GPU}
 
 
 @pytest.mark.parametrize("parameters", LEARNING)
