@@ -34,7 +34,7 @@ OUTPUTS = {
     "align": ["data/casme2/frames", "configs/frames/casme2.json"],
     "extract": ["data/casme2/features/{}"],
     "train": ["results/casme2/detectors", "results/casme2/plots/losses.csv"],
-    "detect": ["results/casme2/detections.parquet"],
+    "detect": [f"results/casme2/{name}.parquet" for name in ("detections", "nested", "curves")],
     "evaluate": [
         "results/casme2/figures.json",
         "results/casme2/metrics.json",
