@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from cache.columns import FrameColumns
 from cache.shards import frames, manifest
 from cache.tables import videos
 from stages.page import sheets
+from stages.results import contact_sheets
+from stages.results.contact_sheets import Choice
 from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
@@ -395,3 +398,24 @@ def test_pictures_are_as_small_as_a_page_needs_them(here: Path, facespan: Run) -
     assert len(re.findall("data:image/jpeg;base64,", text)) == 60 + 2 * 5 + 1
     # PNG images of 224 pixels are 40 kB each.
     assert len(text) < 71 * 8_000
+
+
+def test_memory_does_not_grow_with_the_page(here: Path) -> None:
+    def roughen(images: list[bytes], columns: FrameColumns) -> tuple[list[bytes], FrameColumns]:
+        noise = np.random.default_rng(0).integers(0, 256, (160, 160, 3)).astype(np.uint8)
+        return [frames.encode_image(noise, None)] * len(images), columns
+
+    rewrite("ben_1", roughen)
+    [video] = [row for row in videos.read(TABLE) if row.video == "ben_1"]
+    told: dict[str, Any] = {"corpus": "tiny", "back": "index.html", "made_of": "these"}
+    with frames.open(FRAMES / "ben_1.h5") as opened:
+        contact_sheets.write(opened, video, Path("one.html"), choice=Choice(1), **told)
+        tracemalloc.start()
+        try:
+            contact_sheets.write(opened, video, Path("all.html"), choice=Choice(150), **told)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    # 150 faces of 25 kB in base64, of which one, and what it is made from, is held at a time.
+    assert Path("all.html").stat().st_size > 3_000_000
+    assert peak < 2_000_000
