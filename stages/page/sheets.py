@@ -55,7 +55,7 @@ class SheetFacts:
 
 
 @dataclass(frozen=True)
-class Face:
+class ShownFace:
     """One frame on a sheet.
 
     Attributes:
@@ -103,7 +103,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ContactSheet:
     """What the page of a video shows.
 
     Attributes:
@@ -119,9 +119,9 @@ class Sheet:
     eyes: Sequence[tuple[float, float]]
     strip: Strip
     lost: Sequence[Span]
-    doubtful: Iterable[Face]
-    jumps: Iterable[tuple[Face, Face]]
-    sample: Iterable[Face]
+    doubtful: Iterable[ShownFace]
+    jumps: Iterable[tuple[ShownFace, ShownFace]]
+    sample: Iterable[ShownFace]
     back: str
 
 
@@ -135,7 +135,7 @@ class Row:
     problem: str
 
 
-def draw(sheet: Sheet) -> Iterator[str]:
+def draw(sheet: ContactSheet) -> Iterator[str]:
     """Yield the page of a video piece by piece; pictures are taken as they are needed."""
     state = json.dumps(asdict(sheet.facts), sort_keys=True)
     template = _templates().get_template("sheet.html.j2")

@@ -18,7 +18,7 @@ from pipeline.alignment import inspection
 from pipeline.alignment.plausibility import EYES
 from pipeline.alignment.similarity import SIZE
 from stages.page import sheets
-from stages.page.sheets import Face, Sheet, SheetFacts, Span, Strip
+from stages.page.sheets import ContactSheet, SheetFacts, ShownFace, Span, Strip
 
 # 5 kB a face, and still sharp at the size in which a page shows it.
 PICTURE_SIDE, QUALITY = 160, 75
@@ -27,7 +27,7 @@ DOUBTFUL, JUMPS = 8, 6
 
 
 @dataclass(frozen=True)
-class Choice:
+class FaceChoice:
     """Which faces a sheet shows.
 
     Attributes:
@@ -47,7 +47,7 @@ class Choice:
         return inspection.every(seconds, self.every_seconds)
 
 
-def fingerprint(corpus: str, video: Video, frames: str, choice: Choice, back: str) -> str:
+def fingerprint(corpus: str, video: Video, frames: str, choice: FaceChoice, back: str) -> str:
     """Return what a page is known by: another one is made again.
 
     Args:
@@ -58,7 +58,7 @@ def fingerprint(corpus: str, video: Video, frames: str, choice: Choice, back: st
 
 
 def write(
-    opened: Frames, video: Video, target: Path, *, corpus: str, choice: Choice, back: str, made_of: str
+    opened: Frames, video: Video, target: Path, *, corpus: str, choice: FaceChoice, back: str, made_of: str
 ) -> SheetFacts:
     """Write the contact sheet of a video as one HTML file that needs no other, and return what it says of the video.
 
@@ -91,7 +91,7 @@ def write(
         made_of=made_of,
     )
     jumps = inspection.strongest(changes, round(video.frame_rate), JUMPS)
-    sheet = Sheet(
+    sheet = ContactSheet(
         facts=facts,
         eyes=[(float(x), float(y)) for x, y in EYES / SIZE],
         strip=_strip(opened, changes),
@@ -123,10 +123,10 @@ def _doubtful(opened: Frames, apart: int) -> npt.NDArray[np.int64]:
     return inspection.strongest(np.where(is_less, -confidence, np.nan), apart, DOUBTFUL)
 
 
-def _face(opened: Frames, position: int, change: float | None = None) -> Face:
+def _face(opened: Frames, position: int, change: float | None = None) -> ShownFace:
     columns = opened.columns
     found = bool(columns.face_found[position])
-    return Face(
+    return ShownFace(
         frame_label=int(columns.frame_label[position]),
         seconds=float(columns.pts_seconds[position]),
         confidence=float(columns.face_confidence[position]) if found else None,

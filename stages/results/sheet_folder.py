@@ -15,14 +15,14 @@ from cache.tables.videos import Video
 from stages.page import sheets
 from stages.page.sheets import Row, SheetFacts
 from stages.results import contact_sheets
-from stages.results.contact_sheets import Choice
+from stages.results.contact_sheets import FaceChoice
 
 LIST, PAGES, SUFFIX = "index.html", "videos", ".html"
 BACK = f"../{LIST}"
 
 
 @dataclass(frozen=True)
-class Made:
+class SheetsMade:
     """What became of the pages asked for.
 
     Attributes:
@@ -57,10 +57,10 @@ def write(
     table: Sequence[Video],
     asked: Sequence[Video],
     shards: tuple[Path, Mapping[str, ShardEntry]],
-    choice: Choice,
+    choice: FaceChoice,
     force: bool,
     advance: Callable[[int], None],
-) -> Made:
+) -> SheetsMade:
     """Make the pages that are asked for and not current, and the list of all; a video fails alone.
 
     Args:
@@ -70,7 +70,7 @@ def write(
     Raises:
         DiskError: the disk takes nothing more.
     """
-    outcome = Made(removed=_remove_strangers(folder, corpus, table))
+    outcome = SheetsMade(removed=_remove_strangers(folder, corpus, table))
     for video in asked:
         try:
             _write_page(folder, corpus, video, shards, choice, force, outcome)
@@ -108,9 +108,9 @@ def _write_page(
     corpus: str,
     video: Video,
     shards: tuple[Path, Mapping[str, ShardEntry]],
-    choice: Choice,
+    choice: FaceChoice,
     force: bool,
-    outcome: Made,
+    outcome: SheetsMade,
 ) -> None:
     frames_folder, entries = shards
     if (entry := entries.get(video.video)) is None:

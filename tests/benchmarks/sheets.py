@@ -21,7 +21,7 @@ from cache.columns import FrameColumns
 from cache.shards import frames, manifest
 from cache.tables.videos import Video
 from stages.results import sheet_folder
-from stages.results.contact_sheets import Choice
+from stages.results.contact_sheets import FaceChoice
 
 DISTINCT = 300
 
@@ -63,7 +63,7 @@ def main(
         print(f"{videos} videos of {count} frames, {size:.1f} kB a frame")
         for changes in (True, False):
             sheets, begun = Path(folder) / f"sheets-{changes}", time.process_time()
-            choice = Choice(changes=changes)
+            choice = FaceChoice(changes=changes)
             sheet_folder.write(sheets, "drawn", table, table, (shards, stated), choice, False, lambda _: None)
             took, written = time.process_time() - begun, sheet_folder.size_of(sheets, table) / 1e6
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

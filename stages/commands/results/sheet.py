@@ -16,8 +16,8 @@ from cache.tables import schema, videos
 from cache.tables.videos import Video
 from stages.parts import left_out
 from stages.results import sheet_folder
-from stages.results.contact_sheets import Choice
-from stages.results.sheet_folder import Made
+from stages.results.contact_sheets import FaceChoice
+from stages.results.sheet_folder import SheetsMade
 from stages.shell import console, corpora, options, params
 from stages.shell.command import ExitCode
 
@@ -64,14 +64,14 @@ def choose(table: Sequence[Video], named: Sequence[str], path: Path) -> list[Vid
     return [video for video in table if video.video in named or not named]
 
 
-def choice_of(faces: int | None, every: float | None, asked: Sequence[Video]) -> Choice:
+def choice_of(faces: int | None, every: float | None, asked: Sequence[Video]) -> FaceChoice:
     """Return which faces are asked for; ParameterError where both are said, or a page would hold too many."""
     if faces is not None and every is not None:
         raise params.ParameterError("--faces and --every: expected one of the two")
     if faces is not None and not 1 <= faces <= MOST_FACES:
         raise params.ParameterError(f"--faces is {faces}, expected 1 to {MOST_FACES}")
     if every is None:
-        return Choice(faces or FACES)
+        return FaceChoice(faces or FACES)
     if not (math.isfinite(every) and every > 0):
         raise params.ParameterError(f"--every is {every:g}, expected seconds above 0")
     longest = max(asked, key=lambda video: video.frame_count / video.frame_rate, default=None)
@@ -80,7 +80,7 @@ def choice_of(faces: int | None, every: float | None, asked: Sequence[Video]) ->
             f"--every {every:g} is {math.ceil(seconds / every):,} faces of {longest.video} ({seconds:,.0f} s), and a "
             f"page holds {MOST_FACES:,} at most: take {seconds / MOST_FACES:.2g} or more"
         )
-    return Choice(every_seconds=every)
+    return FaceChoice(every_seconds=every)
 
 
 def frames_of(folder: Path, corpus: str) -> Manifest:
@@ -97,7 +97,7 @@ def frames_of(folder: Path, corpus: str) -> Manifest:
     return held
 
 
-def conclude(folder: Path, table: Sequence[Video], outcome: Made) -> None:
+def conclude(folder: Path, table: Sequence[Video], outcome: SheetsMade) -> None:
     """Print what was made, and stop with `PARTIAL` when videos have no sheet."""
     for path in outcome.removed:
         console.say(f"sheet: {path} is of a video that the corpus no longer has and was removed")

@@ -20,7 +20,7 @@ from cache.shards import frames, manifest
 from cache.tables import videos
 from stages.page import sheets
 from stages.results import contact_sheets
-from stages.results.contact_sheets import Choice
+from stages.results.contact_sheets import FaceChoice
 from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
@@ -409,10 +409,10 @@ def test_memory_does_not_grow_with_the_page(here: Path) -> None:
     [video] = [row for row in videos.read(TABLE) if row.video == "ben_1"]
     told: dict[str, Any] = {"corpus": "tiny", "back": "index.html", "made_of": "these"}
     with frames.open(FRAMES / "ben_1.h5") as opened:
-        contact_sheets.write(opened, video, Path("one.html"), choice=Choice(1), **told)
+        contact_sheets.write(opened, video, Path("one.html"), choice=FaceChoice(1), **told)
         tracemalloc.start()
         try:
-            contact_sheets.write(opened, video, Path("all.html"), choice=Choice(150), **told)
+            contact_sheets.write(opened, video, Path("all.html"), choice=FaceChoice(150), **told)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
