@@ -30,7 +30,7 @@ from pipeline.windows.recordings import Corpus, on_device
 from stages.parts import recordings, shared_corpus, stored_detectors, train_parameters
 from stages.parts.recordings import Listing
 from stages.parts.shared_corpus import SharedCorpus
-from stages.shell import command, console, corpora, devices, memory, options, params, workers
+from stages.shell import command, console, corpora, devices, memory, options, params, runs, workers
 
 # Raised when the same parameters and data would give other weights on purpose, so kept detectors are made again.
 TRAINING_VERSION = 2
@@ -83,6 +83,7 @@ def main(
         wanted = [job for job in missing if force or not is_stored(job)]
         console.result(f"train: would train {len(wanted)} of {len(jobs)} detectors in {output}")
         return
+    began = runs.begin("train", output)
     mean_losses = mean_losses or losses.with_name("mean_losses.csv")
     for folder in {output, losses.parent, mean_losses.parent}:
         files.sweep_temporaries(folder)
@@ -92,6 +93,7 @@ def main(
     add_digests(jobs)
     remove_others(output, corpus, jobs)
     write_curves(losses, mean_losses, jobs, parameters.network)
+    began.note(made=bool(wanted), device=devices.name_of(devices.choose(device)))
     refilled = f", {len(missing) - len(wanted)} from the store" if len(missing) > len(wanted) else ""
     subjects = {video.subject for video in listing.videos}
     console.result(
