@@ -24,7 +24,7 @@ from pipeline.windows.recordings import Recording
 from stages.parts import detectors as stored
 from stages.parts import recordings, undigested
 from stages.parts.pairs import complete_pairs, pairs_of
-from stages.shell import command, console, corpora, devices, options, params
+from stages.shell import command, console, corpora, devices, options, params, runs
 
 Keep = Callable[[str, NDArray[np.float16], DetectorCard], None]
 
@@ -68,6 +68,7 @@ def main(
         nested or output.with_name("nested.parquet"),
         curves_path or output.with_name("curves.parquet"),
     )
+    run = runs.begin("detect", output)
     for folder in {output.parent, beside.parent, curves_path.parent}:
         files.sweep_temporaries(folder)
     with (
@@ -90,6 +91,7 @@ def main(
         paired = search_all(((path, two) for two, path in pairs.items()), lambda *_: None)
     searches.write(output, rows, told)
     searches.write(beside, paired, Search(encoder, {cards[path].fold: cards[path].key for path in pairs.values()}))
+    run.note(device=devices.name_of(devices.choose(device)))
     empty = [recording.video for recording in found if not recording.face_found.any()]
     if empty:
         console.say(f"detect: no face in any frame of {', '.join(empty)}: nothing can be detected there")

@@ -87,7 +87,7 @@ def test_the_window_behind_a_detection_is_the_nearest_of_the_finest_rate_that_ho
     slid = slide_at_rates(100, 20, 10, (1, 2))
     assert slid.starts.tolist() == [0, 10, 20, 30, 40, 50, 60, 70, 80, 0, 20, 40, 60]
     chosen = [attention.nearest(slid, 20, np.array(each)) for each in ([38, 44], [0, 3], [30, 50], [30, 51], [0, 100])]
-    # Of 20 frames are the windows of rate 1, of 40 those of rate 2; 100 fit into neither. Centre 41 is nearest to 30-50.
+    # Windows of rate 1 have 20 frames, those of rate 2 have 40; 100 fit into neither. Centre 41 is nearest to 30-50.
     assert [(int(slid.starts[each]), int(slid.rates[each])) for each in chosen] == [
         (30, 1),
         (0, 1),
