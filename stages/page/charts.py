@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import vl_convert
 
 from stages.page.document import Attention, Document
+from stages.page.timelines import FONT
 
 VEGA_LITE = "6.4"
 WIDTH, HEIGHT = 480, 220
@@ -31,11 +33,12 @@ def average_precision(runs: Runs) -> dict[str, Any] | None:
     ]
     x = {"field": "IoU", "type": "quantitative", "scale": {"domain": [0.5, 0.95]}, "axis": {"format": ".2f"}}
     y = {"field": "AP", "type": "quantitative", "scale": {"domain": [0, 1]}}
+    colours, dashes = _told_apart(rows, "of")
     layers = [
-        {"mark": {"type": "line", "strokeWidth": 1.75}},
+        {"mark": {"type": "line", "strokeWidth": 1.75}, "encoding": dashes},
         {"mark": {"type": "point", "filled": True, "size": 36, "opacity": 1, "tooltip": {"content": "data"}}},
     ]
-    return _chart(rows, {"x": x, "y": y, **_told_apart(rows, "of")}, layers)
+    return _chart(rows, {"x": x, "y": y, **colours}, layers)
 
 
 def precision_recall(runs: Runs) -> dict[str, Any] | None:
@@ -57,11 +60,12 @@ def precision_recall(runs: Runs) -> dict[str, Any] | None:
         for field in ("recall", "precision")
     )
     point = {"type": "point", "filled": False, "size": 90, "strokeWidth": 2, "opacity": 1, "shape": "diamond"}
+    colours, dashes = _told_apart(rows, "of")
     layers: list[dict[str, Any]] = [
-        {"mark": {"type": "line", "strokeWidth": 1.75}, "encoding": {"order": {"field": "recall"}}},
+        {"mark": {"type": "line", "strokeWidth": 1.75}, "encoding": {"order": {"field": "recall"}, **dashes}},
         {"data": {"values": chosen}, "mark": {**point, "tooltip": {"content": "data"}}},
     ]
-    return _chart(rows, {"x": x, "y": y, **_told_apart(rows, "of")}, layers)
+    return _chart(rows, {"x": x, "y": y, **colours}, layers)
 
 
 def thinned(
@@ -93,14 +97,15 @@ def losses(runs: Runs, loss: str) -> dict[str, Any] | None:
     x["scale"] = {"zero": False, "nice": False}
     y = {"field": "loss", "type": "quantitative", "title": None, "scale": {"zero": True}}
     mean = {"field": "loss", "type": "quantitative", "aggregate": "mean", "title": None}
+    colours, dashes = _told_apart(rows, "run")
     layers: list[dict[str, Any]] = [
         {
-            "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.4, "tooltip": {"content": "data"}},
+            "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.45, "tooltip": {"content": "data"}},
             "encoding": {"y": y, "detail": {"field": "fold"}},
         },
-        {"mark": {"type": "line", "strokeWidth": 2.25}, "encoding": {"y": mean}},
+        {"mark": {"type": "line", "strokeWidth": 2.5}, "encoding": {"y": mean, **dashes}},
     ]
-    return _chart(rows, {"x": x, **_told_apart(rows, "run")}, layers, height=170)
+    return _chart(rows, {"x": x, **colours}, layers, height=170)
 
 
 def attention_levels(told: Attention, bins: int = ATTENTION_BINS) -> dict[str, Any]:
@@ -158,23 +163,28 @@ def attention() -> dict[str, Any]:
     )
 
 
-def _told_apart(rows: Sequence[Mapping[str, Any]], by: str) -> dict[str, Any]:
-    """Return colours by one field and dashes by run, with legends only where there is more than one."""
+def _told_apart(rows: Sequence[Mapping[str, Any]], by: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return colours by one field, and dashes by run, or by that field too where there is one run; without colour,
+    lines still differ. A legend stands only where there is more than one.
+    """
     told = list(dict.fromkeys(row[by] for row in rows))
     runs = list(dict.fromkeys(row["run"] for row in rows))
+    dashed, names = ("run", runs) if len(runs) > 1 else (by, told)
     legend = {"orient": "top", "title": None, "symbolType": "stroke", "symbolStrokeWidth": 2, "labelLimit": 220}
-    many, several = legend if len(told) > 1 else None, legend if len(runs) > 1 else None
-    colours = [f"var(--c{index})" for index in (1, 3, 2, 0, 4, 5, 6, 7)]
-    dashes = [[1, 0], [5, 3], [1, 2]]
-    return {
-        "color": {"field": by, "type": "nominal", "scale": {"domain": told, "range": colours}, "legend": many},
-        "strokeDash": {
-            "field": "run",
-            "type": "nominal",
-            "scale": {"domain": runs, "range": dashes[: len(runs)]},
-            "legend": several,
+    legend["symbolSize"] = 400
+    colours = {"domain": told, "range": [f"var(--c{index})" for index in (1, 3, 2, 0, 4, 5, 6, 7)]}
+    dashes = {"domain": names, "range": [[1, 0], [5, 3], [1, 2], [7, 2, 1, 2]]}
+    return (
+        {"color": {"field": by, "type": "nominal", "scale": colours, "legend": legend if len(told) > 1 else None}},
+        {
+            "strokeDash": {
+                "field": dashed,
+                "type": "nominal",
+                "scale": dashes,
+                "legend": legend if len(names) > 1 else None,
+            }
         },
-    }
+    )
 
 
 def _chart(
@@ -185,27 +195,38 @@ def _chart(
 ) -> dict[str, Any] | None:
     if not rows:
         return None
-    return vega({"height": height, "data": {"values": list(rows)}, "encoding": encoding, "layer": list(layers)})
+    values = [{name: value if _sayable(value) else None for name, value in row.items()} for row in rows]
+    return vega({"height": height, "data": {"values": values}, "encoding": encoding, "layer": list(layers)})
+
+
+def _sayable(value: Any) -> bool:
+    """Return whether JSON can say a value: it has no word for what is not finite."""
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def vega(specification: Mapping[str, Any]) -> dict[str, Any]:
     """Return a Vega-Lite specification compiled to Vega, in the look of the page."""
-    text = {"labelFont": "inherit", "titleFont": "inherit", "labelFontSize": 10.5, "titleFontSize": 10.5}
+    text = {"labelFont": FONT, "titleFont": FONT, "labelFontSize": 10.5, "titleFontSize": 10.5}
     quiet = {**text, "labelColor": "var(--quiet)", "titleColor": "var(--quiet)", "titleFontWeight": "normal"}
     axis = {**quiet, "domainColor": "var(--line)", "tickColor": "var(--line)", "gridColor": "var(--line)"}
     config = {
         "aria": False,
         "background": None,
         "view": {"stroke": None},
-        "axis": {**axis, "gridOpacity": 0.6, "tickSize": 4},
-        "legend": {**quiet, "labelColor": "var(--ink)"},
-        "text": {"font": "inherit", "fill": "var(--ink)"},
+        "axis": {**axis, "gridOpacity": 0.6, "tickSize": 4, "labelFlush": False},
+        "legend": {
+            **quiet,
+            "labelColor": "var(--ink)",
+            "columnPadding": 14,
+            "layout": {"top": {"direction": "vertical", "margin": 2}},
+        },
+        "text": {"font": FONT, "fill": "var(--ink)"},
     }
     whole = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": WIDTH,
         "autosize": {"type": "fit", "contains": "padding"},
-        "padding": 2,
+        "padding": {"left": 2, "right": 14, "top": 2, "bottom": 2},
         "config": config,
         **specification,
     }

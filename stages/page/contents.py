@@ -80,7 +80,7 @@ def page_data(runs: Runs, numbers: Mapping[str, int], shown: Sequence[Video]) ->
         "kinds": {kind.key: {"sign": kind.sign, "name": kind.name, "meaning": kind.meaning} for kind in KINDS},
         "runs": names,
         "lanes": timelines.lanes(names),
-        "gutter": timelines.GUTTER,
+        "gutter": timelines.gutter(names),
         "margin": timelines.MARGIN,
         "charts": {"timeline": timelines.specification(names), **_charts(runs, shown)},
     }
@@ -125,12 +125,15 @@ def warnings(runs: Runs, shown: Sequence[Video]) -> list[str]:
     differing = [video.name for video in shown if video.truths_differ]
     if differing:
         sentences.append(
-            f"The runs were judged by different expressions in {len(differing)} videos ({', '.join(differing[:3])}, "
-            "...): their scores do not compare. Timelines show those of the first."
+            f"The runs were judged by different expressions in {many(len(differing), 'video')} ("
+            f"{', '.join(differing[:3])}{', ...' if len(differing) > 3 else ''}): their scores do not compare. "
+            "Timelines show those of the first."
         )
     missing = sum(timeline is None for video in shown for timeline in video.runs)
     if missing:
-        sentences.append(f"{missing} videos are not in every run: the totals are over different videos.")
+        sentences.append(
+            f"{many(missing, 'video')} missing in one of the runs: their totals are over different videos."
+        )
     return sentences
 
 
@@ -139,6 +142,11 @@ def spans(row: Sequence[Mapping[str, Any] | None]) -> list[Mapping[str, Any]]:
     return [
         {name: tables.finite((figures or {}).get(name)) for name in ("threshold", *SUBJECT_FIGURES)} for figures in row
     ]
+
+
+def many(count: int, noun: str) -> str:
+    """Return a count of things, for example 1 video, 2 videos."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def clock(seconds: float) -> str:

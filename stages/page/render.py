@@ -45,6 +45,7 @@ def rendered(runs: Runs, most_bytes: int = MOST_BYTES) -> str:
     """Return the page as text; pictures of the last cases are left out where it would grow beyond `most_bytes`."""
     shown = contents.videos(runs)
     numbers = contents.classes(runs)
+    documents = [document for _, document in runs]
     template = environment().get_template("page.html.j2")
     known: dict[str, Any] = {
         "runs": runs,
@@ -54,11 +55,14 @@ def rendered(runs: Runs, most_bytes: int = MOST_BYTES) -> str:
         "fillings": contents.fillings(runs, numbers, shown),
         "attentions": [contents.attentions(video) for video in shown],
         "warnings": contents.warnings(runs, shown),
-        "errors": tables.errors([document for _, document in runs]),
-        "subjects": tables.subjects([document for _, document in runs]),
+        "headline": tables.headline(documents),
+        "tallies": tables.tallies(runs),
+        "changed": tables.changed(documents),
+        "errors": tables.errors(documents),
+        "subjects": tables.subjects(documents),
         "losses": loss_names(runs),
         "height": timelines.height([name for name, _ in runs]),
-        "thumbnails": any_pictures([document for _, document in runs]),
+        "thumbnails": any_pictures(documents),
         "scripts": [library(), (TEMPLATES / "page.js").read_text(encoding="utf-8")],
         "style": (TEMPLATES / "style.css").read_text(encoding="utf-8"),
     }
@@ -82,8 +86,9 @@ def environment() -> Environment:
         "counted": tables.counted,
         "spans": contents.spans,
         "digest": digest,
+        "many": contents.many,
     }
-    made.globals |= {"KINDS": KINDS, "BY_KEY": BY_KEY, "confusion": tables.confusion}
+    made.globals |= {"KINDS": KINDS, "BY_KEY": BY_KEY, "confusion": tables.confusion, "by_emotion": tables.by_emotion}
     return made
 
 

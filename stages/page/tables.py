@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.page.document import Document, Timeline
+from stages.page.document import Changed, Document, Figure, Timeline
 from stages.page.kinds import BY_KEY, FALSE_KINDS, KINDS, MISSED, Kind
 
 FITTING = ("correct", "wrong_emotion")
@@ -104,6 +104,37 @@ def errors(documents: Sequence[Document]) -> list[ErrorRow]:
 def _gain(document: Document, kind: Kind) -> dict[str, float | None]:
     now, then = document.gains.get("now", {}), document.gains.get(kind.key, {})
     return {name: finite(then[name] - value) if name in then else None for name, value in now.items()}
+
+
+def headline(documents: Sequence[Document]) -> list[list[Figure | None]]:
+    """Return the headline's scores, each of every run; None where a run lacks one."""
+    told = [{figure.name: figure for figure in document.headline} for document in documents]
+    return [[run.get(name) for run in told] for name in dict.fromkeys(name for run in told for name in run)]
+
+
+def changed(documents: Sequence[Document]) -> list[tuple[str, Any, list[Changed | None]]]:
+    """Return the parameters that any run changed: name, value as shipped, and each run's own (None: as shipped)."""
+    told = [{row.name: row for row in document.origin.changed} for document in documents]
+    shipped = {row.name: row.default for run in told for row in run.values()}
+    return [(name, default, [run.get(name) for run in told]) for name, default in shipped.items()]
+
+
+def tallies(runs: Sequence[tuple[str, Document]]) -> dict[str, list[tuple[str, Sequence[tuple[str, int, int]]]]]:
+    """Return the tallies of the diagnosis by name, each of every run that has it, with the run's name."""
+    told: dict[str, list[tuple[str, Sequence[tuple[str, int, int]]]]] = {}
+    for name, document in runs:
+        for tally, rows in document.tallies.items():
+            told.setdefault(tally, []).append((name, rows))
+    return told
+
+
+def by_emotion(document: Document) -> list[tuple[str, Mapping[str, Any], float | None]]:
+    """Return each emotion with its figures of recognition and its mean average precision; maybe none."""
+    told = document.figures.get("recognition", {}).get("per_class", {})
+    precisions = document.figures.get("detection", {}).get("ap_by_class", {})
+    return [
+        (name, told[name], finite(precisions.get(name, {}).get("map"))) for name in document.classes if name in told
+    ]
 
 
 def subjects(documents: Sequence[Document]) -> list[tuple[str, list[Mapping[str, Any] | None]]]:

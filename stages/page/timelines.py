@@ -17,7 +17,9 @@ from stages.page.document import Case, Timeline
 from stages.page.kinds import MISSED
 
 MOST_BINS = 1500
-GUTTER, MARGIN = 64, 10
+MARGIN = 10
+# As in the style sheet: Vega measures words by it, to cut those that are too long.
+FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Noto Sans, Arial, sans-serif"
 TRUTHS = 18
 SIGNS, BARS, MISSES = 11, 24, 11
 CURVE = 54
@@ -60,6 +62,11 @@ def lanes(runs: Sequence[str]) -> list[dict[str, Any]]:
     return placed
 
 
+def gutter(runs: Sequence[str]) -> int:
+    """Return how wide the names of the rows are, in pixels."""
+    return 64 if len(runs) == 1 else 88
+
+
 def height(runs: Sequence[str]) -> int:
     """Return how tall a timeline is, in pixels."""
     return int(lanes(runs)[-1]["bottom"]) + GAP + AXIS
@@ -95,7 +102,7 @@ def filling(
         "video": first.video,
         "subject": first.subject,
         "frames": first.frame_count,
-        "pace": first.seconds_per_frame,
+        "pace": first.seconds_per_frame if first.seconds_per_frame > 0 else 1.0,
         "first": first.first_label,
         "step": first.labels_per_frame,
         "truths": truths,
@@ -149,7 +156,7 @@ def specification(runs: Sequence[str]) -> dict[str, Any]:
         "$schema": "https://vega.github.io/schema/vega/v6.json",
         "width": 600,
         "height": bottom,
-        "padding": {"left": GUTTER, "right": MARGIN, "top": 0, "bottom": AXIS},
+        "padding": {"left": gutter(runs), "right": MARGIN, "top": 0, "bottom": AXIS},
         "autosize": "none",
         "config": {"aria": False},
         "signals": [
@@ -164,7 +171,7 @@ def specification(runs: Sequence[str]) -> dict[str, Any]:
         ],
         "axes": [_axis()],
         "marks": [
-            *(_lane_label(row) for row in rows),
+            *(_lane_label(row, gutter(runs) - 10) for row in rows),
             {
                 "type": "group",
                 "clip": True,
@@ -195,14 +202,14 @@ def _axis() -> dict[str, Any]:
         "domainColor": "var(--line)",
         "tickColor": "var(--line)",
         "labelColor": "var(--quiet)",
-        "labelFont": "inherit",
+        "labelFont": FONT,
         "labelFontSize": 10.5,
         "labelFlush": True,
         "encode": {"labels": {"update": {"text": {"signal": clock}}}},
     }
 
 
-def _lane_label(row: Mapping[str, Any]) -> dict[str, Any]:
+def _lane_label(row: Mapping[str, Any], most: int) -> dict[str, Any]:
     """Return the name of a row, in the gutter."""
     middle = (row["top"] + row["bottom"]) / 2 + (SIGNS - MISSES if row["what"] == "cases" else 0)
     return {
@@ -215,8 +222,8 @@ def _lane_label(row: Mapping[str, Any]) -> dict[str, Any]:
                 "align": {"value": "right"},
                 "baseline": {"value": "middle"},
                 "text": {"value": row["label"]},
-                "limit": {"value": GUTTER - 10},
-                "font": {"value": "inherit"},
+                "limit": {"value": most},
+                "font": {"value": FONT},
                 "fontSize": {"value": 10.5},
                 "fill": {"value": "var(--quiet)"},
             }
@@ -280,7 +287,7 @@ def _name_in(data: str, y: float) -> dict[str, Any]:
                 "text": {"field": "name"},
                 "align": {"value": "center"},
                 "baseline": {"value": "middle"},
-                "font": {"value": "inherit"},
+                "font": {"value": FONT},
                 "fontSize": {"value": 10.5},
                 "fill": {"value": "var(--ink)"},
                 "limit": {"signal": f"max(1, {wide} - 4)"},
@@ -349,7 +356,7 @@ def _sign(y: str, text: str) -> dict[str, Any]:
                 "text": {"signal": text},
                 "align": {"value": "center"},
                 "baseline": {"value": "middle"},
-                "font": {"value": "inherit"},
+                "font": {"value": FONT},
                 "fontSize": {"value": 12},
                 "fontWeight": {"value": "bold"},
                 "fill": {"value": "var(--ink)"},
@@ -382,7 +389,7 @@ def _curve(row: Mapping[str, Any]) -> list[dict[str, Any]]:
         "x": {"value": 8},
         "y": {"value": (top + bottom) / 2},
         "baseline": {"value": "middle"},
-        "font": {"value": "inherit"},
+        "font": {"value": FONT},
         "fontSize": {"value": 10.5},
         "fontStyle": {"value": "italic"},
         "fill": {"value": "var(--quiet)"},

@@ -268,9 +268,9 @@ def falling(random: np.random.Generator, points: int = 120) -> list[tuple[float,
 
 
 def losses(random: np.random.Generator, epochs: int = 25) -> list[dict[str, float]]:
-    rows = []
+    rows, scale = [], 0.8 + 0.5 * float(random.random())
     for epoch in range(1, epochs + 1):
-        total = 6 * np.exp(-epoch / 6) + 0.4 + random.random() * 0.15
+        total = scale * (6 * float(np.exp(-epoch / 6)) + 0.4 + float(random.random()) * 0.15)
         rows.append(
             {
                 "epoch": epoch,

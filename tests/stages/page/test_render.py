@@ -43,7 +43,7 @@ def test_the_first_screen_tells_the_scores_their_origin_and_what_they_mean(repor
     assert row.inner_text().split() == ["spotting", "F1", "0.929", "0.877", "–", "0.974", "0.123", "0.934"]
     expect(page.locator(".origin")).to_contain_text("ferplus, 96 px")
     expect(page.locator(".origin")).to_contain_text("one to one")
-    expect(page.locator(".origin table tbody tr").first).to_have_text("train.epochs2540")
+    expect(page.locator(".origin table tbody tr").first).to_have_text("train.epochs4025")
     expect(page.locator(".runs tbody tr").nth(2)).to_contain_text("not made on this machine")
     expect(page.locator(".runs tbody tr").nth(3)).to_contain_text("and changes")
     assert page.locator(".runs").bounding_box()["y"] < 900
@@ -247,8 +247,8 @@ def test_two_runs_stand_on_one_timeline(comparison: Path, visit: Visit) -> None:
     plot = drawn(page)
     for name in ("narrow", "wide"):
         expect(plot.get_by_text(name, exact=True)).to_have_count(2)
-        expect(page.locator("#summary h2").get_by_text(name, exact=True)).to_be_visible()
-    page.locator(".diagnosis").nth(1).get_by_role("button", name="missed").click()
+        expect(page.locator(".headline small").get_by_text(name, exact=True)).to_have_count(4)
+    page.get_by_role("button", name="missed of wide").click()
     expect(page.locator("#count")).to_contain_text("of wide")
 
 
