@@ -25,6 +25,7 @@ COMMANDS = {
     "scores": "stages.commands.results.scores",
     "show": "stages.commands.results.show",
     "diagnose": "stages.commands.results.diagnose",
+    "report": "stages.commands.results.report",
     "sheet": "stages.commands.results.sheet",
     "compare": "stages.commands.results.compare",
     "score": "stages.commands.score",

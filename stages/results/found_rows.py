@@ -13,7 +13,7 @@ from cache.errors import ShardError
 from cache.shards import features, manifest
 from cache.tables import intervals
 from cache.tables.found import Found
-from cache.tables.intervals import NO_LABEL, Detection, Expression
+from cache.tables.intervals import NO_LABEL, Detection, Expression, Interval
 from cache.tables.videos import Video
 from pipeline.diagnosis.outcomes import CORRECT, KINDS, outcomes_of
 from pipeline.intervals import rowwise_iou
@@ -74,17 +74,28 @@ def rows_of(
     return rows
 
 
+def numbers_of(row: Interval, frames: FrameColumns) -> tuple[int, int]:
+    """Return the corpus' own numbers of the first and the last frame, inclusive; an expression's as annotated.
+
+    A frame that was not taken, or is missing in the corpus, has no number here: a detection is named by its first and
+    its last frame that the detector saw.
+    """
+    onset, offset = (row.onset, row.offset) if isinstance(row, Expression) else (NO_LABEL, NO_LABEL)
+    return (
+        int(frames.frame_label[row.start]) if onset == NO_LABEL else onset,
+        int(frames.frame_label[row.stop - 1]) if offset == NO_LABEL else offset,
+    )
+
+
 def _row(row: Detection, truth: Expression | None, threshold: float, frames: FrameColumns, kind: str) -> Found:
-    # A frame that was not taken, or is missing in the corpus, has no number here: an interval is named by its first and
-    # its last frame that the detector saw.
-    last = row.stop - 1
+    onset, offset = numbers_of(row, frames)
     return Found(
         subject=row.subject,
         video=row.video,
-        onset=int(frames.frame_label[row.start]),
-        offset=int(frames.frame_label[last]),
+        onset=onset,
+        offset=offset,
         onset_seconds=float(frames.pts_seconds[row.start]),
-        offset_seconds=float(frames.pts_seconds[last]),
+        offset_seconds=float(frames.pts_seconds[row.stop - 1]),
         emotion=row.emotion,
         confidence=float(np.float32(row.confidence)),
         threshold=threshold,
@@ -94,10 +105,10 @@ def _row(row: Detection, truth: Expression | None, threshold: float, frames: Fra
 
 
 def _told(truth: Expression, row: Detection, frames: FrameColumns) -> dict[str, Any]:
-    onset, offset = truth.onset, truth.offset
+    onset, offset = numbers_of(truth, frames)
     return {
-        "truth_onset": int(frames.frame_label[truth.start]) if onset == NO_LABEL else onset,
-        "truth_offset": int(frames.frame_label[truth.stop - 1]) if offset == NO_LABEL else offset,
+        "truth_onset": onset,
+        "truth_offset": offset,
         "truth_emotion": truth.emotion,
         "iou": float(rowwise_iou(intervals.of([row]), intervals.of([truth]))[0]),
     }

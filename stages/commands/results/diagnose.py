@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from cache.errors import InputError
 from pipeline.diagnosis.mending import MISSED
 from stages.results.figures_file import read_figures
 from stages.shell import console, corpora, options
@@ -33,11 +32,7 @@ def main(
 ) -> None:
     """Print the kinds of false detections and of misses, and what the scores would be without each."""
     corpora.path_of(corpus)
-    told = read_figures(results / corpus, corpus).get("diagnosis")
-    if told is None:
-        raise InputError(
-            f"{results / corpus / 'figures.json'} is of an older facespan. Run: dvc repro evaluate@{corpus}"
-        )
+    told = read_figures(results / corpus, corpus, "diagnosis")["diagnosis"]
     console.result(json.dumps(told, indent=2) if as_json else as_text(corpus, told))
 
 
