@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.page.document import Case, Timeline
-from stages.page.kinds import MISSED
+from stages.page.kinds import MISSED, kind_of
 
 MOST_BINS = 1500
 MARGIN = 10
@@ -129,7 +129,7 @@ def _of_run(
 def _of_case(case: Case, video: Timeline, classes: Mapping[str, int]) -> dict[str, Any]:
     truth = None if case.truth is None else classes.get(video.expressions[case.truth].emotion, -1)
     return {
-        "kind": case.kind,
+        "kind": kind_of(case).key,
         "span": [case.start, case.stop],
         "labels": [case.onset, case.offset],
         "seconds": [round(case.onset_seconds, 3), round(case.offset_seconds, 3)],

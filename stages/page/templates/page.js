@@ -29,15 +29,21 @@ function curvesOf(video) {
 
 function bytes(text) { return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)); }
 
-// Points of every curve, without those that lie on a level line between their neighbours.
+// Points of every curve, without those that differ from the last one by less than a pixel shows.
+const LEAST = 3;
+
 function curveRows(video) {
   const rows = [];
   curvesOf(video).forEach((lines, run) => lines.forEach((levels, column) => {
     const place = video.runs[run].columns[column], bin = video.runs[run].bin;
     const look = { run, line: place, colour: page.colours[place], dash: page.dashes[place] };
+    const push = (index) => rows.push({ ...look, at: (index + 0.5) * bin * video.pace, score: levels[index] / 255 });
+    let kept = -1;
     levels.forEach((level, index) => {
-      if (index && index < levels.length - 1 && levels[index - 1] === level && levels[index + 1] === level) return;
-      rows.push({ ...look, at: (index + 0.5) * bin * video.pace, score: level / 255 });
+      if (kept >= 0 && index < levels.length - 1 && Math.abs(level - levels[kept]) <= LEAST) return;
+      if (kept >= 0 && kept < index - 1) push(index - 1);
+      push(index);
+      kept = index;
     });
   }));
   return rows;
@@ -114,9 +120,28 @@ function attentionOf(told) {
   return filledWith("attention", { weights, spans: [{ from: told.case.from, to: told.case.to }] });
 }
 
-const near = new IntersectionObserver((entries) => entries.forEach((entry) => {
-  if (entry.isIntersecting) start(entry.target);
-}), { rootMargin: "500px 0px" });
+// One after the other, so that scrolling stays smooth; what was scrolled past meanwhile is not begun.
+const waiting = new Set();
+let busy = false;
+
+const near = new IntersectionObserver((entries) => {
+  entries.forEach((entry) => (entry.isIntersecting ? waiting.add(entry.target) : waiting.delete(entry.target)));
+  if (!busy) startNext();
+}, { rootMargin: "500px 0px" });
+
+function startNext() {
+  busy = waiting.size > 0;
+  if (!busy) return;
+  const box = [...waiting].find(inSight) ?? waiting.values().next().value;
+  waiting.delete(box);
+  start(box).finally(() => requestAnimationFrame(() => setTimeout(startNext, 0)));
+}
+
+function inSight(box) {
+  const { top, bottom } = box.getBoundingClientRect();
+  return bottom > 0 && top < document.documentElement.clientHeight;
+}
+
 const far = new IntersectionObserver((entries) => entries.forEach((entry) => {
   if (!entry.isIntersecting) stop(entry.target);
 }), { rootMargin: "2000px 0px" });
@@ -399,7 +424,7 @@ function looked(video, row, told) {
 function shut(focus) {
   if (!opened) return;
   const { video } = opened, place = video.article.querySelector(".opened");
-  place.querySelectorAll(".chart").forEach((box) => { near.unobserve(box); far.unobserve(box); stop(box); });
+  place.querySelectorAll(".chart").forEach((box) => { near.unobserve(box); far.unobserve(box); waiting.delete(box); stop(box); });
   place.replaceChildren();
   place.hidden = true;
   mark(video, focus ? video.chosen : null);
