@@ -56,7 +56,7 @@ def rendered(runs: Runs, most_bytes: int = MOST_BYTES) -> str:
         "attentions": [contents.attentions(video) for video in shown],
         "warnings": contents.warnings(runs, shown),
         "headline": tables.headline(documents),
-        "tallies": tables.tallies(runs),
+        "tallies": tables.tallies(runs, numbers),
         "changed": tables.changed(documents),
         "errors": tables.errors(documents),
         "subjects": tables.subjects(documents),

@@ -127,7 +127,7 @@ def _of_run(
 
 
 def _of_case(case: Case, video: Timeline, classes: Mapping[str, int]) -> dict[str, Any]:
-    truth = None if case.truth is None else classes.get(video.expressions[case.truth].emotion, -1)
+    expression = None if case.truth is None else video.expressions[case.truth]
     return {
         "kind": kind_of(case).key,
         "span": [case.start, case.stop],
@@ -135,7 +135,9 @@ def _of_case(case: Case, video: Timeline, classes: Mapping[str, int]) -> dict[st
         "seconds": [round(case.onset_seconds, 3), round(case.offset_seconds, 3)],
         "emotion": None if case.emotion is None else classes.get(case.emotion, -1),
         "of": case.truth,
-        "truth": truth,
+        "truth": None if expression is None else classes.get(expression.emotion, -1),
+        "length": None if expression is None else expression.stop - expression.start,
+        "strength": None if expression is None else expression.kind,
         "cut": case.cut_by_window,
         "iou": _number(case.iou),
         "confidence": _number(case.confidence),
@@ -291,7 +293,7 @@ def _name_in(data: str, y: float) -> dict[str, Any]:
                 "fontSize": {"value": 10.5},
                 "fill": {"value": "var(--ink)"},
                 "limit": {"signal": f"max(1, {wide} - 4)"},
-                "opacity": {"signal": f"{wide} > 44 ? (datum.faint ? 0.12 : 1) : 0"},
+                "opacity": {"signal": f"{wide} > 6.2 * length(datum.name) + 6 ? (datum.faint ? 0.12 : 1) : 0"},
             }
         },
     }

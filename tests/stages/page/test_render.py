@@ -145,6 +145,11 @@ def test_a_confusion_cell_and_a_diagnosis_row_lead_to_their_cases(report: Path, 
     page.locator(".diagnosis").get_by_role("button", name="missed").click()
     expect(page.locator("[data-kind=missed]")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#timelines-title")).to_be_focused()
+    told = document()
+    missed = [case for video in told.timelines for case in video.cases if case.kind == "missed"]
+    short = [case for case in missed if 30 <= case.stop - case.start < 60]
+    page.get_by_role("button", name="2 missed, 30-60").click()
+    expect(page.locator("#count")).to_contain_text(f"less than 60: {len(short)} of 32 cases")
     page.locator(".subjects").get_by_role("button", name="p02").click()
     expect(page.locator("#subject")).to_have_value("p02")
 
