@@ -306,7 +306,7 @@ def hostile(text: str) -> Document:
         plain,
         origin=replace(plain.origin, corpus=text, encoder=text, warnings=(text,), protocol=(text,)),
         headline=tuple(replace(figure, name=text) for figure in plain.headline),
-        tallies={text: [(text, 1, 2)]},
+        tallies={text: [(text, 1, 2)], "by subject": [(text, 1, 2)]},
         losses={text: plain.losses["without-p01"]},
         timelines=[replace(video, video=f"{text}{index}", subject=text) for index, video in enumerate(plain.timelines)],
     )
