@@ -12,7 +12,7 @@ import numpy as np
 import vl_convert
 
 from stages.page.document import Attention, Document
-from stages.page.timelines import FONT
+from stages.page.timeline_drawing import FONT
 
 VEGA_LITE = "6.4"
 WIDTH, HEIGHT = 480, 220
