@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +33,9 @@ from pipeline.schedules import warm_up_then
 BATCH_SIZE = 256
 
 
+Precision = Literal["float32", "bfloat16"]
+
+
 @dataclass(frozen=True)
 class PretrainParameters:
     """How an encoder is trained.
@@ -46,6 +49,7 @@ class PretrainParameters:
         warm_up_share: of all steps, over which the learning rate rises; then it falls to 0 along a cosine.
         balance: images of a class count its frequency to the power of minus this in the loss; 0 counts all alike.
         patience: epochs at the last size without a better validation accuracy that end the training; 0 ends it never.
+        precision: of convolutions and products while it learns; the weights and their sums are float32 in either.
     """
 
     seed: int
@@ -56,6 +60,12 @@ class PretrainParameters:
     warm_up_share: float
     balance: float
     patience: int
+    precision: Precision
+
+    @property
+    def sizes(self) -> list[int]:
+        """Return the image size of each epoch."""
+        return [size for size, epochs in self.stages for _ in range(epochs)]
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value out of range."""
@@ -80,6 +90,7 @@ class Epoch(NamedTuple):
     train_loss: float
     validation_loss: float
     validation_accuracy: float
+    validation_mean_recall: float  # over the classes that have images: what is common and what is rare count alike
 
 
 class Progress(NamedTuple):
@@ -133,7 +144,7 @@ def pretrain(
     if resume:
         network.load_state_dict(resume.network)
         _give_moments(network, optimiser, resume.moments)
-    sizes = [size for size, epochs in parameters.stages for _ in range(epochs)]
+    sizes = parameters.sizes
     weights = class_weights(train.targets, parameters.balance)
     while len(curve) < len(sizes) and not _is_over(curve, parameters):
         position = len(curve)
@@ -141,8 +152,8 @@ def pretrain(
         rates = _rates(parameters, position, len(sizes), len(train.images))
         generator = torch.Generator().manual_seed(parameters.seed * 1_000_003 + position)
         steps = batches(train, parameters.batch_size, augmentation, preprocessing, generator, device)
-        loss = _learn(network, optimiser, steps, rates, weights.to(device), advance)
-        logits = classify(network, validation.images, preprocessing, device)
+        loss = _learn(network, optimiser, steps, rates, weights.to(device), parameters.precision, advance)
+        logits = classify(network, validation.images, preprocessing, device, parameters.precision)
         curve.append(_row(position, sizes[position], rates[-1], loss, logits, validation.targets))
         if _best_epoch(curve) == len(curve) or not best:
             best = _on_cpu(network)
@@ -165,14 +176,20 @@ def on_device(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 @torch.inference_mode()
-def classify(network: nn.Module, images: Tensor | Images, preprocessing: Preprocessing, device: torch.device) -> Tensor:
+def classify(
+    network: nn.Module,
+    images: Tensor | Images,
+    preprocessing: Preprocessing,
+    device: torch.device,
+    precision: Precision = "float32",
+) -> Tensor:
     """Return ``(N, K)`` logits of undisturbed images, on the CPU."""
     network.eval()
     prepare, logits = Preparation(preprocessing, device), []
     runs = [torch.arange(first, min(first + BATCH_SIZE, len(images))) for first in range(0, len(images), BATCH_SIZE)]
     for found in in_turn(images, runs):
         batch = prepare(found.to(device))
-        with _precision(device):
+        with _computing_in(precision, device):
             logits.append(network(batch).float().cpu())
     return torch.cat(logits)
 
@@ -182,6 +199,12 @@ def confusion(logits: Tensor, targets: Tensor) -> NDArray[np.int64]:
     count = targets.shape[1]
     pairs = targets.argmax(dim=1) * count + logits.argmax(dim=1)
     return torch.bincount(pairs, minlength=count * count).view(count, count).numpy()
+
+
+def mean_recall(table: NDArray[np.int64]) -> float:
+    """Return the mean over the classes that have images of the share that was found, of the counts of a confusion."""
+    counts = table.sum(axis=1)
+    return float((table.diagonal()[counts > 0] / counts[counts > 0]).mean())
 
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -195,6 +218,7 @@ def _learn(
     steps: Iterator[tuple[Tensor, Tensor]],
     rates: list[float],
     weights: Tensor,
+    precision: Precision,
     advance: Advance | None,
 ) -> float:
     """Return the mean loss of one pass, each step with its learning rate."""
@@ -203,7 +227,7 @@ def _learn(
     for rate, (images, targets) in zip(rates, steps, strict=True):
         for group in optimiser.param_groups:
             group["lr"] = rate
-        with _precision(images.device):
+        with _computing_in(precision, images.device):
             logits = network(images)
         loss = soft_cross_entropy(logits, targets, weights)
         optimiser.zero_grad(set_to_none=True)
@@ -217,8 +241,8 @@ def _learn(
     return total / count
 
 
-def _precision(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+def _computing_in(precision: Precision, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -243,9 +267,10 @@ def _rates(parameters: PretrainParameters, epoch: int, epochs: int, images: int)
 
 
 def _row(epoch: int, image_size: int, rate: float, loss: float, logits: Tensor, targets: Tensor) -> Epoch:
-    accuracy = (logits.argmax(dim=1) == targets.argmax(dim=1)).double().mean()
-    validation_loss = soft_cross_entropy(logits, targets, torch.ones(targets.shape[1]))
-    return Epoch(epoch + 1, image_size, rate, loss, float(validation_loss), float(accuracy))
+    table = confusion(logits, targets)
+    validation_loss = float(soft_cross_entropy(logits, targets, torch.ones(targets.shape[1])))
+    accuracy = float(table.trace() / table.sum())
+    return Epoch(epoch + 1, image_size, rate, loss, validation_loss, accuracy, mean_recall(table))
 
 
 def _best_epoch(curve: list[Epoch]) -> int:

@@ -7,7 +7,8 @@ import hashlib
 import json
 import math
 import shlex
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ from pipeline.encoder.pretraining import (
     Progress,
     classify,
     confusion,
+    mean_recall,
     on_device,
     pretrain,
     start,
@@ -58,7 +60,9 @@ def train_encoder(
     layout: Layout,
     name: Annotated[str, typer.Option(help="What the encoder is called.")],
     output: Output = encoders.FOLDER,
-    work: Annotated[Path, typer.Option(help="Where unfinished training is kept.")] = WORK,
+    work: Annotated[
+        Path, typer.Option(help="Where unfinished training is kept, and the curve of a finished one.")
+    ] = WORK,
     data: Annotated[str, typer.Option(help="What the card says about the images.")] = "",
     licence: Annotated[str, typer.Option(help="What the card says about their licence.")] = "not stated",
     limit: Limit = 0,
@@ -76,18 +80,23 @@ def train_encoder(
     place, chosen = work / name, devices.choose(device)
     with console.progress("images", len(found.images), "images", quiet) as advance:
         key = key_of(found, (training, augmentation), advance)
-    trained = train(found, training, augmentation, chosen, place / "progress.safetensors", key, force, quiet)
+    told = {"data": data or layout, "licence": licence, "command": command_of(name, layout, data, licence, limit)}
+    progress = place / "progress.safetensors"
+    if not force and say_again(output, name, key, told):
+        checkpoint_files.remove_progress(progress, key)
+        return
+    trained = train(found, training, augmentation, chosen, progress, key, force, quiet)
     table, accuracy = tested(trained, found, chosen)
     card = {
         "name": name,
         "classes": list(found.classes),
-        "data": data or layout,
         "images": found.counts(),
-        "licence": licence,
         "test_accuracy": accuracy,
+        "test_mean_recall": mean_recall(table),
         "confusion": table.tolist(),
         "parameters": dataclasses.asdict(training) | dataclasses.asdict(augmentation),
-        "command": command_of(name, layout, data, licence, limit),
+        "training": key,
+        **told,
     }
     # Half the bytes; the rounding is far below what another seed would change.
     state = {key: value.half() for key, value in without_classifier(trained.state).items()}
@@ -95,11 +104,27 @@ def train_encoder(
     schema.write_csv(place / "curves.csv", Epoch._fields, trained.curve)
     rows = [[found.classes[row], *table[row].tolist()] for row in range(len(table))]
     schema.write_csv(place / "confusion.csv", ("class", *found.classes), rows)
+    # Last of all: what was trained once is not trained again, whenever the command is killed.
+    checkpoint_files.remove_progress(progress, key)
     counts = found.counts()
     console.result(
         f"weights pretrain: {len(trained.curve)} epochs on {counts['train']} images, {100 * accuracy:.1f} % of "
-        f"{counts['test']} test images right; {output / name}.safetensors"
+        f"{counts['test']} test images right, mean recall {100 * mean_recall(table):.1f} %; "
+        f"{output / name}.safetensors"
     )
+
+
+def say_again(output: Path, name: str, key: str, told: Mapping[str, Any]) -> bool:
+    """Return whether an encoder of this training is there already; its card then says what was told this time."""
+    path = encoders.path_of(output, name)
+    if not path.is_file():
+        return False
+    tensors, preprocessing, card = encoders.load(name, output, 0)
+    if card.get("training") != key:
+        return False
+    encoders.write(output, name, tensors, preprocessing, {**card, **told})
+    console.result(f"weights pretrain: {path} is of this training already (--force trains again)")
+    return True
 
 
 def command_of(name: str, layout: str, data: str, licence: str, limit: int) -> str:
@@ -150,17 +175,21 @@ def train(
     """Return the trained network; every epoch is kept at a path, from where the same training goes on."""
     learned, validation = faces_of(found, TRAIN), faces_of(found, VALIDATION)
     kept = None if force else checkpoint_files.read_progress(path, key)
-    epochs = sum(count for _, count in training.stages)
-    done = len(kept.curve) if kept else 0
+    sizes = training.sizes
+    epochs, done, begun = len(sizes), len(kept.curve) if kept else 0, time.monotonic()
     if kept:
         console.say(f"weights: going on after epoch {done} of {epochs} ({path})")
 
     def save(progress: Progress) -> None:
         checkpoint_files.write_progress(path, key, progress)
         last = progress.curve[-1]
+        # What an epoch costs goes with the pixels of an image.
+        per_pixel = (time.monotonic() - begun) / sum(size**2 for size in sizes[done : last.epoch])
+        minutes = per_pixel * sum(size**2 for size in sizes[last.epoch :]) / 60
         console.say(
             f"weights: epoch {last.epoch} of {epochs} at {last.image_size} px: loss {last.train_loss:.3f}, "
-            f"validation {last.validation_loss:.3f}, {100 * last.validation_accuracy:.1f} % right"
+            f"validation {last.validation_loss:.3f}, {100 * last.validation_accuracy:.1f} % right, mean recall "
+            f"{100 * last.validation_mean_recall:.1f} %, about {minutes:.0f} min left"
         )
 
     with console.progress("pretrain", (epochs - done) * len(learned.images), "images", quiet) as advance:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +15,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 from torchvision.models import resnet18, resnet50
 from typer.testing import CliRunner, Result
 
 from cache.weights import tensors as weights
 from pipeline.encoder import resnet
 from stages.commands import app
+from stages.parts import checkpoint_files
+from stages.shell.command import ExitCode
 
 ROOT = Path(__file__).resolve().parents[3]
 STATE = {f"module.backbone.{name}": value for name, value in resnet18(num_classes=7).state_dict().items()}
@@ -67,12 +73,29 @@ def small(tmp_path: Path) -> Path:
     return tmp_path / "params.yaml"
 
 
-def train(faces: Path, small: Path, *options: str) -> Result:
+def words_of(faces: Path, small: Path) -> list[object]:
     folder = small.parent
-    return facespan(
+    return [
         "weights", "pretrain", "--images", faces, "--layout", "folder", "--name", "own", "--output", folder / "weights",
-        "--work", folder / "work", "--params", small, "--device", "cpu", *options,
-    )  # fmt: skip
+        "--work", folder / "work", "--params", small, "--device", "cpu",
+    ]  # fmt: skip
+
+
+def train(faces: Path, small: Path, *options: str) -> Result:
+    return facespan(*words_of(faces, small), *options)
+
+
+def stopped_after_an_epoch(faces: Path, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train until Ctrl-C, right after the first epoch was kept."""
+    keep = checkpoint_files.write_progress
+
+    def stop(*values: Any) -> None:
+        keep(*values)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint_files, "write_progress", stop)
+        assert train(faces, small).exit_code == ExitCode.INTERRUPTED
 
 
 def test_a_checkpoint_with_prefixes_and_another_classifier_is_taken_over(tmp_path: Path) -> None:
@@ -197,21 +220,68 @@ def test_a_damaged_image_is_named_before_training(faces: Path, small: Path) -> N
     assert "epoch 1" not in told.stderr
 
 
-@pytest.mark.whole_line
-def test_a_finished_training_is_not_repeated_and_another_one_does_not_go_on_from_it(faces: Path, small: Path) -> None:
+def test_a_finished_training_is_not_repeated_and_keeps_no_unfinished_one(faces: Path, small: Path) -> None:
+    encoder, progress = small.parent / "weights/own.safetensors", small.parent / "work/own/progress.safetensors"
     train(faces, small)
-    first = (small.parent / "weights/own.safetensors").read_bytes()
+    first = encoder.read_bytes()
+    assert not progress.exists()
     again = train(faces, small)
-    assert "going on after epoch 2 of 2" in again.stderr
-    assert (small.parent / "weights/own.safetensors").read_bytes() == first
-    small.write_text(small.read_text(encoding="utf-8").replace("balance: 0.5", "balance: 0.25"), encoding="utf-8")
+    assert "own.safetensors is of this training already (--force trains again)" in again.stdout
+    assert "epoch" not in again.stderr
+    assert encoder.read_bytes() == first
+    said = train(faces, small, "--licence", "ours")
+    assert "epoch" not in said.stderr
+    assert weights.read_card(encoder)["licence"] == "ours"
+    assert np.array_equal(weights.read_tensors(encoder)["conv1.weight"], load(first)["conv1.weight"])
+    small.write_text(small.read_text(encoding="utf-8").replace("balance: 0.33", "balance: 0.25"), encoding="utf-8")
     other = train(faces, small)
-    assert "is of other images or parameters and is made anew" in other.stderr
+    assert "epoch 2 of 2" in other.stderr
+    assert encoder.read_bytes() != first
+
+
+def test_every_epoch_says_what_was_reached_and_how_long_it_will_take(faces: Path, small: Path) -> None:
+    lines = [line for line in train(faces, small).stderr.splitlines() if line.startswith("weights: epoch")]
+    assert [line.split(":")[1] for line in lines] == [" epoch 1 of 2 at 32 px", " epoch 2 of 2 at 32 px"]
+    assert all(re.search(r" % right, mean recall \d+\.\d %, about \d+ min left$", line) for line in lines)
+    assert lines[-1].endswith("about 0 min left")
 
 
 @pytest.mark.whole_line
-def test_a_damaged_unfinished_training_is_named_and_can_be_begun_anew(faces: Path, small: Path) -> None:
-    train(faces, small)
+def test_a_training_that_was_killed_goes_on_after_its_last_epoch_to_the_same_bytes(faces: Path, small: Path) -> None:
+    assert train(faces, small).exit_code == 0
+    whole = (small.parent / "weights/own.safetensors").read_bytes()
+    curve = (small.parent / "work/own/curves.csv").read_bytes()
+    shutil.rmtree(small.parent / "weights")
+    shutil.rmtree(small.parent / "work")
+    words = [str(word) for word in words_of(faces, small)]
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "stages.commands.app", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    assert killed.stderr
+    assert any("epoch 1 of 2" in line for line in killed.stderr)
+    killed.kill()
+    killed.communicate()
+    assert not (small.parent / "weights/own.safetensors").exists()
+    told = train(faces, small)
+    assert "going on after epoch 1 of 2" in told.stderr
+    assert (small.parent / "weights/own.safetensors").read_bytes() == whole
+    assert (small.parent / "work/own/curves.csv").read_bytes() == curve
+
+
+@pytest.mark.whole_line
+def test_an_unfinished_training_of_other_parameters_is_not_gone_on_from(
+    faces: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_after_an_epoch(faces, small, monkeypatch)
+    small.write_text(small.read_text(encoding="utf-8").replace("balance: 0.33", "balance: 0.25"), encoding="utf-8")
+    assert "is of other images or parameters and is made anew" in train(faces, small).stderr
+
+
+@pytest.mark.whole_line
+def test_a_damaged_unfinished_training_is_named_and_can_be_begun_anew(
+    faces: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_after_an_epoch(faces, small, monkeypatch)
     kept = small.parent / "work/own/progress.safetensors"
     kept.write_bytes(kept.read_bytes()[:1000])
     told = train(faces, small)
