@@ -1,9 +1,9 @@
-"""Pretraining of the encoder: ResNet18 learns emotions from labelled faces, then loses its classifier."""
+"""Pretraining of the encoder: ResNet18 learns emotions from labelled faces; then its class layer is set apart."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
+from pipeline.encoder import class_layer
 from pipeline.encoder.augmentation import ImageAugmentParameters
+from pipeline.encoder.class_layer import ClassLayer
 from pipeline.encoder.labelled_images import (
     Faces,
     Images,
@@ -25,7 +27,7 @@ from pipeline.encoder.labelled_images import (
     preprocessing_of,
 )
 from pipeline.encoder.preparation import Preparation, Preprocessing
-from pipeline.encoder.resnet import CLASSIFIER, IGNORED_SUFFIX
+from pipeline.encoder.resnet import IGNORED_SUFFIX
 from pipeline.errors import DataError
 from pipeline.schedules import warm_up_then
 
@@ -306,6 +308,7 @@ def _on_cpu(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
-def without_classifier(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the encoder's part of a trained network's weights."""
-    return {n: v for n, v in state.items() if not n.startswith(CLASSIFIER) and not n.endswith(IGNORED_SUFFIX)}
+def apart(state: Mapping[str, Tensor], names: Sequence[str]) -> tuple[dict[str, Tensor], ClassLayer]:
+    """Return the encoder's part of a trained network's weights, and its class layer."""
+    encoder, layer = class_layer.split({n: v for n, v in state.items() if not n.endswith(IGNORED_SUFFIX)})
+    return encoder, class_layer.build(names, layer)

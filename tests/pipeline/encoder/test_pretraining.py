@@ -18,6 +18,7 @@ from pipeline.encoder.pretraining import (
     Precision,
     PretrainParameters,
     Progress,
+    apart,
     classify,
     confusion,
     mean_recall,
@@ -25,7 +26,6 @@ from pipeline.encoder.pretraining import (
     pretrain,
     soft_cross_entropy,
     start,
-    without_classifier,
 )
 
 CPU = torch.device("cpu")
@@ -63,7 +63,10 @@ def test_a_toy_problem_is_learned() -> None:
     assert table.trace() >= 30
     assert [row.epoch for row in trained.curve] == [1, 2, 3]
     assert trained.curve[-1].train_loss < trained.curve[0].train_loss
-    resnet.check(without_classifier(trained.state))
+    encoder, layer = apart(trained.state, ("lying", "standing"))
+    resnet.check(encoder)
+    features = resnet.build(encoder, trained.preprocessing, CPU)(test.images.unsqueeze(-1).expand(-1, -1, -1, 3))
+    assert (layer.logits(features).argmax(dim=1) == test.targets.argmax(dim=1)).sum() == table.trace()
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -168,7 +171,7 @@ def test_grey_faces_are_seen_as_the_encoder_will_see_them() -> None:
     preprocessing = preprocessing_of(faces, 48)
     assert preprocessing.channels == "grey"
     network = on_device(start(0, 2), CPU).eval()
-    built = resnet.build(without_classifier(network.state_dict()), preprocessing, CPU)
+    built = resnet.build(apart(network.state_dict(), ("a", "b"))[0], preprocessing, CPU)
     features = built(faces.images.unsqueeze(-1).expand(-1, -1, -1, 3))
     with torch.inference_mode():
         expected = network.fc(features)  # type: ignore[operator]

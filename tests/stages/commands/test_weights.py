@@ -21,8 +21,9 @@ from typer.testing import CliRunner, Result
 
 from cache.weights import tensors as weights
 from pipeline.encoder import resnet
+from pipeline.encoder.preparation import Preprocessing
 from stages.commands import app
-from stages.parts import checkpoint_files
+from stages.parts import checkpoint_files, encoders
 from stages.shell.command import ExitCode
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -115,6 +116,74 @@ def test_a_checkpoint_with_prefixes_and_another_classifier_is_taken_over(tmp_pat
     assert json.loads((tmp_path / "affect.json").read_text(encoding="utf-8")) == card
 
 
+def test_the_class_layer_of_a_checkpoint_is_kept_when_its_classes_are_named(tmp_path: Path) -> None:
+    file, names = tmp_path / "affect.pth", "neutral,joy,anger,fear,sadness,surprise,disgust"
+    torch.save(STATE, file)
+    told = take_over(file, "--classes", names)
+    assert told.exit_code == 0, told.stderr
+    assert "ignored" not in told.stderr
+    assert "tells 7 classes apart" not in told.stderr
+    layer = encoders.load("affect", tmp_path, 0).classes
+    assert layer
+    assert layer.names == tuple(names.split(","))
+    network = resnet18(num_classes=7)
+    network.load_state_dict({name.removeprefix("module.backbone."): value for name, value in STATE.items()})
+    features = torch.rand((3, 512), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(layer.logits(features), network.fc(features))
+    with_layer = weights.read_card(tmp_path / "affect.safetensors")["sha256"]
+    plain = take_over(file)
+    assert "module.backbone.fc tells 7 classes apart; to keep it, name them in its order" in plain.stderr
+    assert encoders.load("affect", tmp_path, 0).classes is None
+    # Features are made by the rest, so their key is the same.
+    assert weights.read_card(tmp_path / "affect.safetensors")["sha256"] == with_layer
+
+
+def test_names_that_fit_no_class_layer_are_refused(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "affect.pth")
+    told = take_over(tmp_path / "affect.pth", "--classes", "joy,anger")
+    assert told.exit_code == 4
+    assert "2 classes are named, expected as many as one class layer has; found: module.backbone.fc of 7" in told.stderr
+    twice = take_over(tmp_path / "affect.pth", "--classes", "a,b,c,d,e,f,a")
+    assert twice.exit_code == 4
+    assert "each once" in twice.stderr
+
+
+def test_a_probe_becomes_the_class_layer_of_an_encoder_without_one(tmp_path: Path, faces: Path) -> None:
+    torch.save(STATE, tmp_path / "own.pth")
+    take_over(tmp_path / "own.pth")
+    before = weights.read_card(tmp_path / "own.safetensors")
+    words = ["weights", "probe", "--images", faces, "--layout", "folder", "--weights", "own", "--encoders", tmp_path]
+    assert "class layer" not in facespan(*words, "--device", "cpu").stderr
+    assert encoders.load("own", tmp_path, 0).classes is None
+    fitted = facespan(*words, "--device", "cpu", "--record")
+    assert "the probe is its class layer now: anger, joy" in fitted.stderr
+    right = re.search(r"own at 64 px: (\d+\.\d) % of 8 test images right", fitted.stdout)
+    assert right
+    # Fitted on features as they are, it says what the probe said on standardised ones; and the second probe keeps it.
+    again = facespan(*words, "--device", "cpu", "--record")
+    assert f"its own class layer names {right[1]} % of them rightly" in again.stderr
+    assert "is its class layer now" not in again.stderr
+    card = weights.read_card(tmp_path / "own.safetensors")
+    assert (card["classes"], card["sha256"]) == (["anger", "joy"], before["sha256"])
+
+
+def test_a_probe_of_other_classes_than_the_card_names_is_no_class_layer(tmp_path: Path, faces: Path) -> None:
+    encoders.write(
+        tmp_path,
+        "own",
+        resnet.random_weights(0),
+        Preprocessing(32, "grey", (0.5,) * 3, (0.5,) * 3),
+        {"classes": ["joy", "fear"]},
+    )
+    told = facespan(
+        "weights", "probe", "--images", faces, "--layout", "folder", "--weights", "own", "--encoders", tmp_path,
+        "--device", "cpu", "--record",
+    )  # fmt: skip
+    assert told.exit_code == 0, told.stderr
+    assert "it gets no class layer: its card names ['joy', 'fear'], this probe ['anger', 'joy']" in told.stderr
+    assert encoders.load("own", tmp_path, 0).classes is None
+
+
 def test_safetensors_of_others_are_taken_over(tmp_path: Path) -> None:
     own = {name: value.numpy() for name, value in resnet.random_weights(0).items()}
     (tmp_path / "plain.safetensors").write_bytes(save(own))
@@ -190,9 +259,13 @@ def test_an_encoder_is_trained_and_measured(faces: Path, small: Path) -> None:
     told = train(faces, small, "--data", "two greys", "--licence", "none")
     assert told.exit_code == 0, told.stderr
     tensors, card = weights.read(small.parent / "weights/own.safetensors")
+    layer = {name: tensors.pop(name) for name in ("fc.weight", "fc.bias")}
     assert {value.dtype for value in tensors.values()} == {np.dtype(np.float16)}
-    resnet.check({name: torch.from_numpy(value) for name, value in tensors.items()})
+    encoder = {name: torch.from_numpy(value) for name, value in tensors.items()}
+    resnet.check(encoder)
+    assert card["sha256"] == resnet.digest_of(encoder)
     assert card["classes"] == ["anger", "joy"]
+    assert (layer["fc.weight"].shape, layer["fc.bias"].shape) == ((2, 512), (2,))
     assert card["images"] == {"train": 16, "validation": 8, "test": 8}
     assert card["command"] == (
         "facespan weights pretrain --images FOLDER --layout folder --name own --data 'two greys' --licence none"
@@ -205,10 +278,11 @@ def test_an_encoder_is_trained_and_measured(faces: Path, small: Path) -> None:
         small.parent / "weights", "--device", "cpu", "--record",
     )  # fmt: skip
     assert measured.exit_code == 0, measured.stderr
+    assert re.search(r"its own class layer names \d+\.\d % of them rightly", measured.stderr)
     assert "own at 32 px: 100.0 % of 8 test images right, 100.0 % when the 2 classes count alike" in measured.stdout
     after, recorded = weights.read(small.parent / "weights/own.safetensors")
     assert recorded["probes"]["folder"]["accuracy"] == 1
-    assert all(np.array_equal(after[name], value) for name, value in tensors.items())
+    assert all(np.array_equal(after[name], value) for name, value in {**tensors, **layer}.items())
 
 
 def test_a_damaged_image_is_named_before_training(faces: Path, small: Path) -> None:
