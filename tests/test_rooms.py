@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALLOWED = {
     "pipeline": {"pipeline", "torch", "torchvision", "numpy", "cv2"},
     "cache": {"cache", "numpy", "h5py", "cv2", "pyarrow", "safetensors", "openpyxl", "xlrd"},
-    "stages": {"stages", "pipeline", "cache", "typer", "yaml", "rich", "torch", "numpy"},
+    "stages": {"stages", "pipeline", "cache", "typer", "yaml", "rich", "jinja2", "torch", "numpy"},
 }
 # What an extra brings, imported where it is used.
 ALLOWED_IN = {

@@ -24,6 +24,7 @@ COMMANDS = {
     "place": "stages.commands.place",
     "scores": "stages.commands.results.scores",
     "show": "stages.commands.results.show",
+    "sheet": "stages.commands.results.sheet",
     "compare": "stages.commands.results.compare",
     "score": "stages.commands.score",
     "flops": "stages.commands.flops",

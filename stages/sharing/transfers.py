@@ -10,7 +10,7 @@ from stages.sharing import contents, objects, project, workspace
 from stages.sharing.objects import File, Held
 from stages.sharing.project import Output, Project
 from stages.sharing.remote import Remote
-from stages.sharing.workspace import Difference
+from stages.sharing.workspace import ChangedFile
 
 MOST_NAMED = 5
 
@@ -124,7 +124,7 @@ def _check_placed(opened: Project, held: Held) -> None:
         raise ShardError(f"{wrong[0]} was not placed as dvc.lock states it ({len(wrong)} so). Run the same again.")
 
 
-def _differences(opened: Project, held: Mapping[Output, Sequence[File]]) -> list[Difference]:
+def _differences(opened: Project, held: Mapping[Output, Sequence[File]]) -> list[ChangedFile]:
     return [one for output, files in held.items() for one in workspace.differences(opened, output, files)]
 
 
@@ -132,6 +132,6 @@ def _totals(held: Mapping[Output, Sequence[File]]) -> tuple[int, int, int]:
     return len(held), sum(len(files) for files in held.values()), sum(output.bytes for output in held)
 
 
-def _name_some(differing: Sequence[Difference]) -> str:
+def _name_some(differing: Sequence[ChangedFile]) -> str:
     named = ", ".join(difference.path for difference in differing[:MOST_NAMED])
     return named + (f" and {len(differing) - MOST_NAMED} more" if len(differing) > MOST_NAMED else "")

@@ -28,7 +28,7 @@ AnyReader = TypeVar("AnyReader", bound=TakesFacts)
 
 
 @dataclass(frozen=True)
-class Corpus:
+class DescribedCorpus:
     """One corpus as its file describes it; `facts` belong to its reader, `overrides` to single stages."""
 
     reader: str
@@ -56,10 +56,10 @@ def path_of(name: str) -> Path:
     return path
 
 
-def load(name: str) -> Corpus:
+def load(name: str) -> DescribedCorpus:
     """Return the facts of a corpus, strictly read; errors as in `path_of`."""
     path = path_of(name)
-    return params.build(params.load(path), Corpus, str(path))
+    return params.build(params.load(path), DescribedCorpus, str(path))
 
 
 def reader_of(name: str, readers: Mapping[str, AnyReader]) -> tuple[AnyReader, Any]:
