@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from cache.corpora.rows import Problems
@@ -133,15 +133,19 @@ def settle(
             f"{back.told}: {' or '.join(tiers.REFERENCE)} was edited, and only the tier {tier} is taken. Make the "
             "change there and take the other back, or name the edited tier with --tier"
         )
-    if (mine := _chosen(back, tier)) is None:
+    if (chosen := _chosen(back, tier)) is None:
         known = ", ".join(repr(name) for name in back.marks) or "none"
         problems.tell(f"{back.told} has no tier {tier!r}. It has {known}: say which holds the expressions, --tier NAME")
         return None
     clock, ours = _clock(back, video), TRUTH in back.marks or tiers.DETECTIONS in back.marks
-    truth, detections, plain = (
-        _as_they_are(marks, clock, words)
-        for marks in (back.marks.get(TRUTH, ()), back.marks.get(tiers.DETECTIONS, ()), mine)
+    mine = _in(clock, chosen, back.per_second)
+    truth, detections = (
+        _as_they_are(_in(clock, back.marks.get(name, ()), back.per_second), clock, words)
+        for name in (TRUTH, tiers.DETECTIONS)
     )
+    plain = _as_they_are(mine, clock, words)
+    for mark in mine:
+        _check_seconds(mark, clock, video, problems)
     untouched = ours and tier == CORRECTIONS and set(plain) == set(tiers.proposed(truth, detections))
     audit = [AuditRow(rule, video.video, video.subject, note=said) for rule, said in back.notes]
     expressions = {
@@ -178,9 +182,20 @@ def _chosen(back: Returned, tier: str) -> tuple[Mark, ...] | None:
 
 
 def _clock(back: Returned, video: TieredVideo) -> Clock:
+    """Return the numbers that the file has, or milliseconds where its own do not tell every frame from the next."""
     if back.per_second is None:
         return clocks.in_labels(video.columns)
-    return clocks.at_rate(video.columns, back.per_second)
+    if clocks.rate_for(video.columns, back.per_second) == back.per_second:
+        return clocks.at_rate(video.columns, back.per_second)
+    return clocks.in_milliseconds(video.columns)
+
+
+def _in(clock: Clock, marks: Iterable[Mark], per_second: float | None) -> list[Mark]:
+    """Return marks in the numbers of a clock."""
+    if clock.per_second is None or per_second is None or clock.per_second == per_second:
+        return list(marks)
+    scale = clock.per_second / per_second
+    return [replace(mark, begin=mark.begin * scale, end=mark.end * scale) for mark in marks]
 
 
 def _as_they_are(marks: Iterable[Mark], clock: Clock, words: Mapping[str, str]) -> list[TierInterval]:
@@ -211,16 +226,23 @@ def _interval(
         between = f"{clock.told(mark.begin)} to {clock.told(mark.end)}"
         problems.tell(f"{mark.told}: {between} cannot be in video {video.video}: {error}. Correct it")
         return None
-    for name, frame, said in zip(("onset", "offset"), (start, stop - 1), mark.seconds, strict=False):
-        shown = float(video.columns.pts_seconds[frame])
-        if said is not None and not abs(said - shown) <= SECONDS_DIFFER:
-            problems.tell(f"{mark.told}: {name} is shown at {shown:.3f} s, but {name}_seconds is {said:g}: correct one")
-            return None
     if (before := (mark.begin, mark.end)) != (after := clock.say(start, stop)):
         was, now = (f"{clock.told(begin)} to {clock.told(end)}" for begin, end in (before, after))
         about = (video.video, video.subject)
         audit.append(AuditRow("nearest_frame", *about, before=was, after=now, note=mark.told))
     return None if emotion is None else TierInterval(start, stop, emotion, mark.kind)
+
+
+def _check_seconds(mark: Mark, clock: Clock, video: TieredVideo, problems: Problems) -> None:
+    """Tell where seconds beside numbers of frames say something else: one of the two was edited alone."""
+    try:
+        start, stop = clock.hear(mark.begin, mark.end)
+    except InputError:
+        return  # said where the interval is taken
+    for name, frame, said in zip(("onset", "offset"), (start, stop - 1), mark.seconds, strict=False):
+        shown = float(video.columns.pts_seconds[frame])
+        if said is not None and not abs(said - shown) <= SECONDS_DIFFER:
+            problems.tell(f"{mark.told}: {name} is shown at {shown:.3f} s, but {name}_seconds is {said:g}: correct one")
 
 
 def _emotion(

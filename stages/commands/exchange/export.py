@@ -22,10 +22,10 @@ from stages.shell import command, console, corpora, options, params, places
 
 def main(
     corpus: options.CorpusName,
+    to: Annotated[str, typer.Option("--to", help=" | ".join(formats.WRITERS), metavar="FORMAT")],
     names: Annotated[
         list[str] | None, typer.Argument(help="Of these videos alone; of all when left out.", metavar="[VIDEO]...")
     ] = None,
-    to: Annotated[str, typer.Option("--to", help=" | ".join(formats.WRITERS), metavar="FORMAT")] = "",
     output: Annotated[
         Path | None, typer.Option(help="The folder the files go into; exports/<corpus>/<format> when left out.")
     ] = None,

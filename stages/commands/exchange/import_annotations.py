@@ -39,7 +39,7 @@ _TOLD = {
 def main(
     corpus: options.CorpusName,
     paths: Annotated[list[Path], typer.Argument(help="Files of the coders' tool.", metavar="FILE...")],
-    source: Annotated[str, typer.Option("--from", help=" | ".join(formats.READERS), metavar="FORMAT")] = "",
+    source: Annotated[str, typer.Option("--from", help=" | ".join(formats.READERS), metavar="FORMAT")],
     tier: Annotated[str, typer.Option(help="The tier that holds the coder's word.")] = CORRECTIONS,
     confirm: Annotated[
         bool, typer.Option("--confirm", help="Take also what came back untouched: it was looked at and is right.")
@@ -106,7 +106,8 @@ def labels_of(
     facts = TableFacts("", ".", "video", 0, None, list(classes), False)
     if described.reader == "table":
         _, facts = corpora.reader_of(corpus, readers.READERS)
-        words |= facts.emotions if isinstance(facts.emotions, Mapping) else {name: name for name in facts.emotions}
+        stated = facts.emotions if isinstance(facts.emotions, Mapping) else {name: name for name in facts.emotions}
+        words = {name: name for name in stated.values()} | dict(stated)  # a class without a word could not be written
     elif output is None:
         raise params.ParameterError(
             f"{corpora.path_of(corpus)} has reader {described.reader}, whose labels are no CSV. Name one to write with "
