@@ -133,7 +133,7 @@ def _observation(video: TieredVideo, events: list[list[Any]], reference: str, ex
             "hasVideo": {media: True},
             "hasAudio": {media: False},
             "offset": {"1": 0.0},
-            "display": {media: "nothing"},
+            "display": {media: "Nothing"},
         },
     }
 
