@@ -25,7 +25,7 @@ ALLOWED_IN = {
     "stages/sharing/remote.py": {"dvc"},
 }
 # Of tests that skip, with a reason, where these are missing.
-TRIED_WHERE_PRESENT = {"boto3", "dvc_s3", "moto"}
+TRIED_WHERE_PRESENT = {"boto3", "dvc_s3", "label_studio_sdk", "moto"}
 NEVER = {"pipeline": {"os", "pathlib", "pickle"}, "cache": {"pickle"}, "stages": {"pickle"}}
 # Of each room, its floors: each may import those before it, and the files that stand in the room itself.
 FLOORS = {

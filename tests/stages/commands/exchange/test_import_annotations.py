@@ -353,6 +353,13 @@ def test_an_edit_in_a_tier_that_is_not_taken_is_not_lost_in_silence(coded: Path,
     assert told.code == 0, told.err
 
 
+def test_an_end_a_little_beyond_the_video_is_its_last_frame(coded: Path, facespan: Run) -> None:
+    path = foreign(coded / "ann_1.eaf", {"corrections": [(4800, 5600, "fear")]})
+    assert facespan("import-annotations", "tiny", str(path), "--from", "elan").code == 0
+    assert rows("ann_1")[-1] == "ann,ann_1,144,,149,fear"
+    assert "nearest_frame" in rules()
+
+
 def edit(path: Path, change: Callable[[Any], None]) -> None:
     document = json.loads(path.read_text("utf-8"))
     change(document)
@@ -387,6 +394,14 @@ def test_what_boris_cannot_mean_is_refused(coded: Path, facespan: Run, case: str
     assert told.code == ExitCode.INPUT
     assert message in told.err
     assert LABELS.read_bytes() == before
+
+
+def test_an_edit_in_an_observation_of_truth_is_not_lost_in_silence(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "boris")
+    edit(path, lambda project: project["observations"]["ann_1 truth"]["events"].clear())
+    told = facespan("import-annotations", "tiny", str(path), "--from", "boris")
+    assert told.code == ExitCode.INPUT
+    assert "was edited, and only the tier corrections is taken" in told.err
 
 
 def test_a_project_of_others_is_read_by_the_names_of_its_videos(coded: Path, facespan: Run) -> None:
