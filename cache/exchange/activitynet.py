@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cache.exchange import clocks, tiers
 from cache.exchange.tiers import TRUTH, Exported, TieredVideo, TierInterval
 
@@ -14,12 +17,13 @@ SUBSET, VERSION = "validation", "facespan"
 
 def write(videos: Sequence[TieredVideo], exported: Exported) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of the truth and of the results, those below the threshold among them if asked for."""
+    times = {video.video: clocks.edges(video.columns) for video in videos}
     database = {
         video.video: {
-            "duration": float(clocks.edges(video.columns)[-1]),
+            "duration": float(times[video.video][-1]),
             "subset": SUBSET,
             "url": "",
-            "annotations": [_row(video, one) for one in video.tiers[TRUTH]],
+            "annotations": [_row(times[video.video], one) for one in video.tiers[TRUTH]],
         }
         for video in videos
     }
@@ -29,7 +33,7 @@ def write(videos: Sequence[TieredVideo], exported: Exported) -> Iterator[tuple[s
     yield "truth.json", _json({"version": VERSION, "taxonomy": taxonomy, "database": database})
     results = {
         video.video: [
-            {**_row(video, one), "score": one.confidence}
+            {**_row(times[video.video], one), "score": one.confidence}
             for tier in (tiers.DETECTIONS, tiers.BELOW)
             for one in video.tiers.get(tier, ())
         ]
@@ -38,8 +42,7 @@ def write(videos: Sequence[TieredVideo], exported: Exported) -> Iterator[tuple[s
     yield "detections.json", _json({"version": VERSION, "external_data": {}, "results": results})
 
 
-def _row(video: TieredVideo, one: TierInterval) -> dict[str, Any]:
-    times = clocks.edges(video.columns)
+def _row(times: NDArray[np.float64], one: TierInterval) -> dict[str, Any]:
     return {"segment": [float(times[one.start]), float(times[one.stop])], "label": one.emotion}
 
 

@@ -20,13 +20,13 @@ class Clock:
     """When each of the T frames begins and ends, in the numbers of a format.
 
     Attributes:
-        begins: ``(T,)`` int64, strictly increasing.
+        begins: ``(T,)`` whole numbers, strictly increasing.
         ends: ``(T,)`` likewise; a frame ends where the next one begins, unless a format counts its last frame in.
         per_second: how many numbers a second has; None for numbers of frames, which are no times.
     """
 
-    begins: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    begins: NDArray[np.float64]
+    ends: NDArray[np.float64]
     per_second: float | None
 
     def say(self, start: int, stop: int) -> tuple[int, int]:
@@ -46,11 +46,6 @@ class Clock:
             raise InputError(f"the video goes from {self.told(self.begins[0])} to {self.told(self.ends[-1])}")
         start, last = _nearest(self.begins, begin), _nearest(self.ends, end)
         return start, max(start, last) + 1
-
-    def is_exact(self, begin: float, end: float) -> bool:
-        """Return whether these are the begin and the end of frames."""
-        start, stop = self.hear(begin, end)
-        return self.say(start, stop) == (begin, end)
 
     def told(self, number: float) -> str:
         """Return one of the numbers for people."""
@@ -74,13 +69,14 @@ def in_milliseconds(columns: FrameColumns) -> Clock:
 
 def at_rate(columns: FrameColumns, rate: float) -> Clock:
     """Return the numbers, from 0, that a tool gives frames which it believes to come `rate` times a second."""
-    numbers = _pushed_apart(np.floor(edges(columns) * rate + 0.5).astype(np.int64))
+    numbers = _pushed_apart(np.floor(edges(columns) * rate + 0.5))
     return Clock(numbers[:-1], numbers[1:], rate)
 
 
 def in_labels(columns: FrameColumns) -> Clock:
     """Return the corpus' own numbers of frames, as `[onset, offset + 1)`."""
-    return Clock(columns.frame_label, columns.frame_label + 1, None)
+    labels = columns.frame_label.astype(np.float64)
+    return Clock(labels, labels + 1, None)
 
 
 def rate_for(columns: FrameColumns, frame_rate: float) -> float:
@@ -92,13 +88,13 @@ def rate_for(columns: FrameColumns, frame_rate: float) -> float:
     return float(min(np.ceil(1 / shortest), HIGHEST_RATE))
 
 
-def _pushed_apart(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+def _pushed_apart(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return strictly increasing numbers, each the least that is no less than its own and than all before allow."""
-    steps = np.arange(len(numbers))
+    steps = np.arange(len(numbers), dtype=np.float64)
     return np.maximum.accumulate(numbers - steps) + steps
 
 
-def _nearest(sorted_numbers: NDArray[np.int64], number: float) -> int:
+def _nearest(sorted_numbers: NDArray[np.float64], number: float) -> int:
     after = int(np.searchsorted(sorted_numbers, number))
     if after == 0:
         return 0
