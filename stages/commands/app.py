@@ -29,6 +29,8 @@ COMMANDS = {
     "score": "stages.commands.score",
     "flops": "stages.commands.flops",
     "doctor": "stages.commands.doctor",
+    "export": "stages.commands.exchange.export",
+    "import-annotations": "stages.commands.exchange.import_annotations",
 }
 GROUPS = {
     "cache": "stages.commands.cache",
