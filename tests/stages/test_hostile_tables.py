@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cache.corpora import rows
 from cache.tables import schema
 from cache.tables.videos import SCHEMA
 from stages.shell.command import ExitCode
@@ -85,6 +86,18 @@ def test_a_hundred_thousand_wrong_rows_are_counted_and_not_kept(begin: Begin, st
     assert "100000 problems" in told.err
     assert "and 99980 more; correct these first." in told.err
     assert len(told.err) < 5000
+
+
+def test_a_label_file_of_more_rows_than_any_corpus_has_expressions_is_refused(
+    begin: Begin, stage: Run, facespan: Run, monkeypatch: Any
+) -> None:
+    begin()
+    monkeypatch.setattr(rows, "MOST_ROWS", 6)  # which the label file has
+    assert stage("index").code == ExitCode.DONE
+    with LABELS.open("a", encoding="utf-8") as file:
+        file.write("ann,ann_1,130,,140,anger\n")
+    refused(stage("index"), f"{LABELS} has more than 6 rows, expected one for each expression")
+    refused(facespan("labels", "audit", "tiny", "--labels", str(LABELS)), "has more than 6 rows")
 
 
 @pytest.mark.whole_line
