@@ -54,7 +54,7 @@ def read_named(path: Path, names: Sequence[str], maximum_bytes: int) -> dict[str
             # Nothing unpacks to more than is stated here: the reader stops there.
             unpacked = sum(archive.getinfo(f"{name}.npy").file_size for name in names)
         if unpacked > maximum_bytes:
-            raise InputError(f"{path} unpacks to {unpacked:,} bytes, expected at most {maximum_bytes:,}.")
+            raise ValueError(f"they unpack to {unpacked:,} bytes, expected at most {maximum_bytes:,}")
         with np.errstate(over="raise"), np.load(path, allow_pickle=False) as file:
             return {name: np.asarray(file[name]) for name in names}
     except REFUSALS as problem:

@@ -97,7 +97,7 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
     "no size of tiles": ({"tile": np.array(np.nan)}, "expected the side of a face in pixels"),
     "a mosaic elsewhere": ({"files": np.array(["../ferplus48_000.webp"])}, "not the names of mosaics beside it"),
     "a mosaic twice": ({"files": np.array(["ferplus48_000.webp"] * 2)}, "each once"),
-    "many zeros": ({"usage": np.zeros(1 << 25, np.uint8)}, "unpacks to 33,5.* bytes, expected at most 16,777,216"),
+    "many zeros": ({"usage": np.zeros(1 << 25, np.uint8)}, "they unpack to 33,5.* bytes, expected at most 16,777,216"),
 }
 
 
