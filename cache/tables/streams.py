@@ -22,8 +22,8 @@ TEXT = pa.dictionary(pa.int32(), pa.string())
 NUMBER = pa.float64()
 _BATCH_ROWS = 1 << 16
 # What packs a table may let a few bytes stand for any number of rows and texts. A row takes 24 bytes or so here.
-_MANY_ROWS, _LEAST_BYTES_A_ROW = 3_000_000, 12
-_LARGE_PAGE_BYTES = 1 << 23
+MANY_ROWS, LEAST_BYTES_A_ROW = 3_000_000, 12
+LARGE_PAGE_BYTES = 1 << 23
 _MOST_GROUPS = 100_000
 _SUFFIXES = (".csv", ".parquet", ".pq")
 
@@ -153,7 +153,7 @@ def _opened(path: Path, texts: Sequence[str] = ()) -> pq.ParquetFile:
 def _check_sizes(path: Path, file: pq.ParquetFile, columns: dict[str, str]) -> None:
     """Refuse what would become far larger in memory than it is on the disk."""
     claimed, size = file.metadata, path.stat().st_size
-    if claimed.num_rows > max(_MANY_ROWS, size // _LEAST_BYTES_A_ROW):
+    if claimed.num_rows > max(MANY_ROWS, size // LEAST_BYTES_A_ROW):
         raise InputError(
             f"{path} claims {claimed.num_rows} rows in {size} bytes. Write it without compression, or as CSV."
         )
@@ -165,7 +165,7 @@ def _check_sizes(path: Path, file: pq.ParquetFile, columns: dict[str, str]) -> N
         for group in map(claimed.row_group, range(claimed.num_row_groups)):
             for column in map(group.column, range(claimed.num_columns)):
                 if column.path_in_schema in columns.values():
-                    _check_pages(path, descriptor, column, max(size, _LARGE_PAGE_BYTES))
+                    _check_pages(path, descriptor, column, max(size, LARGE_PAGE_BYTES))
     finally:
         os.close(descriptor)
 
