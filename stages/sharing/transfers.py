@@ -42,6 +42,7 @@ class Pulled:
         fetched: how many objects came from the remote.
         damaged: the files whose copy in DVC's cache was damaged and was fetched again.
         replaced: the files of the workspace that were others.
+        removed: the files of the workspace that are of no output any more.
         placed: how many files the workspace lacked or had otherwise.
     """
 
@@ -51,6 +52,7 @@ class Pulled:
     fetched: int
     damaged: Sequence[str]
     replaced: Sequence[str]
+    removed: Sequence[str]
     placed: int
 
 
@@ -103,12 +105,15 @@ def pull(
             f"{_name_some(lost)} would be replaced, and DVC's cache has no copy of what lies there now: it was changed "
             "here, or is damaged. Nothing was written. To lose it: --force; to keep it: dvc commit, or move it away."
         )
-    placed = len(differing) + sum(len(workspace.absent(opened, files)) for files in held.files.values())
+    placed = sum(difference.is_of_output for difference in differing) + sum(
+        len(workspace.absent(opened, files)) for files in held.files.values()
+    )
     workspace.clear(opened, differing)
     project.checkout(opened, [output.path for output in outputs])
     _check_placed(opened, held)
-    replaced = [difference.path for difference in differing]
-    return Pulled(*_totals(held.files), len(held.fetched), held.damaged, replaced, placed)
+    replaced = [difference.path for difference in differing if difference.is_of_output]
+    removed = [difference.path for difference in differing if not difference.is_of_output]
+    return Pulled(*_totals(held.files), len(held.fetched), held.damaged, replaced, removed, placed)
 
 
 def count(outputs: Sequence[Output]) -> int:
