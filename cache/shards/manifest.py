@@ -80,25 +80,6 @@ class Manifest:
     run: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One way in which a folder is not what its manifest states.
-
-    Args:
-        file: path relative to the folder.
-        problem: ``missing``, ``changed`` or ``extra``.
-        detail: what was found and what was expected, in words.
-    """
-
-    file: str
-    problem: str
-    detail: str
-
-    def __str__(self) -> str:
-        """Return one line for a person."""
-        return f"{self.file}: {self.problem} ({self.detail})"
-
-
 def shard_path(folder: Path, video: str, count: int) -> Path:
     """Return where the shard of a video lies in a folder of ``count`` videos; beyond 10 000, one folder deeper."""
     name = files.check_video_id(video) + SUFFIX
@@ -243,26 +224,6 @@ def stale(held: Manifest) -> dict[str, ShardEntry]:
     return found
 
 
-def verify(folder: Path) -> list[Difference]:
-    """Return in what a folder differs from its manifest, by file name; every byte of every shard is read.
-
-    Names that begin with a dot are left out: locks, temporaries, `.gitignore`.
-
-    Raises:
-        InputError: there is no manifest.
-        ShardError: the manifest is damaged.
-    """
-    entries = {entry.file: entry for entry in read(folder).shards.values()}
-    present = set(_list_files(folder)) - {NAME}
-    differences = [Difference(name, "extra", "not in the manifest") for name in present - set(entries)]
-    for name, entry in entries.items():
-        if name not in present:
-            differences.append(Difference(name, "missing", "stated by the manifest"))
-        elif (change := _describe_change(folder / name, entry)) is not None:
-            differences.append(Difference(name, "changed", change))
-    return sorted(differences, key=lambda difference: difference.file)
-
-
 def _describe_change(path: Path, entry: ShardEntry) -> str | None:
     """Return how a file differs from its entry, or None."""
     try:
@@ -279,24 +240,6 @@ def _describe_change(path: Path, entry: ShardEntry) -> str | None:
         return None if found == entry.sha256 else f"SHA-256 {found}, expected {entry.sha256}"
     finally:
         os.close(descriptor)
-
-
-def _list_files(folder: Path) -> list[str]:
-    """Return, sorted, all that is no folder in a folder and the folders right in it; links are named, not followed.
-
-    A folder inside that has a manifest of its own is another one.
-    """
-    names = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            if (path / NAME).exists():
-                continue
-            names += [f"{path.name}/{inner.name}" for inner in sorted(path.iterdir()) if not inner.name.startswith(".")]
-        else:
-            names.append(path.name)
-    return names
 
 
 def _content(path: Path) -> bytes:
