@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cache import checked, files
-from cache.errors import InputError, ShardError
+from cache.errors import InputError
 from cache.fingerprints import in_place, stated_frames
 from cache.shards import frames, layout, manifest, upkeep
 from cache.shards.aligned import AlignParameters
@@ -57,6 +57,7 @@ def main(
     known = checked.read(places.checked_file(output), output)
     folder = ShardFolder(output, corpus, frames.LAYOUT, partial(frames.is_current, known=known))
     planned = upkeep.plan(folder, list(table), lambda name: key_of(root, table[name], parameters, common), force)
+    shard_folders.say_recovered("align", output, planned)
     if dry_run:
         shard_folders.foretell("align", output, planned)
         return
@@ -117,9 +118,12 @@ def known_of(videos: Iterable[Video], parameters: AlignParameters) -> dict[str, 
 
 @contextmanager
 def prepare(job: AlignJob) -> Iterator[Prepared]:
-    """Make the method ready; when nothing is missing it is not asked for, and the facts stay as they were."""
-    if not job.videos and (job.output / manifest.NAME).is_file():
-        yield Prepared(read_nothing, manifest.read(job.output).run)
+    """Make the method ready; when nothing is missing it is not asked for, and the facts stay as they were.
+
+    Those of a damaged manifest are told anew.
+    """
+    if not job.videos and (told := shard_folders.run_of(job.output)):
+        yield Prepared(read_nothing, told)
         return
     with aligners.METHODS[job.parameters.method].prepare(job) as prepared:
         yield Prepared(prepared.read, {**facts(), **prepared.facts})
@@ -132,11 +136,7 @@ def read_nothing(video: Video) -> NoReturn:
 
 def common_of(corpus: str, output: Path, parameters: AlignParameters) -> Mapping[str, str]:
     """Return what all videos are made with that lies outside the corpus folder, by digest."""
-    try:
-        known = manifest.read(output).run
-    except (InputError, ShardError):
-        known = {}
-    common = aligners.METHODS[parameters.method].common(parameters, known)
+    common = aligners.METHODS[parameters.method].common(parameters, shard_folders.run_of(output))
     if common:
         console.say(
             "align: DVC does not see the files of OpenFace change; after that run "

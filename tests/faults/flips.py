@@ -100,8 +100,9 @@ def _repair(project: Project, found: Flip, text: str, before: dict[str, bytes]) 
     found.problems += differences(project.contents(), before)
     if project.facespan("cache", "verify", CORPUS).code:
         found.problems.append("verify still finds something")
-    if found.kind in ("frames", "features") and "(1 new, 3 kept)" not in said:
-        found.problems.append(f"not that video alone was made anew: {said[-600:]}")
+    expected = {"frames": 1, "features": 1, "manifest of frames": 0, "manifest of features": 0}.get(found.kind)
+    if expected is not None and f"({expected} new, {4 - expected} kept)" not in said:
+        found.problems.append(f"not {expected} shards were made anew: {said[-600:]}")
     found.is_repaired = not found.problems
     if not commands:
         found.problems.append(f"no repair line: {text}")
