@@ -13,7 +13,7 @@ import typer
 
 from cache import checked, files
 from cache.errors import InputError
-from cache.fingerprints import in_place, stated_frames
+from cache.fingerprints import seen, stated_frames
 from cache.shards import frames, layout, manifest, upkeep
 from cache.shards.aligned import AlignParameters
 from cache.shards.layout import Attribute
@@ -61,7 +61,9 @@ def main(
     if dry_run:
         shard_folders.foretell("align", output, planned)
         return
-    job = AlignJob(root, parameters, [table[name] for name in planned.missing], output, console.say)
+    missing, unread = [table[name] for name in planned.missing], seen.unread(places.seen_file(corpus), root)
+    job = AlignJob(root, parameters, missing, output, console.say, unread)
+    contents: dict[str, str] = {}
     total = sum(video.frame_count for video in job.videos)
     with prepare(job) as prepared, console.progress("align", total, "frames", quiet) as advance:
 
@@ -69,6 +71,8 @@ def main(
             if brought.made is not None:
                 for warning in brought.made.warnings:
                     console.say(f"align: {brought.video}: {warning}")
+                if brought.made.source_content is not None:
+                    contents[table[brought.video].path] = brought.made.source_content
                 advance(brought.made.frames)
 
         aligner = Aligner(job, planned.keys, prepared)
@@ -79,7 +83,7 @@ def main(
         shards = manifest.read(output).shards
         current = [table[name] for name, entry in shards.items() if planned.keys.get(name) == entry.key]
         stated_frames.write(stated_path, stated_frames.state(shards, known_of(current, parameters)))
-    in_place.note(places.seen_file(corpus), root, [table[name] for name in outcome.made])
+    seen.note(places.seen_file(corpus), root, contents)
     shard_folders.remember(known)
     shard_folders.conclude("align", output, outcome)
 

@@ -30,10 +30,15 @@ Identity = tuple[int, ...] | None
 
 @dataclass(frozen=True)
 class Made:
-    """A shard just written: its number of frames, and what the user should know of them."""
+    """A shard just written: its number of frames, and what the user should know of them.
+
+    Attributes:
+        source_content: the digest of what its source holds, where it was asked for.
+    """
 
     frames: int
     warnings: Sequence[str] = ()
+    source_content: str | None = None
 
 
 @dataclass(frozen=True)
