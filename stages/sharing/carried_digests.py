@@ -20,6 +20,7 @@ from cache.tables import intervals, searches, videos
 from cache.tables.intervals import Detection, Expression
 from cache.weights import detector_card
 from stages.parts import detectors, encoders
+from stages.sharing import removed_frames
 from stages.shell import params
 
 RESULTS, CONFIGS = Path("results"), Path("configs")
@@ -42,6 +43,7 @@ def verify(corpus: Path, folders: Sequence[Path], encoder_folder: Path) -> dict[
                 without.append(str(path))
         except (InputError, ShardError, params.ParameterError) as problem:
             faults.append({"video": "", "problem": "damaged", "detail": printable(str(problem))})
+    faults += removed_frames.faults(corpus.name)
     return {
         "folder": str(corpus),
         "kind": "tables, detectors and encoders",
