@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALLOWED = {
     "pipeline": {"pipeline", "torch", "torchvision", "numpy", "cv2"},
     "cache": {"cache", "numpy", "h5py", "cv2", "pyarrow", "safetensors", "openpyxl", "xlrd", "pympi"},
-    "stages": {"stages", "pipeline", "cache", "typer", "yaml", "rich", "jinja2", "torch", "numpy"},
+    "stages": {"stages", "pipeline", "cache", "typer", "yaml", "rich", "torch", "numpy", "jinja2", "vl_convert"},
 }
 # What an extra brings, imported where it is used.
 ALLOWED_IN = {
@@ -65,6 +65,7 @@ MODULES = {
     "ai-edge-litert": "ai_edge_litert",
     "pympi-ling": "pympi",
     "webvtt-py": "webvtt",
+    "vl-convert-python": "vl_convert",
 }
 NOT_IMPORTED = {"mypy", "ruff", "pytest-timeout", "types-PyYAML"}
 
