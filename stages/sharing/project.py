@@ -81,8 +81,11 @@ def opened() -> Iterator[Project]:
         raise InputError(f"DVC: {in_one_line(problem)}") from problem
 
 
-def read_at(revision: str, paths: Sequence[str]) -> dict[str, bytes]:
+def read_at(revision: str, paths: Sequence[str], also: Sequence[str] = ()) -> dict[str, bytes]:
     """Return files of a revision or an experiment, by path: those git holds, and those of DVC from its cache.
+
+    Args:
+        also: files that it may lack; those are left out.
 
     Raises:
         InputError: there is no such revision, or it has no such file, or DVC's cache here has it not.
@@ -94,7 +97,8 @@ def read_at(revision: str, paths: Sequence[str]) -> dict[str, bytes]:
 
         try:
             files = DVCFileSystem(repo=str(project.root), rev=revision)
-            return {path: _read_at(files, revision, path) for path in paths}
+            there = [path for path in also if files.exists(path)]
+            return {path: _read_at(files, revision, path) for path in (*paths, *there)}
         except (RevError, SCMError) as problem:
             raise InputError(
                 f"{revision} is no folder of results, and no revision or experiment ({in_one_line(problem)}). "
