@@ -11,7 +11,7 @@ import pytest
 
 from stages.commands import app
 from stages.commands.app import ALSO, COMMANDS, GROUPS
-from stages.shell.command import ExitCode
+from stages.shell.command import INTERRUPTED, ExitCode
 from tests.stages.conftest import Run
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -66,12 +66,24 @@ def test_a_typing_error_is_answered_with_the_nearest_command(facespan: Run) -> N
     assert "Did you mean 'labels'?" in told.err
 
 
+def test_ctrl_c_while_a_command_is_imported_ends_as_at_any_other_time(
+    facespan: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "load", load)
+    told = facespan("train", "demo")
+    assert (told.code, told.err) == (ExitCode.INTERRUPTED, f"error: {INTERRUPTED}\n")
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
         ("facespan sc", {"score", "scores"}),
         ("facespan cache p", {"push", "pull"}),
         ("facespan place --", {"--help"}),
+        ("facespan place de", {"demo"}),
     ],
 )
 def test_a_shell_completes_commands_groups_and_options(typed: str, offered: set[str]) -> None:
