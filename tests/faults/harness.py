@@ -154,7 +154,7 @@ class Project:
     def facespan(self, *words: str) -> Told:
         """Type a `facespan` command, in this process: it starts at once."""
         with contextlib.chdir(self.folder):
-            told = CliRunner().invoke(app.build(list(words)), list(words))
+            told = CliRunner().invoke(app.build(), list(words))
         if told.exception is not None and not isinstance(told.exception, SystemExit):
             raise told.exception
         return Told(told.exit_code, told.output)
