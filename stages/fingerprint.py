@@ -33,8 +33,7 @@ def main(
     if not places.is_there(place):
         if not output.is_file():
             raise InputError(f"{places.absent(corpus, place)}, and there is no {output}. {places.remedy(corpus)}")
-        fingerprint.read(output)
-        console.say(f"fingerprint: {places.absent(corpus, place)}: {output} stays as it is")
+        say_absent(corpus, place, output)
         return
     for path in (output, stated_path):
         if path is not None:
@@ -50,6 +49,19 @@ def main(
         f"fingerprint: {len(footage)} videos and folders, {len(labels)} label files"
         f"{', not as they were' if changed else ''}"
     )
+
+
+def say_absent(corpus: str, place: Path, output: Path) -> None:
+    """Say that a corpus is not there, and where it once was on this machine, that it is to be placed anew."""
+    known = fingerprint.read(output)
+    told = f"fingerprint: {places.absent(corpus, place)}: {output} stays as it is"
+    seen_file = places.seen_file(corpus)
+    if seen_file is not None and seen_file.is_file():
+        told += (
+            f", of the {len(known.footage)} videos and folders that were there. If they lie elsewhere now: facespan "
+            f"place {corpus} FOLDER; else connect their disk. Until then nothing that changes there is noticed"
+        )
+    console.say(told)
 
 
 def label_files(root: Path, facts: Mapping[str, Any]) -> Iterator[Path]:

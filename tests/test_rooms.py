@@ -15,8 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ALLOWED = {
     "pipeline": {"pipeline", "torch", "torchvision", "numpy", "cv2"},
-    "cache": {"cache", "numpy", "h5py", "cv2", "pyarrow", "safetensors", "openpyxl", "xlrd"},
-    "stages": {"stages", "pipeline", "cache", "typer", "yaml", "rich", "torch", "numpy"},
+    "cache": {"cache", "numpy", "h5py", "cv2", "pyarrow", "safetensors", "openpyxl", "xlrd", "pympi"},
+    "stages": {"stages", "pipeline", "cache", "typer", "yaml", "rich", "jinja2", "torch", "numpy"},
 }
 # What an extra brings, imported where it is used.
 ALLOWED_IN = {
@@ -25,7 +25,7 @@ ALLOWED_IN = {
     "stages/sharing/remote.py": {"dvc"},
 }
 # Of tests that skip, with a reason, where these are missing.
-TRIED_WHERE_PRESENT = {"boto3", "dvc_s3", "moto"}
+TRIED_WHERE_PRESENT = {"boto3", "dvc_s3", "label_studio_sdk", "moto"}
 NEVER = {"pipeline": {"os", "pathlib", "pickle"}, "cache": {"pickle"}, "stages": {"pickle"}}
 # Of each room, its floors: each may import those before it, and the files that stand in the room itself.
 FLOORS = {
@@ -40,7 +40,18 @@ FLOORS = {
         "significance",
         "synthetic",
     ),
-    "cache": ("tables", "media", "openface", "shards", "fingerprints", "sharing", "corpora", "weights", "labelled"),
+    "cache": (
+        "tables",
+        "media",
+        "openface",
+        "shards",
+        "fingerprints",
+        "sharing",
+        "corpora",
+        "exchange",
+        "weights",
+        "labelled",
+    ),
     "stages": ("shell", "parts", "aligning", "sharing", "page", "results", "commands"),
 }
 # A floor is left for another when nobody finds their way on it.
@@ -48,7 +59,13 @@ MOST_FILES = 12
 FILES = sorted(path for room in ALLOWED for path in (ROOT / room).rglob("*.py"))
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # What is required by another name than it is imported by, or is not imported: commands, a plugin, types.
-MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "ai-edge-litert": "ai_edge_litert"}
+MODULES = {
+    "opencv-python-headless": "cv2",
+    "pyyaml": "yaml",
+    "ai-edge-litert": "ai_edge_litert",
+    "pympi-ling": "pympi",
+    "webvtt-py": "webvtt",
+}
 NOT_IMPORTED = {"mypy", "ruff", "pytest-timeout", "types-PyYAML"}
 
 

@@ -39,7 +39,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Record:
+class DrawnVideo:
     """One video as it was written."""
 
     video: str
@@ -66,17 +66,17 @@ def is_current(root: Path, video: str, expected_key: str) -> bool:
     return found is not None and found.key == expected_key and path.is_file() and files.sha256_of(path) == found.sha256
 
 
-def read_record(root: Path, video: str) -> Record | None:
+def read_record(root: Path, video: str) -> DrawnVideo | None:
     """Return what is on record about a video; None when there is nothing, or nothing that can be read."""
     try:
-        return Record(**json.loads(_record_path(root, video).read_text(encoding="utf-8")))
+        return DrawnVideo(**json.loads(_record_path(root, video).read_text(encoding="utf-8")))
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError, TypeError):
         return None
 
 
 def write_video(
     root: Path, video: str, subject: str, frames: Iterable[npt.NDArray[np.uint8]], frame_rate: float, facts_key: str
-) -> Record:
+) -> DrawnVideo:
     """Write a video and, after it, its record.
 
     Args:
@@ -96,7 +96,7 @@ def write_video(
             temporary.write_bytes(draft.read_bytes())
         finally:
             draft.unlink(missing_ok=True)
-    record = Record(files.check_video_id(video), subject, count, facts_key, files.sha256_of(path))
+    record = DrawnVideo(files.check_video_id(video), subject, count, facts_key, files.sha256_of(path))
     _write_json(_record_path(root, video), asdict(record))
     return record
 
@@ -126,7 +126,7 @@ def withdraw_card(root: Path) -> None:
         (root / CARD).unlink(missing_ok=True)
 
 
-def write_card(root: Path, records: Sequence[Record], parameters: Mapping[str, Any]) -> None:
+def write_card(root: Path, records: Sequence[DrawnVideo], parameters: Mapping[str, Any]) -> None:
     """Write what the corpus is and how it was made; last, so that a folder that has the card is whole."""
     videos = {record.video: asdict(record) for record in sorted(records, key=lambda record: record.video)}
     _write_json(root / CARD, {"format": FORMAT, "parameters": dict(parameters), "videos": videos})

@@ -20,7 +20,7 @@ SMALL_BYTES, SMALL_COUNT = 1 << 20, 100
 
 
 @dataclass(frozen=True)
-class Record:
+class SeenUnit:
     """One unit as it was seen last.
 
     Attributes:
@@ -45,7 +45,7 @@ def compare(place: Path | None, root: Path, found: Iterable[Unit], stated: Mappi
         stated: of the units whose content entered before, that content by the digest of their names.
     """
     before = _read(place, root) if place else {}
-    now: dict[str, Record] = {}
+    now: dict[str, SeenUnit] = {}
     for unit in found:
         now[unit.path] = _look(root, unit, before.get(unit.path), unit.names in stated)
     if place and now != before:
@@ -74,29 +74,29 @@ def note(place: Path, root: Path, contents: Mapping[str, str | None]) -> None:
         _write(place, root, now)
 
 
-def _look(root: Path, unit: Unit, record: Record | None, is_stated: bool) -> Record:
+def _look(root: Path, unit: Unit, record: SeenUnit | None, is_stated: bool) -> SeenUnit:
     if record is None or record.names != unit.names:
         is_small = unit.count <= SMALL_COUNT and unit.bytes <= SMALL_BYTES
         content = units.content_of(root, unit) if is_small or is_stated else ""
-        return Record(unit.names, unit.times, content, is_stated)
+        return SeenUnit(unit.names, unit.times, content, is_stated)
     if record.times != unit.times or (is_stated and not record.content):
         content = units.content_of(root, unit)
-        return Record(unit.names, unit.times, content, is_stated or record.changed or content != record.content)
+        return SeenUnit(unit.names, unit.times, content, is_stated or record.changed or content != record.content)
     return replace(record, changed=is_stated or record.changed)
 
 
-def _read(place: Path, root: Path) -> dict[str, Record]:
+def _read(place: Path, root: Path) -> dict[str, SeenUnit]:
     """Return what was seen of the corpus in this folder; of one that moved, or in a damaged file, nothing."""
     try:
         stored = strict_json.parse(place.read_bytes())
         if stored["format"] != FORMAT or stored["root"] != str(root.resolve()):
             return {}
-        return {path: Record(**record) for path, record in stored["units"].items()}
+        return {path: SeenUnit(**record) for path, record in stored["units"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
-def _write(place: Path, root: Path, records: Mapping[str, Record]) -> None:
+def _write(place: Path, root: Path, records: Mapping[str, SeenUnit]) -> None:
     stored = {
         "format": FORMAT,
         "root": str(root.resolve()),

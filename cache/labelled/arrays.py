@@ -63,7 +63,7 @@ class LabelledImages:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ImageFile:
     """One image that is still a file: ``split`` None leaves it to the subject's name, ``box`` cuts out the face."""
 
     path: str
@@ -73,7 +73,7 @@ class Entry:
     box: tuple[int, int, int, int] | None = None  # left, top, width, height
 
 
-def load(root: Path, entries: Sequence[Entry], classes: Sequence[str], image_size: int) -> LabelledImages:
+def load(root: Path, entries: Sequence[ImageFile], classes: Sequence[str], image_size: int) -> LabelledImages:
     """Return the images of all entries; each is decoded, and reduced or enlarged to one size, when it is read.
 
     When no entry says which part it belongs to, a tenth of the subjects validates and a tenth tests.

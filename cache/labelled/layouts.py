@@ -9,7 +9,7 @@ from cache import numpy_files
 from cache.errors import InputError
 from cache.labelled import ferplus
 from cache.labelled import labels as label_tables
-from cache.labelled.arrays import SPLITS, TEST, VALIDATION, Entry, LabelledImages, load, put_aside
+from cache.labelled.arrays import SPLITS, TEST, VALIDATION, ImageFile, LabelledImages, load, put_aside
 from cache.media.image_files import SUFFIXES
 
 SPELLINGS = SPLITS | {"valid": VALIDATION, "val": VALIDATION}
@@ -40,7 +40,7 @@ def read_folder(root: Path, image_size: int) -> LabelledImages:
     split = bool(parts) and set(parts) <= set(SPELLINGS)
     places = [(SPELLINGS[name], path) for name, path in parts.items()] if split else [(None, root)]
     entries = [
-        Entry(str(image), folder.name, part, str(image.relative_to(root)))
+        ImageFile(str(image), folder.name, part, str(image.relative_to(root)))
         for part, place in places
         for folder in sorted(place.iterdir())
         if folder.is_dir()
@@ -59,7 +59,9 @@ def read_csv(root: Path, image_size: int) -> LabelledImages:
             raise InputError(f"{root}:{line}: split is {part!r}, expected one of {', '.join(SPELLINGS)}")
         subject = (row.get("subject") or "").strip() or row["path"]
         entries.append(
-            Entry(str(label_tables.inside(root, row["path"], line)), row["label"].strip(), SPELLINGS.get(part), subject)
+            ImageFile(
+                str(label_tables.inside(root, row["path"], line)), row["label"].strip(), SPELLINGS.get(part), subject
+            )
         )
     return load(root, entries, sorted({entry.label for entry in entries}), image_size)
 
@@ -80,7 +82,7 @@ def read_affectnet(root: Path, image_size: int) -> LabelledImages:
             if number >= len(AFFECTNET_CLASSES):
                 continue
             path = label_tables.inside(table, row["subDirectory_filePath"], line)
-            entries.append(Entry(str(path), AFFECTNET_CLASSES[number], part, path.name, _box(row, table, line)))
+            entries.append(ImageFile(str(path), AFFECTNET_CLASSES[number], part, path.name, _box(row, table, line)))
     return put_aside(load(root, entries, AFFECTNET_CLASSES, image_size), {0: VALIDATION})
 
 
@@ -94,7 +96,7 @@ def _read_affectnet_folders(root: Path, image_size: int) -> LabelledImages:
             number = label_tables.whole_number(_scalar(label), str(label))
             if number < len(AFFECTNET_CLASSES):
                 image = folder / "images" / f"{label.stem.removesuffix('_exp')}.jpg"
-                entries.append(Entry(str(image), AFFECTNET_CLASSES[number], part, image.name))
+                entries.append(ImageFile(str(image), AFFECTNET_CLASSES[number], part, image.name))
     return put_aside(load(root, entries, AFFECTNET_CLASSES, image_size), {0: VALIDATION})
 
 
@@ -118,7 +120,7 @@ def read_rafdb(root: Path, image_size: int) -> LabelledImages:
         if not 1 <= number <= len(RAFDB_CLASSES) or not name.startswith(("train", "test")):
             raise InputError(f"{table}:{line}: found {text!r}, expected `train_00001.jpg 5`: a label from 1 to 7")
         path = folder / f"{Path(name).stem}_aligned.jpg"
-        entries.append(Entry(str(path), RAFDB_CLASSES[number - 1], TEST if name.startswith("test") else None, name))
+        entries.append(ImageFile(str(path), RAFDB_CLASSES[number - 1], TEST if name.startswith("test") else None, name))
     return put_aside(load(root, entries, RAFDB_CLASSES, image_size), {0: VALIDATION})
 
 

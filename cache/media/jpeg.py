@@ -35,7 +35,7 @@ _FILLER = bytes((position * 167 + 89) % 251 for position in range(256))
 
 
 @dataclass(frozen=True)
-class Layout:
+class Markers:
     """What the markers of an image say.
 
     Attributes:
@@ -51,7 +51,7 @@ class Layout:
     has_colours: bool
 
 
-def read(encoded: bytes) -> Layout:
+def read(encoded: bytes) -> Markers:
     """Return what the markers say; a struct.error or IndexError where the file ends in the middle of a header.
 
     Raises:
@@ -77,7 +77,7 @@ def read(encoded: bytes) -> Layout:
             scan_end = scan_ends[0] if kind != _PROGRESSIVE and len(scan_ends) == 1 else None
             if scan_end is not None and restart_interval:
                 _check_restarts(encoded, frame, scan_end, restart_interval)
-            return Layout(*size, position, scan_end, len(missing) in (1, 3))
+            return Markers(*size, position, scan_end, len(missing) in (1, 3))
         if marker in _FRAMES and size is None:
             kind, frame, size = marker, position, struct.unpack_from(">HH", encoded, position + 3)
             missing = dict.fromkeys(encoded[position + 8 : position + 8 + 3 * encoded[position + 7] : 3], _COEFFICIENTS)

@@ -17,6 +17,7 @@ from cache import files
 from cache.checked import Checked
 from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError
+from cache.media import thumbnails
 from cache.media.images import MAXIMUM_SIDE, decode_image, encode_image, image_size
 from cache.shards import layout
 from cache.shards.layout import COLUMN_DATASETS, Attribute, Content, Layout
@@ -229,16 +230,23 @@ class Frames:
             raise IndexError(f"{self._shard.path} has frames [0, {len(self)}), not [{start}, {stop})")
         decoded = np.empty((stop - start, *self.image_size, 3), np.uint8)
         for row, position in enumerate(range(start, stop)):
-            encoded = self.read(position)
-            try:
-                # The size is looked at before decoding, which would allocate whatever the header says.
-                if image_size(encoded) != self.image_size:
-                    raise InputError(f"an image of {image_size(encoded)} pixels")
-                decoded[row] = decode_image(encoded)
-            except InputError as problem:
-                expected = f"a whole image of {self.image_size} pixels"
-                raise self._shard.refuse(f"frame {position} damaged ({problem})", expected) from problem
+            decoded[row] = self._decode(position, decode_image)
         return decoded
+
+    def decode_grey(self, position: int) -> NDArray[np.uint8]:
+        """Return one frame in grey at an eighth of its size, for comparing many; errors as for `decode`."""
+        return self._decode(position, thumbnails.decode_grey)
+
+    def _decode(self, position: int, decode: Callable[[bytes], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        encoded = self.read(position)
+        try:
+            # The size is looked at before decoding, which would allocate whatever the header says.
+            if image_size(encoded) != self.image_size:
+                raise InputError(f"an image of {image_size(encoded)} pixels")
+            return decode(encoded)
+        except InputError as problem:
+            expected = f"a whole image of {self.image_size} pixels"
+            raise self._shard.refuse(f"frame {position} damaged ({problem})", expected) from problem
 
     def check(self, key: str | None, *, verify: bool) -> None:
         """Raise a ShardError unless key, image size, offsets and, when asked for, digest are right; see `open`."""

@@ -35,7 +35,7 @@ MAXIMUM_WHOLE_BYTES = MAXIMUM_LOADED_BYTES + (1 << 30)
 H5PY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 
 
-class Location(NamedTuple):
+class DatasetPlace(NamedTuple):
     """Where the items of a dataset lie in the file."""
 
     offset: int
@@ -236,7 +236,7 @@ class UntrustedShard:
         except H5PY_ERRORS as problem:
             raise self.refuse(f"a file that HDF5 cannot read ({problem})", "a whole shard") from problem
 
-    def _read_layout(self) -> tuple[dict[str, Location], dict[str, Attribute]]:
+    def _read_layout(self) -> tuple[dict[str, DatasetPlace], dict[str, Attribute]]:
         # A Python file, not a path: the file that was checked is the one that is parsed, whatever is renamed meanwhile.
         with self._file() as file, h5py.File(file, "r") as root:
             self._check_names(root)
@@ -259,7 +259,7 @@ class UntrustedShard:
             if root.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
                 raise self.refuse(f"{name} that is a soft or external link", "a dataset in this file")
 
-    def _locate(self, root: h5py.File, name: str) -> Location:
+    def _locate(self, root: h5py.File, name: str) -> DatasetPlace:
         """Return where a dataset lies, all of it inside the file."""
         data_type, dimensions = self.layout.datasets[name]
         dataset = h5py.h5o.open(root.id, name.encode())
@@ -279,7 +279,7 @@ class UntrustedShard:
         end = self.identity[1] if self._content is None else len(self._content)
         if offset is None or offset < 0 or offset + size > end:
             raise self.refuse(f"{name} of shape {shape} at byte {offset}", f"data inside the {end} bytes of the file")
-        return Location(offset, tuple(shape), np.dtype(data_type))
+        return DatasetPlace(offset, tuple(shape), np.dtype(data_type))
 
     def _read_attributes(self, root: h5py.File) -> dict[str, Attribute]:
         expected = {**COMMON_ATTRIBUTES, **self.layout.attributes}

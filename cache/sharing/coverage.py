@@ -40,7 +40,7 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class Facts:
+class FolderFacts:
     """What a folder of shards holds.
 
     Attributes:
@@ -62,7 +62,7 @@ class Facts:
     unread: Mapping[str, str]
 
 
-def examine(folder: Path) -> Facts:
+def examine(folder: Path) -> FolderFacts:
     """Return what a folder holds; every shard is opened, none is read whole.
 
     Raises:
@@ -76,7 +76,7 @@ def examine(folder: Path) -> Facts:
     beside = measure(aligned, manifest.read(aligned))[0] if aligned else {}
     alignment = dict(Counter(inventory.told(beside[video].source) for video in found if video in beside))
     encoder = held.run.get("encoder")
-    return Facts(
+    return FolderFacts(
         summary=inventory.summarise(folder),
         encoder=encoder if isinstance(encoder, dict) else {},
         key_fields=key_fields.stated(held),

@@ -29,7 +29,7 @@ Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Fault:
+class ShardFault:
     """One thing that is wrong with a folder of shards.
 
     Attributes:
@@ -81,7 +81,7 @@ def beside(frames_folder: Path | None, table: Path | None) -> Beside:
 
 def verify(
     folder: Path, compared: Beside, advance: Advance, threads: int = 0, known: Checked | None = None
-) -> list[Fault]:
+) -> list[ShardFault]:
     """Return every fault of a folder, in the order of the videos; the digest of every shard is taken.
 
     Args:
@@ -96,10 +96,10 @@ def verify(
     """
     held = manifest.read(folder)
 
-    def check(video: str) -> list[Fault]:
-        return [Fault(video, *fault) for fault in _check(folder, held, video, compared, known)]
+    def check(video: str) -> list[ShardFault]:
+        return [ShardFault(video, *fault) for fault in _check(folder, held, video, compared, known)]
 
-    found: list[Fault] = []
+    found: list[ShardFault] = []
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:  # hashing lets go of the interpreter
         for video, faults in zip(held.shards, pool.map(check, held.shards), strict=True):
             found += faults
@@ -204,21 +204,21 @@ def _expected_key(run: Mapping[str, Any], frames_digest: str) -> str | None:
     return layout.fingerprint({**fields, "frames_digest": frames_digest})
 
 
-def _absent(held: Manifest, expected: Collection[str] | None) -> Iterator[Fault]:
+def _absent(held: Manifest, expected: Collection[str] | None) -> Iterator[ShardFault]:
     """Yield the videos of the corpus that have no shard."""
     named = set(manifest.missing(held)) | set(expected or ())
     for video in sorted(named - set(held.shards)):
-        yield Fault(video, "missing", "a video of the corpus without a shard")
+        yield ShardFault(video, "missing", "a video of the corpus without a shard")
     for video in sorted(set(held.shards) - named if expected else ()):
-        yield Fault(video, "orphan", "the table of videos does not name it")
+        yield ShardFault(video, "orphan", "the table of videos does not name it")
 
 
-def _unstated(folder: Path, held: Manifest) -> Iterator[Fault]:
+def _unstated(folder: Path, held: Manifest) -> Iterator[ShardFault]:
     """Yield what lies where shards would, and is neither stated nor known as an earlier one."""
     stated = {entry.file for entry in (*held.shards.values(), *manifest.stale(held).values())}
     for path in manifest.list_shards(folder):
         if path.relative_to(folder).as_posix() not in stated:
-            yield Fault("", "unstated", f"{path} is not in {manifest.NAME}")
+            yield ShardFault("", "unstated", f"{path} is not in {manifest.NAME}")
 
 
 def _without_remedy(problem: Exception) -> str:

@@ -27,7 +27,7 @@ MOST_SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Plan:
+class MergePlan:
     """What a merge would do.
 
     Attributes:
@@ -47,7 +47,7 @@ class Plan:
         return sum(entry.bytes for _, entry in self.copied.values())
 
 
-def plan(first: Path, second: Path, output: Path | None, prefer: Prefer | None, advance: Advance) -> Plan:
+def plan(first: Path, second: Path, output: Path | None, prefer: Prefer | None, advance: Advance) -> MergePlan:
     """Return what a merge of the second folder into the first, or of both into a new one, would copy.
 
     Args:
@@ -70,12 +70,12 @@ def plan(first: Path, second: Path, output: Path | None, prefer: Prefer | None, 
     if output is None:
         copied = {video: found for video, found in chosen.items() if found[0] == second}
         held = replace(ours, run={**ours.run, **_frames(ours, theirs, copied)})
-        return Plan(first, held, copied, [video for video in ours.shards if video not in copied])
+        return MergePlan(first, held, copied, [video for video in ours.shards if video not in copied])
     if output.exists() and any(output.iterdir()):
         raise InputError(f"{output} is not empty. Give an --output of its own, or merge into the first folder.")
     taken = [video for video, found in chosen.items() if found[0] == second]
     facts = _facts(ours, theirs) | _frames(ours, theirs, taken)
-    return Plan(output, replace(ours, shards={}, run=facts), chosen, [])
+    return MergePlan(output, replace(ours, shards={}, run=facts), chosen, [])
 
 
 def check_kinship(first: Path, ours: Manifest, second: Path, theirs: Manifest) -> None:
@@ -108,7 +108,7 @@ def check_kinship(first: Path, ours: Manifest, second: Path, theirs: Manifest) -
         raise InputError(f"{first} holds {ours.kind} by {named[0]}, {second} by {named[1]}. Make both in one way.")
 
 
-def carry_out(planned: Plan, advance: Advance) -> None:
+def carry_out(planned: MergePlan, advance: Advance) -> None:
     """Copy and state the shards of a plan; interrupted, it goes on where it was when it is planned again.
 
     Args:
@@ -204,7 +204,7 @@ def _copy(source: Path, path: Path, entry: ShardEntry) -> None:
             raise ShardError(f"{source} has SHA-256 {digest.hexdigest()}, expected {entry.sha256}. Fetch it again.")
 
 
-def _settle(planned: Plan) -> None:
+def _settle(planned: MergePlan) -> None:
     """Write the manifest of what there is now."""
     folder = planned.destination
     with manifest.locked(folder):

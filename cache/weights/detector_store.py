@@ -31,7 +31,7 @@ class Store:
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredDetector:
     """One detector of the store."""
 
     path: Path
@@ -41,7 +41,7 @@ class Entry:
     used_nanoseconds: int
 
 
-def entries(store: Store) -> list[Entry]:
+def entries(store: Store) -> list[StoredDetector]:
     """Return what the store holds, what was used longest ago first; other files are none of it."""
     found = []
     for path in store.folder.glob("*.safetensors"):
@@ -50,7 +50,7 @@ def entries(store: Store) -> list[Entry]:
                 facts = path.lstat()
             except FileNotFoundError:
                 continue  # another process made room
-            found.append(Entry(path, named[1], named[2], facts.st_size, facts.st_mtime_ns))
+            found.append(StoredDetector(path, named[1], named[2], facts.st_size, facts.st_mtime_ns))
     return sorted(found, key=lambda entry: (entry.used_nanoseconds, entry.path.name))
 
 
@@ -103,7 +103,7 @@ def keep(store: Store, key: str, path: Path) -> None:
         _make_room(store)
 
 
-def clear(store: Store) -> list[Entry]:
+def clear(store: Store) -> list[StoredDetector]:
     """Remove every detector of the store and return what was removed; other files stay."""
     if not store.folder.is_dir():
         return []
@@ -125,7 +125,7 @@ def _make_room(store: Store) -> None:
         total -= entry.bytes
 
 
-def _is_whole(entry: Entry) -> bool:
+def _is_whole(entry: StoredDetector) -> bool:
     try:
         return not entry.path.is_symlink() and files.sha256_of(entry.path) == entry.sha256
     except InputError:

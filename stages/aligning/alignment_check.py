@@ -31,11 +31,11 @@ class Guard:
         facts: by what it looks, for the manifest.
     """
 
-    begin: Callable[[Video], Look]
+    begin: Callable[[Video], FaceCheck]
     facts: Mapping[str, str]
 
 
-class Look:
+class FaceCheck:
     """Looks at a few frames from all over a video while they are decoded, and refuses it once it can no longer pass."""
 
     def __init__(self, video: Video, finder: FaceNetworks | None) -> None:
@@ -84,7 +84,7 @@ def prepare(parameters: AlignParameters, networks: Callable[[], FaceNetworks], s
     """Return the guard that the parameters ask for; what it cannot look at, it says aloud."""
     if parameters.accept_unaligned:
         say(f"frames are taken as they are, aligned or not (accept_unaligned: {parameters.accept_unaligned})")
-        return Guard(lambda video: Look(video, None), {"accepted": str(parameters.accept_unaligned)})
+        return Guard(lambda video: FaceCheck(video, None), {"accepted": str(parameters.accept_unaligned)})
     try:
         finder = networks()
     except InputError as problem:
@@ -101,9 +101,9 @@ def ingredients(_root: Path, _video: Video, parameters: AlignParameters) -> dict
     return {"unaligned": "accepted" if parameters.accept_unaligned else "refused"}
 
 
-def _begin(video: Video, finder: FaceNetworks | None) -> Look:
+def _begin(video: Video, finder: FaceNetworks | None) -> FaceCheck:
     if video.width != video.height:
         raise InputError(
             f"{video.path} has frames of {video.width} x {video.height} pixels, and an aligned face is square. {REMEDY}"
         )
-    return Look(video, finder)
+    return FaceCheck(video, finder)

@@ -121,7 +121,7 @@ def verify(
         except InputError as problem:
             compared = integrity.beside(aligned, None)
             if not named:  # of a corpus its tables are told of apart
-                faults.append(integrity.Fault("", "damaged", printable(str(problem))))
+                faults.append(integrity.ShardFault("", "damaged", printable(str(problem))))
         with console.progress("verify", held.bytes, "bytes", quiet) as advance:
             faults += integrity.verify(folder, compared, advance, known=known)
         shard_folders.remember(known)

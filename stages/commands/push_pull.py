@@ -76,6 +76,8 @@ def pull(
         console.say(f"pull: DVC's copy of {path} was damaged, was removed and fetched again")
     for path in pulled.replaced:
         console.say(f"pull: {path} was another here and was replaced")
+    for path in pulled.removed:
+        console.say(f"pull: {path} is of {corpus} no more and was removed")
     console.result(
         f"pull: {corpus}, {' and '.join(parts)}: {pulled.files:,} files, {pulled.bytes / 1e6:,.1f} MB, from {source} "
         f"({pulled.fetched:,} objects fetched, {pulled.placed:,} files placed; all checked)"

@@ -11,7 +11,7 @@ import typer
 
 from cache.errors import InputError
 from cache.weights import detector_store, tensors
-from cache.weights.detector_store import Entry, Store
+from cache.weights.detector_store import Store, StoredDetector
 from stages.parts import stored_detectors
 from stages.shell import console, options, params
 from stages.shell.command import guarded
@@ -58,6 +58,6 @@ def find(params_path: Path, folder: Path | None) -> Store:
     return store
 
 
-def megabytes(held: Sequence[Entry]) -> str:
+def megabytes(held: Sequence[StoredDetector]) -> str:
     """Return the size of detectors, for people."""
     return f"{sum(entry.bytes for entry in held) / 1e6:,.1f} MB"

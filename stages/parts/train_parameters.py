@@ -17,7 +17,7 @@ from pipeline.detectors import registry
 from pipeline.training.fold import FoldParameters, TrainParameters
 from pipeline.windows.augmentation import AugmentParameters
 from stages.shell import console, params
-from stages.shell.params import Origin, ParameterError
+from stages.shell.params import ParameterError, SectionOrigin
 
 SECTION = "train"
 COMMON = (AugmentParameters, TrainParameters)
@@ -60,14 +60,14 @@ def is_nested(path: Path, corpus: Path) -> bool:
     return _choice(values, params.origin(path, SECTION, corpus)).nested
 
 
-def build(values: Mapping[str, Any], where: str | Origin) -> FoldParameters:
+def build(values: Mapping[str, Any], where: str | SectionOrigin) -> FoldParameters:
     """Return the parameters that the values of the section mean.
 
     Raises:
         ParameterError: an unknown, missing or ill-typed key, a network that there is not, or values that contradict
             each other.
     """
-    origin = where if isinstance(where, Origin) else Origin(where)
+    origin = where if isinstance(where, SectionOrigin) else SectionOrigin(where)
     known = {key for name in registry.NETWORKS for key in (name, *_keys(name))}
     params.refuse_unknown(values, sorted({*CHOSEN, *known}), str(origin))
     name = _choice(values, origin).network
@@ -75,7 +75,7 @@ def build(values: Mapping[str, Any], where: str | Origin) -> FoldParameters:
     own = registry.parts_of(name)
     chosen = {key: value for key, value in {**values, **block}.items() if key in _keys(name)}
     if block:
-        origin = Origin(origin.section, f"{origin.section}.{name}", frozenset(block))
+        origin = SectionOrigin(origin.section, f"{origin.section}.{name}", frozenset(block))
     parts = params.build_parts(chosen, (*own.values(), *COMMON), origin)
     try:
         network = registry.NETWORKS[name].kind(**dict(zip(own, parts, strict=False)))
@@ -84,7 +84,7 @@ def build(values: Mapping[str, Any], where: str | Origin) -> FoldParameters:
         raise ParameterError(f"{origin.about(str(error))}: {error}") from error
 
 
-def _choice(values: Mapping[str, Any], origin: Origin) -> Choice:
+def _choice(values: Mapping[str, Any], origin: SectionOrigin) -> Choice:
     return params.build({name: value for name, value in values.items() if name in CHOSEN}, Choice, origin)
 
 
@@ -100,7 +100,7 @@ def _keys(name: str) -> set[str]:
     return {field.name for kind in (*registry.parts_of(name).values(), *COMMON) for field in dataclasses.fields(kind)}
 
 
-def _block(values: Mapping[str, Any], name: str, origin: Origin) -> dict[str, Any]:
+def _block(values: Mapping[str, Any], name: str, origin: SectionOrigin) -> dict[str, Any]:
     """Return the network's own block, empty when there is none, and say where it goes before a flat key."""
     for other in registry.NETWORKS.keys() & values.keys():
         if not isinstance(values[other], dict):

@@ -59,8 +59,8 @@ def _files(corpus: Path, folders: Sequence[Path], encoder_folder: Path) -> Itera
     yield CONFIGS / "frames" / f"{name}.json", stated_frames.read
     for encoder in sorted({_encoder_of(folder) for folder in folders} - {"", encoders.RANDOM}):
         yield encoders.path_of(encoder_folder, encoder), _read_encoder
-    yield from ((path, _read_detector) for path in sorted((RESULTS / name / "detectors").glob("*.safetensors")))
-    yield RESULTS / name / "detections.parquet", _read_detections
+    yield from ((path, read_detector) for path in sorted((RESULTS / name / "detectors").glob("*.safetensors")))
+    yield RESULTS / name / "detections.parquet", read_detections
 
 
 def _encoder_of(folder: Path) -> str:
@@ -74,10 +74,14 @@ def _read_encoder(path: Path) -> None:
     encoders.load(path.stem, path.parent, image_size=0)  # of the random one alone
 
 
-def _read_detector(path: Path) -> None:
-    detectors.load(path, detector_card.read(path))
+def read_detector(path: Path) -> None:
+    """Read a detector whole: its card, its network and how it takes features; errors as when it is used."""
+    card = detector_card.read(path)
+    detectors.load(path, card)
+    detectors.normalisation_of(path, card)
 
 
-def _read_detections(path: Path) -> None:
+def read_detections(path: Path) -> None:
+    """Read detections and who searched; errors as when they are evaluated."""
     intervals.read(path, Detection)
     searches.read(path)

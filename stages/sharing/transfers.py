@@ -10,7 +10,7 @@ from stages.sharing import contents, objects, project, workspace
 from stages.sharing.objects import File, Held
 from stages.sharing.project import Output, Project
 from stages.sharing.remote import Remote
-from stages.sharing.workspace import Difference
+from stages.sharing.workspace import ChangedFile
 
 MOST_NAMED = 5
 
@@ -42,6 +42,7 @@ class Pulled:
         fetched: how many objects came from the remote.
         damaged: the files whose copy in DVC's cache was damaged and was fetched again.
         replaced: the files of the workspace that were others.
+        removed: the files of the workspace that are of no output any more.
         placed: how many files the workspace lacked or had otherwise.
     """
 
@@ -51,6 +52,7 @@ class Pulled:
     fetched: int
     damaged: Sequence[str]
     replaced: Sequence[str]
+    removed: Sequence[str]
     placed: int
 
 
@@ -103,12 +105,15 @@ def pull(
             f"{_name_some(lost)} would be replaced, and DVC's cache has no copy of what lies there now: it was changed "
             "here, or is damaged. Nothing was written. To lose it: --force; to keep it: dvc commit, or move it away."
         )
-    placed = len(differing) + sum(len(workspace.absent(opened, files)) for files in held.files.values())
+    placed = sum(difference.is_of_output for difference in differing) + sum(
+        len(workspace.absent(opened, files)) for files in held.files.values()
+    )
     workspace.clear(opened, differing)
     project.checkout(opened, [output.path for output in outputs])
     _check_placed(opened, held)
-    replaced = [difference.path for difference in differing]
-    return Pulled(*_totals(held.files), len(held.fetched), held.damaged, replaced, placed)
+    replaced = [difference.path for difference in differing if difference.is_of_output]
+    removed = [difference.path for difference in differing if not difference.is_of_output]
+    return Pulled(*_totals(held.files), len(held.fetched), held.damaged, replaced, removed, placed)
 
 
 def count(outputs: Sequence[Output]) -> int:
@@ -124,7 +129,7 @@ def _check_placed(opened: Project, held: Held) -> None:
         raise ShardError(f"{wrong[0]} was not placed as dvc.lock states it ({len(wrong)} so). Run the same again.")
 
 
-def _differences(opened: Project, held: Mapping[Output, Sequence[File]]) -> list[Difference]:
+def _differences(opened: Project, held: Mapping[Output, Sequence[File]]) -> list[ChangedFile]:
     return [one for output, files in held.items() for one in workspace.differences(opened, output, files)]
 
 
@@ -132,6 +137,6 @@ def _totals(held: Mapping[Output, Sequence[File]]) -> tuple[int, int, int]:
     return len(held), sum(len(files) for files in held.values()), sum(output.bytes for output in held)
 
 
-def _name_some(differing: Sequence[Difference]) -> str:
+def _name_some(differing: Sequence[ChangedFile]) -> str:
     named = ", ".join(difference.path for difference in differing[:MOST_NAMED])
     return named + (f" and {len(differing) - MOST_NAMED} more" if len(differing) > MOST_NAMED else "")

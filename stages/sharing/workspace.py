@@ -13,19 +13,21 @@ from stages.sharing.project import Output, Project
 
 
 @dataclass(frozen=True)
-class Difference:
+class ChangedFile:
     """A file of the workspace that is not as `dvc.lock` states it.
 
     Attributes:
         path: relative to the project, with ``/``.
+        is_of_output: whether the output has a file of this name; else it is too many.
         is_kept: whether DVC's cache holds what lies there, so that it can be had again.
     """
 
     path: str
+    is_of_output: bool
     is_kept: bool
 
 
-def differences(project: Project, output: Output, files: Sequence[File]) -> list[Difference]:
+def differences(project: Project, output: Output, files: Sequence[File]) -> list[ChangedFile]:
     """Return what lies in the place of an output and is not of it, in order; what is absent is no difference.
 
     Raises:
@@ -38,7 +40,7 @@ def differences(project: Project, output: Output, files: Sequence[File]) -> list
     for path in _present(project, output):
         place = project.root / path
         if expected.get(path) is None or _differs(place, expected[path]):
-            found.append(Difference(path, _is_kept(project.objects, place)))
+            found.append(ChangedFile(path, path in expected, _is_kept(project.objects, place)))
     return sorted(found, key=lambda difference: difference.path)
 
 
@@ -47,7 +49,7 @@ def absent(project: Project, files: Sequence[File]) -> list[File]:
     return [file for file in files if not (project.root / file.path).is_file()]
 
 
-def clear(project: Project, found: Sequence[Difference]) -> None:
+def clear(project: Project, found: Sequence[ChangedFile]) -> None:
     """Remove files of the workspace, so that DVC sees that they are to be brought again."""
     for difference in found:
         (project.root / difference.path).unlink()

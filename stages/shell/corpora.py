@@ -28,7 +28,7 @@ AnyReader = TypeVar("AnyReader", bound=TakesFacts)
 
 
 @dataclass(frozen=True)
-class Corpus:
+class DescribedCorpus:
     """One corpus as its file describes it; `facts` belong to its reader, `overrides` to single stages."""
 
     reader: str
@@ -45,21 +45,23 @@ def path_of(name: str) -> Path:
     """Return where a corpus' facts lie, in a file that says of every stage what it overrides.
 
     Raises:
-        ParameterError: no such file, with the corpora there are; a section of `overrides` that is missing, with what to
-            write; or one that no stage reads, with the nearest.
+        ParameterError: no such file, with the corpora there are, or where to run; a section of `overrides` that is
+            missing, with what to write; or one that no stage reads, with the nearest.
     """
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
+        if not FOLDER.is_dir():
+            raise params.ParameterError(f"{FOLDER}/ does not exist. {params.where_to_run()}")
         known = sorted(p.stem for p in FOLDER.glob("*.yaml"))
         raise params.ParameterError(f"there is no corpus {name!r}: {path} does not exist. Known: {', '.join(known)}")
     _check_sections(path)
     return path
 
 
-def load(name: str) -> Corpus:
+def load(name: str) -> DescribedCorpus:
     """Return the facts of a corpus, strictly read; errors as in `path_of`."""
     path = path_of(name)
-    return params.build(params.load(path), Corpus, str(path))
+    return params.build(params.load(path), DescribedCorpus, str(path))
 
 
 def reader_of(name: str, readers: Mapping[str, AnyReader]) -> tuple[AnyReader, Any]:

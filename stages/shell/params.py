@@ -29,7 +29,7 @@ class ParameterError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Origin:
+class SectionOrigin:
     """Where the values of a section stand.
 
     Attributes:
@@ -73,7 +73,7 @@ def read_parts(path: Path, section: str, kinds: tuple[type[Any], ...], corpus: P
     return build_parts(in_force(path, section, corpus), kinds, origin(path, section, corpus))
 
 
-def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: str | Origin) -> tuple[Any, ...]:
+def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: str | SectionOrigin) -> tuple[Any, ...]:
     """Return one dataclass per kind, each of its own fields; a key that no kind has is refused."""
     refuse_unknown(values, [field.name for kind in kinds for field in dataclasses.fields(kind)], str(where))
     return tuple(build({k: v for k, v in values.items() if k in _names(kind)}, kind, where) for kind in kinds)
@@ -90,10 +90,10 @@ def in_force(path: Path, section: str, corpus: Path | None = None) -> dict[str, 
     return values | overrides
 
 
-def origin(path: Path, section: str, corpus: Path | None) -> Origin:
+def origin(path: Path, section: str, corpus: Path | None) -> SectionOrigin:
     """Return where the values of a section stand, those that a corpus overrides in its own file."""
     overridden = frozenset(overrides_of(corpus).get(section, {})) if corpus else frozenset[str]()
-    return Origin(f"{path}: {section}", f"{corpus}: overrides.{section}", overridden)
+    return SectionOrigin(f"{path}: {section}", f"{corpus}: overrides.{section}", overridden)
 
 
 def load_section(path: Path, section: str) -> dict[str, Any]:
@@ -110,16 +110,22 @@ def load(path: Path) -> dict[str, Any]:
         with path.open(encoding="utf-8") as file:
             document = documents.parse(file.read(documents.MOST + 1))
     except FileNotFoundError as error:
-        raise ParameterError(f"{path} does not exist. Run from the folder that holds configs/.") from error
+        raise ParameterError(f"{path} does not exist. {where_to_run()}") from error
     except ValueError as error:
         raise ParameterError(f"{path} is not valid YAML: {error}") from error
     return _mapping(document, str(path))
 
 
-def build(values: Mapping[str, Any], kind: type[T], where: str | Origin) -> T:
+def where_to_run() -> str:
+    """Return in words the folder in which commands are typed, by its path where it is above the current one."""
+    above = next((str(folder) for folder in Path.cwd().parents if (folder / CORPORA).is_dir()), "")
+    return f"Run from the folder that holds configs/{above and f': cd {above}'}"
+
+
+def build(values: Mapping[str, Any], kind: type[T], where: str | SectionOrigin) -> T:
     """Return a dataclass made of exactly these values, each of exactly its field's type; errors as in `read`."""
     hints = typing.get_type_hints(kind)
-    told = where if isinstance(where, Origin) else Origin(where)
+    told = where if isinstance(where, SectionOrigin) else SectionOrigin(where)
     refuse_unknown(values, list(_names(kind)), told.section)
     missing = [f.name for f in dataclasses.fields(kind) if f.name not in values and _required(f)]  # type: ignore[arg-type]
     if missing:

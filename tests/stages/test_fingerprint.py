@@ -162,6 +162,18 @@ def test_where_the_corpus_is_not_its_fingerprint_stays(look: Callable[..., str],
     assert FILE.stat() == before
 
 
+def test_where_the_corpus_was_once_it_is_said_how_many_videos_and_what_to_type(
+    look: Callable[..., str], facespan: Run
+) -> None:
+    look()
+    Path("corpus").rename("moved")
+    told = facespan("fingerprint", "tiny", "--root", "corpus", "--output", str(FILE))
+    assert told.code == 0
+    assert (
+        "of the 3 videos and folders that were there. If they lie elsewhere now: facespan place tiny FOLDER" in told.err
+    )
+
+
 def test_without_corpus_and_fingerprint_it_is_said_what_to_do(begin: Begin, facespan: Run) -> None:
     begin()
     told = facespan("fingerprint", "tiny", "--output", str(FILE))

@@ -24,7 +24,7 @@ class BranchSizes(NamedTuple):
     kernel: int
 
 
-class Output(NamedTuple):
+class LastLayer(NamedTuple):
     """What a last layer answers for each prediction: how many numbers, and what they are before any training."""
 
     size: int
@@ -70,7 +70,7 @@ class Tower(nn.Module):
 class DecoupledBranch(nn.Module):
     """One attention, then for every output a tower of its own."""
 
-    def __init__(self, width: int, sizes: BranchSizes, outputs: Sequence[Output], predictions: int) -> None:
+    def __init__(self, width: int, sizes: BranchSizes, outputs: Sequence[LastLayer], predictions: int) -> None:
         super().__init__()
         self.attend = LevelAttention(width, sizes.attention_width, sizes.attention_heads)
         self.towers = nn.ModuleList(Tower(width, sizes) for _ in outputs)
@@ -85,7 +85,7 @@ class DecoupledBranch(nn.Module):
 class CoupledBranch(nn.Module):
     """One attention and one tower; all outputs share every layer but the last."""
 
-    def __init__(self, width: int, sizes: BranchSizes, outputs: Sequence[Output], predictions: int) -> None:
+    def __init__(self, width: int, sizes: BranchSizes, outputs: Sequence[LastLayer], predictions: int) -> None:
         super().__init__()
         self.attend = LevelAttention(width, sizes.attention_width, sizes.attention_heads)
         self.tower = Tower(width, sizes)
@@ -117,7 +117,7 @@ class Head(nn.Module):
     """
 
     def __init__(
-        self, branch: str, width: int, sizes: BranchSizes, outputs: Sequence[Output], predictions: Sequence[int]
+        self, branch: str, width: int, sizes: BranchSizes, outputs: Sequence[LastLayer], predictions: Sequence[int]
     ) -> None:
         super().__init__()
         self.predictions = tuple(predictions)
@@ -132,7 +132,7 @@ class Head(nn.Module):
         return [torch.cat(parts, dim=2) for parts in zip(*answers, strict=True)]
 
 
-def last_layer(sizes: BranchSizes, output: Output, predictions: int) -> Convolution:
+def last_layer(sizes: BranchSizes, output: LastLayer, predictions: int) -> Convolution:
     """Return a last layer that answers nearly `output.initially` to anything until it is trained.
 
     With thousands of negatives for a positive, scores that begin at one half would drown the first epochs (the prior of

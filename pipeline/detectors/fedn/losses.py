@@ -43,7 +43,7 @@ class LossParameters:
             raise ValueError(f"focal_alpha is {self.focal_alpha}, expected null, or more than 0 and less than 1")
 
 
-class Losses(NamedTuple):
+class FednLosses(NamedTuple):
     """Three numbers; `total` is the weighted sum of the two others."""
 
     total: Tensor
@@ -51,7 +51,7 @@ class Losses(NamedTuple):
     classification: Tensor
 
 
-def detection_loss(outputs: Outputs, targets: Targets, parameters: LossParameters) -> Losses:
+def detection_loss(outputs: Outputs, targets: Targets, parameters: LossParameters) -> FednLosses:
     """Return the losses of a batch of predictions, in float32 or better; nothing is read back from a GPU.
 
     Both parts are summed over predictions and divided by the number of positive ones (our choice: then a window full
@@ -70,7 +70,7 @@ def detection_loss(outputs: Outputs, targets: Targets, parameters: LossParameter
     )
     interval, classification = apart.sum() / count, costs.sum() / count
     total = parameters.interval_weight * interval + parameters.classification_weight * classification
-    return Losses(total, interval, classification)
+    return FednLosses(total, interval, classification)
 
 
 def _interval_costs(predicted: Tensor, truth: Tensor, positive: Tensor, name: str) -> Tensor:

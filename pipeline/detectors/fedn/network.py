@@ -19,7 +19,7 @@ from pipeline.detectors.fedn.attention import (
     weight_of_frames,
 )
 from pipeline.detectors.fedn.classification import CLASSIFICATIONS
-from pipeline.detectors.fedn.heads import BranchSizes, Head, Output
+from pipeline.detectors.fedn.heads import BranchSizes, Head, LastLayer
 from pipeline.detectors.fedn.pyramid import Pyramid
 from pipeline.detectors.fedn.segments import Segments
 from pipeline.errors import DataError
@@ -169,9 +169,9 @@ class Detector(nn.Module):
         self.pyramid = Pyramid(p.width, p.block_widths, p.neck_widths, p.kernel)
         sizes = BranchSizes(p.width, p.attention_heads, p.head_width, p.head_layers, p.kernel)
         classification, initially = CLASSIFICATIONS[p.classification], math.log(p.initial_score / (1 - p.initial_score))
-        outputs = [Output(2, 0.0)]  # the intervals
+        outputs = [LastLayer(2, 0.0)]  # the intervals
         for size, rare in zip(classification.outputs(class_count), classification.rare, strict=True):
-            outputs.append(Output(size, initially if rare else 0.0))
+            outputs.append(LastLayer(size, initially if rare else 0.0))
         predictions = (1, len(p.anchor_ratios))  # the point, and the anchors
         self.heads = nn.ModuleList(Head(p.head, width, sizes, outputs, predictions) for width in p.neck_widths)
 

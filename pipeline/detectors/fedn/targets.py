@@ -60,7 +60,7 @@ class Targets(NamedTuple):
     intervals: Tensor
 
 
-class Truths(NamedTuple):
+class OrderedTruths(NamedTuple):
     """Expressions of B windows, the shortest first, so that the first that fits is the one that wins.
 
     `intervals` ``(B, G, 2)`` float32, clipped to the window; `emotions` ``(B, G)``; `whole` and `cut` ``(B, G)`` bool.
@@ -117,7 +117,7 @@ def _sort(
     length: int,
     parameters: MatchParameters,
     most: int,
-) -> Truths:
+) -> OrderedTruths:
     """Return the truths by visible length, those of equal length as they came, and only the first `most`."""
     whole = belongs(intervals, emotions, reach.least, length, parameters.whole_share)
     # A piece of an expression that only a coarser window can hold is denied: told as one, it would be found many times.
@@ -128,10 +128,10 @@ def _sort(
     duration = (seen[..., 1] - seen[..., 0]).masked_fill(~(whole | cut), float("inf"))
     order = duration.argsort(dim=1, stable=True)[:, :most]
     placed = seen.gather(1, order[..., None].expand(-1, -1, 2))
-    return Truths(placed, *(values.gather(1, order) for values in (emotions, whole, cut)))
+    return OrderedTruths(placed, *(values.gather(1, order) for values in (emotions, whole, cut)))
 
 
-def _match_anchors(truths: Truths, anchors: Anchors, parameters: MatchParameters) -> Tensor:
+def _match_anchors(truths: OrderedTruths, anchors: Anchors, parameters: MatchParameters) -> Tensor:
     """Return ``(B, P)``: by IoU; then, the shortest first, each truth keeps the best anchor not yet kept."""
     overlap = _overlap(truths.intervals, anchors)  # (B, G, P)
     whole = overlap.masked_fill(~truths.whole[..., None], 0.0)
@@ -148,7 +148,7 @@ def _match_anchors(truths: Truths, anchors: Anchors, parameters: MatchParameters
     return matched
 
 
-def _match_points(truths: Truths, anchors: Anchors, parameters: MatchParameters) -> Tensor:
+def _match_points(truths: OrderedTruths, anchors: Anchors, parameters: MatchParameters) -> Tensor:
     """Return ``(B, P)``: the shortest truth around each point whose farther end lies in the range of its level."""
     given = len(parameters.point_ranges)
     if given != anchors.level_count:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cache.errors import InputError
+from stages.results import staleness
 from stages.results.figures_file import read_figures
 from stages.shell import console, corpora, options
 
@@ -28,6 +29,7 @@ def main(
         raise InputError(
             f"{results / corpus / 'figures.json'} is of an older facespan. Run: dvc repro evaluate@{corpus}"
         )
+    staleness.say("scores", corpus, results / corpus, Path("data", corpus))
     console.result(json.dumps(figures, indent=2) if as_json else as_text(corpus, figures, oracle))
 
 

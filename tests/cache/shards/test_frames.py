@@ -157,14 +157,19 @@ def test_a_damaged_image_is_named_by_its_position(shard: Path) -> None:
         opened.decode(0, 2)
         with pytest.raises(ShardError, match=r"v\.h5: found frame 2 damaged"):
             opened.decode(0, 4)
+        with pytest.raises(ShardError, match=r"v\.h5: found frame 2 damaged"):
+            opened.decode_grey(2)
 
 
 def test_an_image_of_another_size_inside_a_foreign_shard_is_refused_before_decoding(tmp_path: Path) -> None:
     frames.write(tmp_path / "v.h5", some_frames(1), "key", "demo")
     with h5py.File(tmp_path / "v.h5", "r+") as file:
         file["bytes"][16:24] = np.frombuffer(struct.pack(">II", 4000, 4000), np.uint8)
-    with frames.open(tmp_path / "v.h5") as opened, pytest.raises(ShardError, match=r"\(4000, 4000\) pixels"):
-        opened.decode(0, 1)
+    with frames.open(tmp_path / "v.h5") as opened:
+        with pytest.raises(ShardError, match=r"\(4000, 4000\) pixels"):
+            opened.decode(0, 1)
+        with pytest.raises(ShardError, match=r"\(4000, 4000\) pixels"):
+            opened.decode_grey(0)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def nothing(_: int) -> None:
     """Report to nobody."""
 
 
-def join(first: Path, second: Path, output: Path | None = None, prefer: merge.Prefer | None = None) -> merge.Plan:
+def join(first: Path, second: Path, output: Path | None = None, prefer: merge.Prefer | None = None) -> merge.MergePlan:
     planned = merge.plan(first, second, output, prefer, nothing)
     merge.carry_out(planned, nothing)
     return planned

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -19,25 +18,7 @@ from pipeline.scoring.average_precision import (
     spotting_precisions,
 )
 from pipeline.scoring.matching import pool
-from pipeline.scoring.results import VideoResult
-
-Truth = tuple[int, int, int]  # start, stop, class
-Found = tuple[int, int, int, float]  # start, stop, class, confidence
-
-
-def video(name: str, truths: Sequence[Truth], found: Sequence[Found] = (), subject: str = "") -> VideoResult:
-    """Return a video of 1000 frames; its subject is the first letter of its name if none is given."""
-    expected, rows = np.array(truths, np.int64).reshape(-1, 3), np.array(found, np.float64).reshape(-1, 4)
-    return VideoResult(
-        video=name,
-        subject=subject or name[0],
-        frame_count=1000,
-        truth_intervals=expected[:, :2],
-        truth_classes=expected[:, 2],
-        intervals=rows[:, :2].astype(np.int64),
-        classes=rows[:, 2].astype(np.int64),
-        confidence=rows[:, 3],
-    )
+from tests.pipeline.invented_results import video
 
 
 def area(confidence: list[float], correct: list[bool], truth_count: int) -> float:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pipeline.scoring.counts import Counts
 from pipeline.scoring.figures import (
@@ -19,38 +17,11 @@ from pipeline.scoring.figures import (
     guessing_figures,
 )
 from pipeline.scoring.results import VideoResult
+from tests.pipeline.invented_results import corpora, video
 
 NAMES = ["positive", "negative", "others"]
 PARAMETERS = EvaluateParameters(seed=0, guess_repetitions=3, bootstrap_repetitions=50, confidence_level=0.95)
 
-Truth = tuple[int, int, int]  # start, stop, class
-Found = tuple[int, int, int, float]  # start, stop, class, confidence
-
-
-def video(name: str, truths: Sequence[Truth], found: Sequence[Found] = (), subject: str = "") -> VideoResult:
-    """Return a video of 1000 frames; its subject is the first letter of its name if none is given."""
-    expected, rows = np.array(truths, np.int64).reshape(-1, 3), np.array(found, np.float64).reshape(-1, 4)
-    return VideoResult(
-        video=name,
-        subject=subject or name[0],
-        frame_count=1000,
-        truth_intervals=expected[:, :2],
-        truth_classes=expected[:, 2],
-        intervals=rows[:, :2].astype(np.int64),
-        classes=rows[:, 2].astype(np.int64),
-        confidence=rows[:, 3],
-    )
-
-
-spans = st.tuples(st.integers(0, 40), st.integers(1, 20)).map(lambda span: (span[0], sum(span)))
-truths = st.lists(st.tuples(spans, st.integers(0, 2)).map(lambda row: (*row[0], row[1])), max_size=5)
-confidences = st.sampled_from([0.1, 0.2, 0.25, 0.5, 0.75, 1.0])
-detections = st.lists(
-    st.tuples(spans, st.integers(0, 2), confidences).map(lambda row: (*row[0], row[1], row[2])), max_size=8
-)
-corpora = st.lists(st.tuples(truths, detections), min_size=1, max_size=4).map(
-    lambda parts: [video(f"{'ab'[index % 2]}{index}", *part) for index, part in enumerate(parts)]
-)
 
 # a: a positive found and told right, a negative found and called positive, one false alarm below the threshold.
 # b: two truths, one found and told right, one false alarm. c has neither expressions nor detections.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -12,26 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.scoring.counts import Counts
 from pipeline.scoring.protocols import PROTOCOLS
-from pipeline.scoring.results import VideoResult
-
-Truth = tuple[int, int, int]  # start, stop, class
-Found = tuple[int, int, int, float]  # start, stop, class, confidence
-
-
-def video(name: str, truths: Sequence[Truth], found: Sequence[Found] = (), subject: str = "") -> VideoResult:
-    """Return a video of 1000 frames; its subject is the first letter of its name if none is given."""
-    expected, rows = np.array(truths, np.int64).reshape(-1, 3), np.array(found, np.float64).reshape(-1, 4)
-    return VideoResult(
-        video=name,
-        subject=subject or name[0],
-        frame_count=1000,
-        truth_intervals=expected[:, :2],
-        truth_classes=expected[:, 2],
-        intervals=rows[:, :2].astype(np.int64),
-        classes=rows[:, 2].astype(np.int64),
-        confidence=rows[:, 3],
-    )
-
+from tests.pipeline.invented_results import video
 
 # Rows of a table: what is annotated, what is detected, and tp by protocol in the order of PROTOCOLS:
 # one_to_one, megc_2020, softnet_mean_me_tst, lgsnet, auw_gcn, auw_gcn_2025, spotformer.

@@ -10,7 +10,8 @@ import pytest
 from pipeline.scoring.figures import evaluate
 from pipeline.scoring.results import VideoResult
 from pipeline.significance.drawn_figures import HEADLINES, by_part, draw_figures, sums_of
-from tests.pipeline.significance.invented import at_random, video
+from tests.pipeline.invented_results import video
+from tests.pipeline.significance.invented import at_random
 
 NAMES = ["positive", "negative", "others"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 
 from pipeline.scoring.figures import EvaluateParameters, headline
@@ -13,27 +12,10 @@ from pipeline.scoring.recognition import Figures
 from pipeline.scoring.results import VideoResult
 from pipeline.scoring.thresholds import choose_thresholds
 from pipeline.significance.summary import summarise
+from tests.pipeline.invented_results import video
 
 NAMES = ["positive", "negative", "others"]
 PARAMETERS = EvaluateParameters(seed=0, guess_repetitions=3, bootstrap_repetitions=50, confidence_level=0.95)
-
-Truth = tuple[int, int, int]  # start, stop, class
-Found = tuple[int, int, int, float]  # start, stop, class, confidence
-
-
-def video(name: str, truths: Sequence[Truth], found: Sequence[Found] = (), subject: str = "") -> VideoResult:
-    """Return a video of 1000 frames; its subject is the first letter of its name if none is given."""
-    expected, rows = np.array(truths, np.int64).reshape(-1, 3), np.array(found, np.float64).reshape(-1, 4)
-    return VideoResult(
-        video=name,
-        subject=subject or name[0],
-        frame_count=1000,
-        truth_intervals=expected[:, :2],
-        truth_classes=expected[:, 2],
-        intervals=rows[:, :2].astype(np.int64),
-        classes=rows[:, 2].astype(np.int64),
-        confidence=rows[:, 3],
-    )
 
 
 # a: a positive found and told right, a negative found and called positive, one false alarm below the threshold.

@@ -90,7 +90,9 @@ def test_newer_features_take_the_place_of_pulled_ones(
     git(team.clone, "pull", "--quiet")
     told = facespan("cache", "pull", CORPUS)
     assert told.code == 0, told.err
-    assert f"pull: {FEATURES}/cem_1.h5 was another here and was replaced" in told.err
+    assert f"pull: {FEATURES}/cem_1.h5 is of {CORPUS} no more and was removed" in told.err
+    assert f"pull: {FEATURES}/manifest.json was another here and was replaced" in told.err
+    assert f"{FEATURES}/cem_1.h5 was another" not in told.err
     assert not (team.clone / FEATURES / "cem_1.h5").exists()
     assert manifest.verify(team.clone / FEATURES) == []
 
@@ -236,7 +238,7 @@ def other_parameters(team: Team) -> None:
 CASES = {
     "no such corpus": (lambda team: None, ("yours",), "dvc.yaml has no stage check@yours"),
     "no such remote": (lambda team: None, (CORPUS, "-r", "nowhere"), "remote 'nowhere' doesn't exist"),
-    "no remote": (nothing_configured, (CORPUS,), "no remote specified"),
+    "no remote": (nothing_configured, (CORPUS,), "dvc remote add --default team"),
     "no lock": (no_lock, (CORPUS,), "has no dvc.lock"),
     "no project": (no_project, (CORPUS,), "you are not inside of a DVC repository"),
     "not in the lock": (other_parameters, (CORPUS,), "dvc.lock says nothing of data/mine/features/other"),

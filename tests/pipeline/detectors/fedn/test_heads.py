@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.detectors.fedn.heads import BRANCHES, BranchSizes, Head, LevelAttention, Output
+from pipeline.detectors.fedn.heads import BRANCHES, BranchSizes, Head, LastLayer, LevelAttention
 from pipeline.detectors.fedn.pyramid import Level
 
 SIZES = BranchSizes(attention_width=8, attention_heads=2, head_width=6, hidden_layers=2, kernel=3)
-OUTPUTS = (Output(2, 0.0), Output(3, -4.6))
+OUTPUTS = (LastLayer(2, 0.0), LastLayer(3, -4.6))
 
 
 def build(name: str) -> Head:
