@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# Half a minute; a detector's card comes from anybody, and so much room is made on either side of a video.
+MOST_SMOOTHED = 999
+
 
 @dataclass(frozen=True)
 class RiseParameters:
@@ -30,8 +33,10 @@ class RiseParameters:
 
     def __post_init__(self) -> None:
         """Raise ValueError for values out of range, or that contradict each other."""
-        if self.smoothing_frames < 1 or self.smoothing_frames % 2 == 0:
-            raise ValueError(f"smoothing_frames is {self.smoothing_frames}, expected an odd number, 1 or more")
+        if not 1 <= self.smoothing_frames <= MOST_SMOOTHED or self.smoothing_frames % 2 == 0:
+            raise ValueError(
+                f"smoothing_frames is {self.smoothing_frames}, expected an odd number, from 1 to {MOST_SMOOTHED}"
+            )
         if not 0 <= self.usual_share < 1:
             raise ValueError(f"usual_share is {self.usual_share}, expected 0 up to below 1")
         if not 0 < self.rise_end <= self.rise_begin < 1:

@@ -94,6 +94,7 @@ def test_the_same_as_going_through_frame_by_frame(curve: list[float], least: int
     ("change", "message"),
     [
         ({"smoothing_frames": 8}, "smoothing_frames is 8, expected an odd number"),
+        ({"smoothing_frames": 10**9 + 1}, "smoothing_frames is 1000000001, expected an odd number, from 1 to 999"),
         ({"usual_share": 1.0}, r"usual_share is 1.0, expected 0 up to below 1"),
         ({"rise_end": 0.6}, "rise_begin is 0.5 and rise_end 0.6, expected rise_end above 0, at most rise_begin"),
         ({"rise_end": 0.0}, "expected rise_end above 0"),
