@@ -19,6 +19,7 @@ KEY = "own_digest"
 MARK = "sha256 with zeros for these digits: "
 DIGITS = 64
 BLANK = MARK + "0" * DIGITS
+_DIGEST = re.compile(rb"[0-9a-f]{64}")
 REMEDY = "Remove it and run dvc repro, or fetch it again"
 
 
@@ -54,7 +55,7 @@ def check(path: Path, remedy: str = REMEDY) -> bool:
             return False
         start = place + len(MARK)
         stated = os.pread(descriptor, DIGITS, start) if place >= 0 else b""
-        if not re.fullmatch(rb"[0-9a-f]{64}", stated):
+        if not _DIGEST.fullmatch(stated):
             raise InputError(f"{path} is not as it was written: the SHA-256 that it carries is damaged{_told(remedy)}")
         found = _digest(descriptor, start)
     finally:
@@ -65,6 +66,21 @@ def check(path: Path, remedy: str = REMEDY) -> bool:
             f"itself{_told(remedy)}"
         )
     return True
+
+
+def of(path: Path) -> str:
+    """Return the SHA-256 that a file carries, unchecked, or where it carries none the one of its bytes.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    descriptor = files.open_regular(path, follow_links=True)
+    try:
+        place = _find(descriptor, MARK.encode())
+        stated = os.pread(descriptor, DIGITS, place + len(MARK)) if place >= 0 else b""
+        return stated.decode("ascii") if _DIGEST.fullmatch(stated) else files.sha256_of_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _told(remedy: str) -> str:

@@ -26,7 +26,7 @@ from stages.aligning import align_videos, aligners
 from stages.aligning.align_job import AlignJob, Prepared
 from stages.aligning.align_videos import Aligner
 from stages.parts import left_out, shard_folders
-from stages.shell import command, console, corpora, options, params, places
+from stages.shell import command, console, corpora, options, params, places, runs
 
 # Raised when the same source and parameters would give other frames on purpose, so shards are made again.
 ALIGN_VERSION = 1
@@ -60,6 +60,7 @@ def main(
     if dry_run:
         shard_folders.foretell("align", output, planned)
         return
+    run = runs.begin("align", output, *([stated_path] if stated_path else ()))
     job = AlignJob(root, parameters, [table[name] for name in planned.missing], output, console.say)
     total = sum(video.frame_count for video in job.videos)
     with prepare(job) as prepared, console.progress("align", total, "frames", quiet) as advance:
@@ -80,6 +81,7 @@ def main(
         stated_frames.write(stated_path, stated_frames.state(shards, known_of(current, parameters)))
     in_place.note(places.seen_file(corpus), root, [table[name] for name in outcome.made])
     shard_folders.remember(known)
+    run.note(made=bool(outcome.made))
     shard_folders.conclude("align", output, outcome)
 
 

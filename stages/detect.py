@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 
 from cache import files
 from cache.errors import InputError, ShardError
-from cache.tables import searches
+from cache.tables import curves, searches
 from cache.tables.intervals import Detection
 from cache.tables.searches import Search
 from cache.weights import detector_card
 from cache.weights.detector_card import DetectorCard
 from pipeline.detectors import decoding
-from pipeline.detectors.decoding import DetectParameters
+from pipeline.detectors.decoding import DetectParameters, Searched
 from pipeline.windows.recordings import Recording
 from stages.parts import detectors as stored
 from stages.parts import recordings, undigested
 from stages.parts.pairs import complete_pairs, pairs_of
-from stages.shell import command, console, corpora, devices, options, params
+from stages.shell import command, console, corpora, devices, options, params, runs
+
+Keep = Callable[[str, NDArray[np.float16], DetectorCard], None]
 
 
 def main(
@@ -35,6 +39,12 @@ def main(
         Path | None,
         typer.Option(
             help="Detections on which nested thresholds are chosen; without it, nested.parquet beside --output."
+        ),
+    ] = None,
+    curves_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--curves", help="The score of each class at every frame; without it, curves.parquet beside --output."
         ),
     ] = None,
     params_path: options.Params = params.PARAMS,
@@ -52,31 +62,42 @@ def main(
     )
     encoder = recordings.encoder_of(features)
     rounds = [(path, (subject,)) for subject, path in chosen.items()]
-    with console.progress("detect", len(found) * (1 + bool(pairs) * (len(chosen) - 1)), "videos", quiet) as advance:
+    emotions = tuple(dict.fromkeys(name for path in chosen.values() for name in cards[path].emotions))
+    told = Search(encoder, {recording.video: cards[chosen[recording.subject]].key for recording in found})
+    beside, curves_path = (
+        nested or output.with_name("nested.parquet"),
+        curves_path or output.with_name("curves.parquet"),
+    )
+    run = runs.begin("detect", output)
+    for folder in {output.parent, beside.parent, curves_path.parent}:
+        files.sweep_temporaries(folder)
+    with (
+        console.progress("detect", len(found) * (1 + bool(pairs) * (len(chosen) - 1)), "videos", quiet) as advance,
+        curves.write(curves_path, emotions, told) as table,
+    ):
 
-        def search_all(rounds: Iterable[tuple[Path, tuple[str, ...]]]) -> list[Detection]:
+        def search_all(rounds: Iterable[tuple[Path, tuple[str, ...]]], keep: Keep) -> list[Detection]:
             rows: list[Detection] = []
             for path, subjects in rounds:
                 check_encoder(path, cards[path], encoder, found[0].features.shape[1], features)
                 own = [recording for recording in found if recording.subject in subjects]
-                rows += search(path, cards[path], own, parameters, devices.choose(device))
+                for recording, searched in search(path, cards[path], own, parameters, devices.choose(device)):
+                    rows += rows_of(recording, searched, cards[path])
+                    keep(recording.video, searched.curve, cards[path])
                 advance(len(own))
             return sorted(rows, key=lambda row: (row.video, row.start, row.stop, row.emotion))
 
-        rows = search_all(rounds)
-        paired = search_all((path, two) for two, path in pairs.items())
-    searched = {recording.video: cards[chosen[recording.subject]].key for recording in found}
-    beside = nested or output.with_name("nested.parquet")
-    for folder in (output.parent, beside.parent):
-        files.sweep_temporaries(folder)
-    searches.write(output, rows, Search(encoder, searched))
+        rows = search_all(rounds, lambda video, curve, card: table.add(video, in_columns(curve, card, emotions)))
+        paired = search_all(((path, two) for two, path in pairs.items()), lambda *_: None)
+    searches.write(output, rows, told)
     searches.write(beside, paired, Search(encoder, {cards[path].fold: cards[path].key for path in pairs.values()}))
+    run.note(device=devices.name_of(devices.choose(device)))
     empty = [recording.video for recording in found if not recording.face_found.any()]
     if empty:
         console.say(f"detect: no face in any frame of {', '.join(empty)}: nothing can be detected there")
-    told = f"; nested: {len(paired)} by {len(pairs)} detectors that left two subjects out" if pairs else ""
+    more = f"; nested: {len(paired)} by {len(pairs)} detectors that left two subjects out" if pairs else ""
     console.result(
-        f"detect: {len(found)} videos, {len(rows)} detections before the threshold, {len(chosen)} subjects{told}"
+        f"detect: {len(found)} videos, {len(rows)} detections before the threshold, {len(chosen)} subjects{more}"
     )
 
 
@@ -118,17 +139,33 @@ def check_encoder(path: Path, card: DetectorCard, encoder: dict[str, Any], width
 
 def search(
     path: Path, card: DetectorCard, own: Sequence[Recording], parameters: DetectParameters, device: torch.device
-) -> list[Detection]:
-    """Return the detections of one subject's videos."""
+) -> list[tuple[Recording, Searched]]:
+    """Return what one detector finds in one subject's videos."""
     detector, normalisation = stored.load(path, card).to(device), stored.normalisation_of(path, card)
-    rows = []
-    for recording, found in zip(own, decoding.detect(detector, own, normalisation, parameters, device), strict=True):
-        for (start, stop), emotion, confidence in zip(*found, strict=True):
-            name = card.emotions[emotion]
-            rows.append(
-                Detection(recording.video, recording.subject, int(start), int(stop), name, float(confidence), card.fold)
-            )
-    return rows
+    return list(zip(own, decoding.search(detector, own, normalisation, parameters, device), strict=True))
+
+
+def rows_of(recording: Recording, searched: Searched, card: DetectorCard) -> list[Detection]:
+    """Return the detections of one video as rows of their table."""
+    return [
+        Detection(
+            recording.video,
+            recording.subject,
+            int(start),
+            int(stop),
+            card.emotions[emotion],
+            float(confidence),
+            card.fold,
+        )
+        for (start, stop), emotion, confidence in zip(*searched.detections, strict=True)
+    ]
+
+
+def in_columns(curve: NDArray[np.float16], card: DetectorCard, emotions: Sequence[str]) -> NDArray[np.float16]:
+    """Return ``(T, len(emotions))``, a curve in the columns of all detectors' classes: 0 where this one tells none."""
+    columns = np.zeros((len(curve), len(emotions)), curve.dtype)
+    columns[:, [emotions.index(name) for name in card.emotions]] = curve
+    return columns
 
 
 if __name__ == "__main__":

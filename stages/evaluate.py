@@ -30,7 +30,7 @@ from stages.parts import left_out, undigested
 from stages.results.found_rows import columns_of, rows_of
 from stages.results.nested import searched_by_pairs
 from stages.results.video_results import names_in, pair
-from stages.shell import command, console, corpora, options, params
+from stages.shell import command, console, corpora, options, params, runs
 
 
 def main(
@@ -48,6 +48,7 @@ def main(
     params_path: options.Params = params.PARAMS,
 ) -> None:
     """Score the detections; each subject's threshold is chosen on the other subjects."""
+    run = runs.begin("evaluate", metrics, figures_path)
     parameters = params.read(params_path, "evaluate", EvaluateParameters, corpora.path_of(corpus))
     found, known = intervals.read(detections_path, Detection), intervals.read(expressions_path, Expression)
     paired = intervals.read(nested_path, Detection)
@@ -71,6 +72,7 @@ def main(
     for path, content in ((figures_path, figures), (metrics, dozen)):
         with files.write_atomically(path) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    run.note()
     spotting, chance = figures["spotting"], figures["guessing"]["spotting"]
     console.result(
         f"evaluate: {len(results)} videos, spotting F1 {spotting['f1']:.3f} (guessing at random: {chance['f1']:.3f}), "

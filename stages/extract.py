@@ -21,7 +21,7 @@ from cache.tables import videos
 from pipeline.encoder.resnet import ExtractParameters
 from stages.parts import shard_folders
 from stages.parts.feature_sources import Encoded, FeatureSource, Imported
-from stages.shell import command, console, corpora, devices, options, params, places
+from stages.shell import command, console, corpora, devices, options, params, places, runs
 
 
 def main(
@@ -56,6 +56,7 @@ def main(
     if dry_run:
         shard_folders.foretell("extract", output, planned)
         return
+    run = runs.begin("extract", output)
     source.begin(len(planned.missing))
     with console.progress("extract", sum(held[name].frames for name in planned.missing), "frames", quiet) as advance:
 
@@ -69,6 +70,7 @@ def main(
         told = {**source.facts(), **frame_digests.facts(digests, stated_path)}
         outcome = upkeep.keep_up(folder, planned, make, told)
     shard_folders.remember(known)
+    run.note(made=bool(outcome.made), device=source.facts().get("device", ""))
     shard_folders.conclude("extract", output, outcome)
 
 

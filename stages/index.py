@@ -16,7 +16,7 @@ from cache.fingerprints import fingerprint, in_place
 from cache.tables import audit, failures, intervals, videos
 from cache.tables.audit import AuditRow
 from cache.tables.intervals import Expression
-from stages.shell import command, console, corpora, locked, options, places
+from stages.shell import command, console, corpora, locked, options, places, runs
 
 
 def main(
@@ -37,6 +37,7 @@ def main(
     if fingerprint_path is not None and not places.is_there(root) and keep(corpus, root, folder, fingerprint_path):
         return
     places.check(corpus, root)
+    run = runs.begin("index", folder / "videos.parquet", folder / "expressions.parquet")
     reader, facts = corpora.reader_of(corpus, readers.READERS)
     for name in reader.folders:
         corpora.check_inside(root, described.facts[name], f"{corpora.path_of(corpus)}: facts.{name}")
@@ -48,6 +49,7 @@ def main(
     videos.write(folder / "videos.parquet", found_videos)
     intervals.write(folder / "expressions.parquet", Expression, found_expressions)
     audit.write(folder / "audit.csv", rows)
+    run.note()
     in_place.note(places.seen_file(corpus), root, [video for video in found_videos if video.source == "video"])
     for rule, count in collections.Counter(row.rule for row in rows).most_common():
         console.say(f"index: {count} x {rule}, see {folder / 'audit.csv'}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +30,7 @@ from pipeline.windows.recordings import Corpus, on_device
 from stages.parts import recordings, shared_corpus, stored_detectors, train_parameters
 from stages.parts.recordings import Listing
 from stages.parts.shared_corpus import SharedCorpus
-from stages.shell import command, console, corpora, devices, memory, options, params, workers
+from stages.shell import command, console, corpora, devices, memory, options, params, runs, workers
 
 # Raised when the same parameters and data would give other weights on purpose, so kept detectors are made again.
 TRAINING_VERSION = 2
@@ -52,7 +54,11 @@ def main(
     expressions: Annotated[Path, typer.Option(help="expressions.parquet.")],
     features: Annotated[Path, typer.Option(help="The folder of feature shards.")],
     output: Annotated[Path, typer.Option(help="The folder of detectors, which holds nothing else.")],
-    losses: Annotated[Path, typer.Option(help="The loss curves, for plots.")],
+    losses: Annotated[Path, typer.Option(help="The loss of every fold and epoch.")],
+    mean_losses: Annotated[
+        Path | None,
+        typer.Option(help="The mean loss of each epoch, for `dvc plots`; without it, mean_losses.csv beside --losses."),
+    ] = None,
     params_path: options.Params = params.PARAMS,
     store: Annotated[
         Path | None, typer.Option(help="Where detectors are kept for a return to them; without it, below .dvc.")
@@ -77,14 +83,17 @@ def main(
         wanted = [job for job in missing if force or not is_stored(job)]
         console.result(f"train: would train {len(wanted)} of {len(jobs)} detectors in {output}")
         return
-    for folder in (output, losses.parent):
+    began = runs.begin("train", output)
+    mean_losses = mean_losses or losses.with_name("mean_losses.csv")
+    for folder in {output, losses.parent, mean_losses.parent}:
         files.sweep_temporaries(folder)
     keep_current(jobs, missing)
     wanted = [job for job in missing if force or not refill(job)]
     run(wanted, listing, devices.choose(device), processes, quiet)
     add_digests(jobs)
     remove_others(output, corpus, jobs)
-    write_curves(losses, jobs, parameters.network)
+    write_curves(losses, mean_losses, jobs, parameters.network)
+    began.note(made=bool(wanted), device=devices.name_of(devices.choose(device)))
     refilled = f", {len(missing) - len(wanted)} from the store" if len(missing) > len(wanted) else ""
     subjects = {video.subject for video in listing.videos}
     console.result(
@@ -303,14 +312,22 @@ def remove_others(output: Path, corpus: str, jobs: Sequence[Job]) -> None:
             path.unlink()
 
 
-def write_curves(path: Path, jobs: Sequence[Job], network: str) -> None:
-    """Write the mean losses of every fold and epoch as CSV, read back from the detectors' cards."""
-    rows = [
-        [job.fold.name, *(row[name] for name in columns(network))]
-        for job in jobs
-        for row in detector_card.read(job.path).curve
+def write_curves(path: Path, mean_path: Path, jobs: Sequence[Job], network: str) -> None:
+    """Write the losses of every fold and epoch as CSV, read back from the detectors' cards, and their means over folds.
+
+    The means are one line, which is all that `dvc plots` draws of a table.
+    """
+    names = columns(network)
+    rows = [(job.fold.name, row) for job in jobs for row in detector_card.read(job.path).curve]
+    schema.write_csv(path, ("fold", *names), [[fold, *(row[name] for name in names)] for fold, row in rows])
+    by_epoch: dict[float, list[Mapping[str, float]]] = defaultdict(list)
+    for _, row in rows:
+        by_epoch[row["epoch"]].append(row)
+    means = [
+        [epoch, len(own), *(statistics.fmean(row[name] for row in own) for name in names[1:])]
+        for epoch, own in sorted(by_epoch.items())
     ]
-    schema.write_csv(path, ("fold", *columns(network)), rows)
+    schema.write_csv(mean_path, ("epoch", "folds", *names[1:]), means)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def read_metadata(path: Path, name: str) -> str | None:
 def _load(path: Path, columns: pa.Schema) -> Iterator[Iterator[dict[str, Any]]]:
     """Yield the rows of a table batch by batch; a text that stands in many rows is in memory once."""
     with pq.ParquetFile(path) as file:
-        _check_columns(path, file.schema_arrow, columns)
+        check_columns(path, file.schema_arrow, columns)
         claimed = file.metadata
         _check_size(path, claimed)
     texts = [field.name for field in columns if field.type == pa.string()]
@@ -130,6 +130,15 @@ def _check_size(path: Path, claimed: Any) -> None:
     size = path.stat().st_size
     if claimed.num_rows * LEAST_BYTES_A_ROW > size:
         raise InputError(f"{path} claims {claimed.num_rows} rows in {size} bytes. Make it again: dvc repro")
+    refuse_compressed(path, claimed)
+
+
+def refuse_compressed(path: Path, claimed: Any) -> None:
+    """Raise InputError where anything of a table is compressed: who knows how large it becomes.
+
+    Args:
+        claimed: the metadata of the file.
+    """
     for group in range(claimed.num_row_groups):
         for column in range(claimed.num_columns):
             found = claimed.row_group(group).column(column)
@@ -150,7 +159,8 @@ def _values(path: Path, name: str, column: Any) -> list[Any]:
     return [texts[index] for index in column.indices.to_pylist()]
 
 
-def _check_columns(path: Path, found: pa.Schema, expected: pa.Schema) -> None:
+def check_columns(path: Path, found: pa.Schema, expected: pa.Schema) -> None:
+    """Raise InputError where a column is missing, unknown, of another type, or may be empty."""
     for field in expected:
         if field.name not in found.names:
             suggested = nearest(field.name, found.names)

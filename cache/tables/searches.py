@@ -32,8 +32,12 @@ class Search:
 
 def write(path: Path, detections: Sequence[Detection], search: Search) -> None:
     """Write a table of detections, in the order given, that says how it came about; errors as `intervals.write`."""
-    told = json.dumps(dataclasses.asdict(search), sort_keys=True, allow_nan=False)
-    intervals.write(path, Detection, detections, {NAME: told})
+    intervals.write(path, Detection, detections, {NAME: described(search)})
+
+
+def described(search: Search) -> str:
+    """Return what a table carries under `NAME`."""
+    return json.dumps(dataclasses.asdict(search), sort_keys=True, allow_nan=False)
 
 
 def read(path: Path) -> Search:

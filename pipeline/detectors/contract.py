@@ -38,6 +38,20 @@ class Predictions(NamedTuple):
     scores: Tensor
 
 
+class Weights(NamedTuple):
+    """One attention of a network over B windows or videos: what it weighs by how much, A places each.
+
+    `name`: as people say it. `start`, `stop` ``(A,)`` float32: the rows that each weight stands for, half-open.
+    `weight` ``(B, A)``: 0 where nothing can be seen. `even`: the weight of each, were all alike.
+    """
+
+    name: str
+    start: Tensor
+    stop: Tensor
+    weight: Tensor
+    even: float
+
+
 class Losses(NamedTuple):
     """What a batch costs: the number that is made small, and the parts it is made of, in the order of `loss_names`."""
 
@@ -93,6 +107,13 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def decode(self, outputs: Any, mask: Tensor) -> Predictions:
         """Return the candidate intervals and their class scores; what overlaps is suppressed afterwards."""
+
+    def attention(self, features: Tensor, mask: Tensor) -> Sequence[Weights]:
+        """Return what the network looks at, of the same as `forward`; none where it has no attention to show.
+
+        Worked out anew when it is asked for: `forward` keeps nothing for it.
+        """
+        return ()
 
     @property
     def widest(self) -> int:

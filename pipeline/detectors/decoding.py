@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pipeline.detectors import curves
 from pipeline.detectors.contract import Network
 from pipeline.detectors.suppression import suppress
 from pipeline.precision import exact_float32
@@ -67,6 +68,28 @@ class Detections(NamedTuple):
     confidence: npt.NDArray[np.float32]  # (N,)
 
 
+class Searched(NamedTuple):
+    """What was found in one video, and how near every other frame came to it.
+
+    `curve` ``(T, K)`` float16: of each class the highest score, before suppression and score floor, of any candidate
+    interval that covers the frame; 0 where none does.
+    """
+
+    detections: Detections
+    curve: npt.NDArray[np.float16]
+
+
+class Candidates(NamedTuple):
+    """What is said of B windows: intervals ``(B, P, 2)`` in frames of the video, scores ``(B, P, K)``.
+
+    `possible` ``(B, P)``: whether one lasts, lies in the video, and is for a window of this rate to find.
+    """
+
+    intervals: Tensor
+    scores: Tensor
+    possible: Tensor
+
+
 def detect(
     detector: Network,
     recordings: Sequence[Recording],
@@ -74,7 +97,18 @@ def detect(
     parameters: DetectParameters,
     device: torch.device,
 ) -> list[Detections]:
-    """Return the detections of each recording, in the order given; their expressions are not looked at.
+    """Return the detections of each recording, as `search` does, without the curves."""
+    return [found.detections for found in search(detector, recordings, normalisation, parameters, device)]
+
+
+def search(
+    detector: Network,
+    recordings: Sequence[Recording],
+    normalisation: str,
+    parameters: DetectParameters,
+    device: torch.device,
+) -> list[Searched]:
+    """Return detections and curve of each recording, in the order given; their expressions are not looked at.
 
     A video without any face has none. With the normalisation "subject" give all videos of a subject together.
 
@@ -92,20 +126,27 @@ def detect(
     stacked = stack(recordings, normalisation, device)
     with exact_float32():
         return [
-            _detect_video(detector, stacked, video, len(recording.features), parameters)
+            _search_video(detector, stacked, video, len(recording.features), parameters)
             for video, recording in enumerate(recordings)
         ]
 
 
 @torch.inference_mode()
-def _detect_video(
+def _search_video(
     detector: Network, stacked: Stack, video: int, frame_count: int, parameters: DetectParameters
-) -> Detections:
+) -> Searched:
     slid = detector.cutting.slide(frame_count, parameters.window_stride)
     starts, rates = torch.from_numpy(np.stack(slid)).float().to(stacked.features.device)  # (W,) each
     videos = torch.full_like(starts, video, dtype=torch.int64)
     batches = zip(*(torch.split(values, parameters.batch_size) for values in (videos, starts, rates)), strict=True)
-    said = [_detect_windows(detector, stacked, Cuts(*batch), frame_count, parameters) for batch in batches]
+    said: list[tuple[Tensor, ...]] = []
+    curve = torch.empty(0)
+    for batch in batches:
+        told = _look_at_windows(detector, stacked, Cuts(*batch), frame_count)
+        if not said:
+            curve = curves.blank(frame_count, told.scores.shape[-1], told.scores.device)
+        curves.raise_to(curve, _nearest(told.intervals, frame_count), told.scores, told.possible)
+        said.append(_rank(told, parameters))
     *values, kept = (torch.cat(parts) for parts in zip(*said, strict=True))  # (W, P, ...)
     # Once a video: how many are kept is known on the GPU alone, and asking for it would halt every batch.
     rows = kept.nonzero(as_tuple=True)
@@ -119,28 +160,37 @@ def _detect_video(
         parameters.keep,
         parameters.suppression_per_class,
     )
-    return Detections(intervals[staying], emotions[staying], confidence[staying])
+    detections = Detections(intervals[staying], emotions[staying], confidence[staying])
+    return Searched(detections, curves.spread(curve).cpu().numpy())
 
 
-def _detect_windows(
-    detector: Network, stacked: Stack, cuts: Cuts, frame_count: int, parameters: DetectParameters
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return what is said of a batch of windows, and whether it is kept; nothing is read back from a GPU.
-
-    Intervals ``(B, P, 2)`` are in frames of the video; emotions, confidence and kept are ``(B, P)``.
-    """
+def _look_at_windows(detector: Network, stacked: Stack, cuts: Cuts, frame_count: int) -> Candidates:
+    """Return what is said of a batch of windows; nothing is read back from a GPU."""
     cutting = detector.cutting
     features, mask = see(stacked, cuts, cutting, cutting.rows(frame_count))
     found, scores = detector.decode(detector(features, mask), mask)  # (B, P, 2) in rows, (B, P, K)
-    confidence, emotions = RANKINGS[parameters.ranking](scores), scores.argmax(dim=-1)  # (B, P)
     intervals = found * (cuts.rates * cutting.row_frames)[:, None, None] + cuts.starts[:, None, None]
     lasting = found[..., 1] - found[..., 0]  # (B, P)
-    kept = confidence >= parameters.score_floor
-    kept &= (intervals[..., 0] < frame_count) & (intervals[..., 1] > 0)
+    possible = (intervals[..., 0] < frame_count) & (intervals[..., 1] > 0)
     # What is shorter than a coarse rate's least is a finer one's; what does not last is no candidate.
-    kept &= (lasting > 0) & (lasting >= cutting.reach(cuts).least[:, None] / cutting.row_frames)
-    kept &= mask.any(dim=1, keepdim=True)  # nothing can be seen in a window without a face
-    return intervals, emotions, confidence, kept
+    possible &= (lasting > 0) & (lasting >= cutting.reach(cuts).least[:, None] / cutting.row_frames)
+    possible &= mask.any(dim=1, keepdim=True)  # nothing can be seen in a window without a face
+    return Candidates(intervals, scores, possible)
+
+
+def _rank(told: Candidates, parameters: DetectParameters) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return intervals, emotions and confidence, and which are kept for suppression; all but the first ``(B, P)``."""
+    confidence, emotions = RANKINGS[parameters.ranking](told.scores), told.scores.argmax(dim=-1)
+    return told.intervals, emotions, confidence, told.possible & (confidence >= parameters.score_floor)
+
+
+def _nearest(intervals: Tensor, frame_count: int) -> Tensor:
+    """Return what `to_frames` does, where the intervals lie; of those outside the video, anything."""
+    # What is no number is no candidate, but it must not become an index either.
+    nearest = intervals.nan_to_num(0.0).clamp(-1, frame_count + 1).round().long()
+    starts = nearest[..., 0].clamp(0, frame_count - 1)
+    stops = torch.maximum(nearest[..., 1], starts + 1).clamp(max=frame_count)
+    return torch.stack([starts, stops], dim=-1)
 
 
 def to_frames(intervals: npt.NDArray[np.float32], frame_count: int) -> npt.NDArray[np.int64]:

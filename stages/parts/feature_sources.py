@@ -22,7 +22,7 @@ from pipeline.encoder import resnet, rows
 from pipeline.encoder.resnet import Encoder, ExtractParameters
 from pipeline.errors import DataError
 from stages.parts import encoders
-from stages.shell import console
+from stages.shell import console, devices
 
 LAYER = "avgpool"
 STORAGE = "float16"
@@ -102,9 +102,8 @@ class Encoded:
             "image_size": self.preprocessing.image_size,
             "has_learned": self.name != encoders.RANDOM,
         }
-        place = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         versions = {name: importlib.metadata.version(name) for name in ("torch", "torchvision")}
-        made = {"device": place, "precision": self.precision, **versions}
+        made = {"device": devices.name_of(self.device), "precision": self.precision, **versions}
         return {"encoder": told, **made, KEY_FIELDS: self._described()}
 
     def _described(self) -> dict[str, Any]:

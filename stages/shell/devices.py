@@ -20,3 +20,8 @@ def choose(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ParameterError(f"--device {name}: found {torch.cuda.device_count()} GPUs. Run: facespan doctor")
     return device
+
+
+def name_of(device: torch.device) -> str:
+    """Return what the device is called: of a GPU its model."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -92,9 +92,10 @@ def write_project(here: Path, disk: Path, videos: int, frames: int) -> None:
     (results / "detectors").mkdir()
     for name in ("videos.parquet", "expressions.parquet", "audit.csv"):
         (data / name).write_text(name, encoding="utf-8")
-    for name in ("detectors/s1.safetensors", "detections.parquet", "figures.json", "metrics.json"):
+    tables = [f"{name}.parquet" for name in ("detections", "nested", "curves")]
+    for name in ("detectors/s1.safetensors", *tables, "figures.json", "metrics.json", "found.csv"):
         (results / name).write_text("{}", encoding="utf-8")
-    for name in ("losses", "precision_recall", "confusion"):
+    for name in ("losses", "mean_losses", "precision_recall", "confusion"):
         (results / f"plots/{name}.csv").write_text("x,y\n", encoding="utf-8")
     run(here, sys.executable, "-m", "stages.check", CORPUS, "--output", f"data/{CORPUS}/sections.txt")
     run(here, sys.executable, "-m", "stages.fingerprint", CORPUS, "--output", f"configs/fingerprints/{CORPUS}.json")

@@ -33,8 +33,8 @@ OUTPUTS = {
     "index": [f"data/casme2/{name}" for name in ("videos.parquet", "expressions.parquet", "audit.csv")],
     "align": ["data/casme2/frames", "configs/frames/casme2.json"],
     "extract": ["data/casme2/features/{}"],
-    "train": ["results/casme2/detectors", "results/casme2/plots/losses.csv"],
-    "detect": ["results/casme2/detections.parquet"],
+    "train": ["results/casme2/detectors", *(f"results/casme2/plots/{name}.csv" for name in ("losses", "mean_losses"))],
+    "detect": [f"results/casme2/{name}.parquet" for name in ("detections", "nested", "curves")],
     "evaluate": [
         "results/casme2/figures.json",
         "results/casme2/metrics.json",

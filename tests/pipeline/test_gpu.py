@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torchvision.models import resnet18
 
-from pipeline.detectors import decoding, registry
+from pipeline.detectors import curves, decoding, registry
 from pipeline.detectors.contract import Network
 from pipeline.detectors.fedn.attention import SEGMENT_ATTENTIONS, SEGMENT_SCORES, WINDOW_ATTENTIONS
 from pipeline.detectors.fedn.classification import CLASSIFICATIONS
@@ -143,8 +143,9 @@ def test_windows_targets_answers_and_loss_are_made_on_the_gpu_alone(parameters: 
         features, mask = see(stacked, cuts, network.cutting, rows)
         truths = tell(stacked, cuts, network.cutting, MOST)
         total, parts = network.loss(network(features, mask), truths, mask)
+        seen = [values for each in network.attention(features, mask) for values in (each.start, each.weight)]
     assert (gpu.reads, gpu.writes) == ([], [])
-    assert {values.device for values in (features, mask, truths.intervals, total, *parts)} == {GPU}
+    assert {values.device for values in (features, mask, truths.intervals, total, *parts, *seen)} == {GPU}
 
 
 @pytest.mark.parametrize("parameters", LEARNING)
@@ -206,10 +207,15 @@ def test_detection_does_not_wait_between_two_batches(parameters: FoldParameters)
         stacked, cuts = stacked_on(GPU), cuts_on(GPU)
         gpu.writes.clear()
         with torch.no_grad():
-            said = decoding._detect_windows(network, stacked, cuts, 300, DETECT)
+            told = decoding._look_at_windows(network, stacked, cuts, 300)
+            said = [*told, *decoding._rank(told, DETECT)]
+            curve = curves.blank(300, told.scores.shape[-1], GPU)
+            curves.raise_to(curve, decoding._nearest(told.intervals, 300), told.scores, told.possible)
+            spread = curves.spread(curve)
     assert (gpu.reads, gpu.writes) == ([], [])
-    assert {values.device for values in said} == {GPU}
+    assert {values.device for values in (*said, spread)} == {GPU}
     assert {values.shape[0] for values in said} == {WINDOWS}
+    assert spread.shape == (300, told.scores.shape[-1])
 
 
 def test_a_video_is_read_back_once_when_all_its_batches_are_on_their_way() -> None:
@@ -222,7 +228,7 @@ def test_a_video_is_read_back_once_when_all_its_batches_are_on_their_way() -> No
         gpu.writes.clear()
         with torch.no_grad(), pytest.raises(DynamicOutputShapeException, match="nonzero"):
             # Without inference mode, in which what happens inside an operation is not seen.
-            decoding._detect_video.__wrapped__(network, stacked, 0, 300, parameters)
+            decoding._search_video.__wrapped__(network, stacked, 0, 300, parameters)
     # 7 windows, from 0 to 172 at most, in batches of 2; where they start is brought to the GPU once.
     assert waited == [["aten._to_copy.default"]] * 4
 

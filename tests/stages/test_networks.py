@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cache.tables import intervals
+from cache.tables import curves, intervals
 from cache.tables.intervals import Detection
 from pipeline.detectors import registry
 from stages.shell.command import ExitCode
@@ -76,6 +76,7 @@ def test_a_spotter_that_learns_nothing_searches_everybody(begin: Begin, stage: R
     assert told.code == 0, told.err
     found = intervals.read(here / "results/detections.parquet", Detection)
     assert {(row.emotion, row.detector) for row in found} == {("expression", "none")}
+    assert curves.read(here / "results/curves.parquet").classes == ("expression",)
     assert "(0 new, 1 kept)" in stage("train").out
 
 

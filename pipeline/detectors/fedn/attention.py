@@ -83,15 +83,19 @@ class SegmentAttention(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Return ``(B, N, width)`` of ``(B, L, C)`` and ``(B, L)``; a segment without a usable frame gives zeros."""
-        together = self.segments.split(mask)  # (B, N, T)
-        overview = self.merge(self.attend(features, together))  # (B, N, width)
-        weights = self.weigh(features, overview, together)  # (B, N, T)
+        overview, weights = self.look(features, mask)
         total = weights.sum(-1, keepdim=True)
         frame = torch.matmul(self.segments.spread(weights), features)  # (B, N, C)
         # The reduction of every frame, summed with the weights: its bias counts as often as the weights say.
         reduced = F.linear(torch.cat([frame, overview * total], dim=-1), self.reduce.weight)
         summed: Tensor = reduced + self.reduce.bias * total
         return summed
+
+    def look(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the overview of each segment, ``(B, N, width)``, and the weights of its frames, ``(B, N, T)``."""
+        together = self.segments.split(mask)  # (B, N, T)
+        overview = self.merge(self.attend(features, together))  # (B, N, width)
+        return overview, self.weigh(features, overview, together)
 
     def attend(self, features: Tensor, together: Tensor) -> Tensor:
         """Return the mean of self-attention over each segment's frames, before its output layer, ``(B, N, width)``."""
@@ -139,9 +143,12 @@ class WindowAttention(nn.Module):
 
     def forward(self, segments: Tensor, usable: Tensor) -> Tensor:
         """Return ``(B, N, width)`` of the same, with `usable` ``(B, N)`` bool."""
+        return segments * self.weights(segments, usable)[..., None]
+
+    def weights(self, segments: Tensor, usable: Tensor) -> Tensor:
+        """Return the weight of each segment, ``(B, N)``, 1 on average over the usable ones."""
         scores = self.score(self.hidden(segments, usable)).squeeze(-1)  # (B, N)
-        weights = masked_softmax(scores, usable, dim=-1) * usable.sum(-1, keepdim=True)
-        return segments * weights[..., None]
+        return masked_softmax(scores, usable, dim=-1) * usable.sum(-1, keepdim=True)
 
 
 class NoWindowAttention(nn.Module):
@@ -153,6 +160,22 @@ class NoWindowAttention(nn.Module):
     def forward(self, segments: Tensor, usable: Tensor) -> Tensor:
         """Return the segments as they are."""
         return segments
+
+
+def weight_of_frames(weights: Tensor, together: Tensor, segments: Segments) -> Tensor:
+    """Return how much the segments that hold a frame look at it, ``(B, L)``: 1 where they weigh all frames alike.
+
+    Of each segment the weight is compared with the mean over its usable frames; then it is the mean over the segments
+    that hold the frame, for neighbours overlap. 0 where a frame is not usable.
+
+    Args:
+        weights: ``(B, N, T)``, 0 where not usable.
+        together: ``(B, N, T)`` bool, the usable frames of each segment.
+    """
+    mean = weights.sum(-1, keepdim=True) * equal_shares(together, -1, weights.dtype)  # 0 where not usable
+    times = weights / mean.clamp(min=torch.finfo(weights.dtype).tiny)
+    holding = segments.spread(together.to(weights.dtype)).sum(1)  # (B, L) segments that hold a frame
+    return segments.spread(times).sum(1) / holding.clamp(min=1)
 
 
 SEGMENT_ATTENTIONS = {"attention": SegmentAttention, "mean": SegmentMean}

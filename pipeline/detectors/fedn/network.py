@@ -9,8 +9,15 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from pipeline.detectors.contract import Weights
 from pipeline.detectors.fedn.anchors import Anchors
-from pipeline.detectors.fedn.attention import SEGMENT_ATTENTIONS, WINDOW_ATTENTIONS
+from pipeline.detectors.fedn.attention import (
+    SEGMENT_ATTENTIONS,
+    WINDOW_ATTENTIONS,
+    SegmentAttention,
+    WindowAttention,
+    weight_of_frames,
+)
 from pipeline.detectors.fedn.classification import CLASSIFICATIONS
 from pipeline.detectors.fedn.heads import BranchSizes, Head, LastLayer
 from pipeline.detectors.fedn.pyramid import Pyramid
@@ -179,8 +186,7 @@ class Detector(nn.Module):
         Raises:
             ValueError: a shape is not what the detector was built for.
         """
-        self._check(features, mask)
-        features = features.masked_fill(~mask[..., None], 0.0)
+        features = self._usable(features, mask)
         usable = self.segments.split(mask).any(-1)  # (B, N)
         segments = self.segment_attention(features, mask)  # (B, N, width)
         levels = self.pyramid(self.window_attention(segments, usable), usable)
@@ -188,6 +194,30 @@ class Detector(nn.Module):
         # Of every output, the levels' (B, L, A, size) with A predictions a position -> (B, P, size).
         raw, *logits = [torch.cat([part.flatten(1, 2) for part in parts], 1) for parts in zip(*answers, strict=True)]
         return Outputs(torch.cat(logits, dim=-1), self.anchors.decode(raw))
+
+    def attention(self, features: Tensor, mask: Tensor) -> list[Weights]:
+        """Return the segment attention of every frame and the window attention of every segment; 1 where all are alike.
+
+        Segment attention is the learned score by which the frames of a segment are summed, not the self-attention
+        beneath it, of which a segment keeps the mean alone. A segment stands for the frames that it is centred on.
+        """
+        features = self._usable(features, mask)
+        together, found = self.segments.split(mask), []
+        if isinstance(self.segment_attention, SegmentAttention):
+            _, weights = self.segment_attention.look(features, mask)
+            frames = torch.arange(self.window_frames, device=features.device, dtype=torch.float32)
+            times = weight_of_frames(weights, together, self.segments)
+            found.append(Weights("segment attention", frames, frames + 1, times, 1.0))
+        if isinstance(self.window_attention, WindowAttention):
+            weights = self.window_attention.weights(self.segment_attention(features, mask), together.any(-1))
+            starts = self.segments.stride * torch.arange(self.segments.count, device=features.device).float()
+            found.append(Weights("window attention", starts, starts + self.segments.stride, weights, 1.0))
+        return found
+
+    def _usable(self, features: Tensor, mask: Tensor) -> Tensor:
+        """Return features with zeros where a frame is not usable; errors as in `forward`."""
+        self._check(features, mask)
+        return features.masked_fill(~mask[..., None], 0.0)
 
     def _check(self, features: Tensor, mask: Tensor) -> None:
         if features.ndim != 3 or features.shape[2] != self.input_width:

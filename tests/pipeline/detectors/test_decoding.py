@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.detectors.contract import Losses, Network, Predictions
-from pipeline.detectors.decoding import RANKINGS, Detections, DetectParameters, detect, to_frames
+from pipeline.detectors.decoding import RANKINGS, Detections, DetectParameters, detect, search, to_frames
 from pipeline.windows.cutting import Truths, Whole, Windows
 from pipeline.windows.recordings import Recording
 
@@ -195,3 +195,24 @@ def test_bounds_are_rounded_and_every_interval_lasts() -> None:
 def test_parameters_out_of_range_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):
         dataclasses.replace(PARAMETERS, **change)
+
+
+def test_the_curve_knows_what_the_floor_and_suppression_dropped() -> None:
+    bright = np.zeros((50, 2), np.float16)
+    bright[[5, 25], 0] = 0.125, 0.5
+    recording = Recording("a", "s", bright, np.ones(50, bool), np.empty((0, 2), np.int64), np.empty(0, np.int64))
+    found = search(Pointer(), [recording], "none", PARAMETERS, CPU)[0]
+    assert found.detections.intervals.tolist() == [[23, 27]]
+    assert (found.curve.shape, found.curve.dtype) == ((50, 3), np.float16)
+    # Of class 1, 4 frames around the brightest of each window.
+    assert np.flatnonzero(found.curve[:, 1]).tolist() == [3, 4, 5, 6, 23, 24, 25, 26]
+    assert found.curve[[5, 25], 1].tolist() == [0.125, 0.5]
+    # Of class 0 every whole window, far below the floor.
+    assert set(found.curve[:, 0].tolist()) == {float(np.float16(0.1))}
+    assert not found.curve[:, 2].any()
+
+
+def test_the_curve_of_a_video_without_a_face_is_nothing() -> None:
+    nothing = np.empty((0, 2), np.int64), np.empty(0, np.int64)
+    recording = Recording("a", "s", np.ones((50, 2), np.float16), np.zeros(50, bool), *nothing)
+    assert not search(Pointer(), [recording], "none", PARAMETERS, CPU)[0].curve.any()

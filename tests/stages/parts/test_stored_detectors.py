@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -261,6 +262,11 @@ def test_through_dvc_nothing_is_trained_twice_and_a_queued_experiment_takes_from
     type_in(here, "dvc", "exp", "run", "--queue", "--set-param", f"{path}=1")
     assert trained(type_in(here, "dvc", "exp", "run", "--run-all")) == "(3 new, 0 kept, 1 from the store)"
     assert ".dvc/facespan" not in type_in(here, "git", "status", "--short", "--untracked-files=all")
+    # A record for each of the four times that something was trained, also of the experiment, whose copy is gone.
+    records = [json.loads(path.read_text()) for path in (here / ".dvc/facespan/runs/train").iterdir()]
+    head = type_in(here, "git", "rev-parse", "HEAD").strip()
+    assert len(records) == 4
+    assert [record["changed"] for record in records if record["commit"] == head] == [True]
 
 
 # A disk that stops for good when two detectors are stored, so that the kill comes in the middle on every machine.
