@@ -12,11 +12,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cache import checked, files, strict_json
+from cache import checked, files, own_digest, strict_json
 from cache.checked import Checked
 from cache.errors import InputError, ShardError
 
@@ -35,11 +35,6 @@ MAXIMUM_BYTES = 1 << 28
 MAXIMUM_SHARD_BYTES = 1 << 38
 # Beyond it a folder is slow to list on some file systems and shares.
 FLAT_COUNT = 10_000
-# DVC takes a file whose time and size stayed for the one it knows, so `dvc repro` alone mends no damaged manifest.
-REMEDY = (
-    "Run: dvc repro; where the manifest is damaged, remove it and run dvc checkout on its folder, or, where DVC does "
-    "not keep the folder (frames), move that away and run dvc repro --single-item --force align@CORPUS"
-)
 
 
 @dataclass(frozen=True)
@@ -73,30 +68,14 @@ class Manifest:
         shards: from video to entry.
         run: facts of the run that do not change what the shards mean, such as device and library versions, the corpus,
             and `missing`, the videos of the corpus that have no shard.
+        has_digest: whether the file that was read carries a digest of itself, so that a changed bit would be noticed;
+            every one does that is written now.
     """
 
     kind: str
     shards: Mapping[str, ShardEntry]
     run: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One way in which a folder is not what its manifest states.
-
-    Args:
-        file: path relative to the folder.
-        problem: ``missing``, ``changed`` or ``extra``.
-        detail: what was found and what was expected, in words.
-    """
-
-    file: str
-    problem: str
-    detail: str
-
-    def __str__(self) -> str:
-        """Return one line for a person."""
-        return f"{self.file}: {self.problem} ({self.detail})"
+    has_digest: bool = field(default=False, compare=False)
 
 
 def shard_path(folder: Path, video: str, count: int) -> Path:
@@ -156,7 +135,8 @@ def add(folder: Path, video: str, entry: ShardEntry) -> None:
 
 
 def write(folder: Path, manifest: Manifest) -> None:
-    """Write ``manifest.json`` of a folder, the same bytes for the same content; the journal is done with.
+    """Write ``manifest.json`` of a folder, the same bytes for the same content, with a digest of itself among the facts
+    of the run, which readers of earlier versions pass over; the journal is done with.
 
     Raises:
         InputError: a kind, video or entry is not allowed, or the disk refuses.
@@ -165,7 +145,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         "format": MANIFEST_FORMAT,
         "kind": manifest.kind,
         "shards": {video: state(entry) for video, entry in manifest.shards.items()},
-        "run": dict(manifest.run),
+        "run": {**manifest.run, own_digest.KEY: own_digest.BLANK},
     }
     try:
         _parse(stored)
@@ -173,7 +153,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         raise InputError(f"{folder / NAME} cannot hold this: {problem}.") from problem
     with files.write_atomically(folder / NAME) as temporary:
         text = json.dumps(stored, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="ascii")
+        temporary.write_text(own_digest.filled(text + "\n"), encoding="ascii")
     (folder / JOURNAL).unlink(missing_ok=True)
 
 
@@ -186,18 +166,40 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / NAME
     if not os.path.lexists(path):
-        raise InputError(f"{path} does not exist: {folder} is no whole folder of shards. {REMEDY}.")
+        raise InputError(f"{path} does not exist: {folder} is no whole folder of shards. Run: dvc repro")
     if path.is_symlink():
         raise ShardError(f"{path} is a symbolic link, expected a regular file. Run: {files.RELINK}")
     try:
         # The journal first: what it states may be in the manifest a moment later, and is never in neither.
         finished = _read_journal(folder / JOURNAL)
-        found = _parse(strict_json.parse(_content(path)))
+        content = _content(path)
+        has_digest = own_digest.check_content(content)
+        found = _parse(strict_json.parse(content))
         shards = {**found.shards, **finished}
         files.check_video_ids(shards)
-        return replace(found, shards=dict(sorted(shards.items())))
+        run = {name: value for name, value in found.run.items() if name != own_digest.KEY}
+        return Manifest(found.kind, dict(sorted(shards.items())), run, has_digest)
     except ValueError as problem:
-        raise ShardError(f"{path} is no manifest of format {MANIFEST_FORMAT}: {problem}. {REMEDY}.") from problem
+        raise ShardError(
+            f"{path} is no manifest of format {MANIFEST_FORMAT}: {problem}. {_remedy(folder)}"
+        ) from problem
+
+
+def damaged_text(folder: Path) -> bytes | None:
+    """Return what stands in a manifest that is not as it was written, and in its journal; None of any other manifest.
+
+    One that carries no digest, or is of another version, is none that we could judge.
+    """
+    try:
+        content = _content(folder / NAME)
+        journal = _content(folder / JOURNAL) if os.path.lexists(folder / JOURNAL) else b""
+    except (InputError, ValueError):
+        return None  # a link, a pipe, or larger than any manifest
+    try:
+        own_digest.check_content(content)
+    except ValueError:
+        return content + journal
+    return None
 
 
 def remove(folder: Path, entries: Iterable[ShardEntry]) -> tuple[list[Path], list[Path]]:
@@ -243,26 +245,6 @@ def stale(held: Manifest) -> dict[str, ShardEntry]:
     return found
 
 
-def verify(folder: Path) -> list[Difference]:
-    """Return in what a folder differs from its manifest, by file name; every byte of every shard is read.
-
-    Names that begin with a dot are left out: locks, temporaries, `.gitignore`.
-
-    Raises:
-        InputError: there is no manifest.
-        ShardError: the manifest is damaged.
-    """
-    entries = {entry.file: entry for entry in read(folder).shards.values()}
-    present = set(_list_files(folder)) - {NAME}
-    differences = [Difference(name, "extra", "not in the manifest") for name in present - set(entries)]
-    for name, entry in entries.items():
-        if name not in present:
-            differences.append(Difference(name, "missing", "stated by the manifest"))
-        elif (change := _describe_change(folder / name, entry)) is not None:
-            differences.append(Difference(name, "changed", change))
-    return sorted(differences, key=lambda difference: difference.file)
-
-
 def _describe_change(path: Path, entry: ShardEntry) -> str | None:
     """Return how a file differs from its entry, or None."""
     try:
@@ -281,22 +263,13 @@ def _describe_change(path: Path, entry: ShardEntry) -> str | None:
         os.close(descriptor)
 
 
-def _list_files(folder: Path) -> list[str]:
-    """Return, sorted, all that is no folder in a folder and the folders right in it; links are named, not followed.
-
-    A folder inside that has a manifest of its own is another one.
-    """
-    names = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            if (path / NAME).exists():
-                continue
-            names += [f"{path.name}/{inner.name}" for inner in sorted(path.iterdir()) if not inner.name.startswith(".")]
-        else:
-            names.append(path.name)
-    return names
+def _remedy(folder: Path) -> str:
+    """Return what states anew what is whole; DVC does not see that a file changed whose time and size stayed."""
+    stage, option = ("align", " --frames") if folder.name == "frames" else ("extract", "")
+    return (
+        f"Run: dvc repro --single-item --force {stage}@CORPUS, which keeps every shard that is whole; where there is "
+        f"nothing to make it from: facespan cache pull CORPUS{option} --force"
+    )
 
 
 def _content(path: Path) -> bytes:

@@ -25,11 +25,15 @@ COMMANDS = {
     "place": "stages.commands.place",
     "scores": "stages.commands.results.scores",
     "show": "stages.commands.results.show",
+    "diagnose": "stages.commands.results.diagnose",
+    "report": "stages.commands.results.report",
     "sheet": "stages.commands.results.sheet",
     "compare": "stages.commands.results.compare",
     "score": "stages.commands.score",
     "flops": "stages.commands.flops",
     "doctor": "stages.commands.doctor",
+    "export": "stages.commands.exchange.export",
+    "import-annotations": "stages.commands.exchange.import_annotations",
 }
 GROUPS = {
     "cache": "stages.commands.cache",

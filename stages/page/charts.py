@@ -12,13 +12,14 @@ import numpy as np
 import vl_convert
 
 from stages.page.document import Attention, Document
-from stages.page.timelines import FONT
+from stages.page.timeline_drawing import FONT
 
 VEGA_LITE = "6.4"
 WIDTH, HEIGHT = 480, 220
 MOST_POINTS = 300
 ATTENTION_BINS = 160
 QUANTITIES = ("spotting", "detection")
+TOTAL = "total"
 NOT_A_LOSS = ("epoch", "windows", "fold")
 Runs = Sequence[tuple[str, Document]]
 
@@ -79,9 +80,10 @@ def thinned(
 
 
 def loss_names(runs: Runs) -> list[str]:
-    """Return the names of what is a loss in the rows of the loss curves, in their order."""
+    """Return the names of what is a loss in the rows of the loss curves, their total first."""
     rows = (row for _, document in runs for fold in document.losses.values() for row in fold[:1])
-    return list(dict.fromkeys(name for row in rows for name in row if name not in NOT_A_LOSS))
+    names = dict.fromkeys(name for row in rows for name in row if name not in NOT_A_LOSS)
+    return sorted(names, key=lambda name: name != TOTAL)
 
 
 def losses(runs: Runs, loss: str) -> dict[str, Any] | None:

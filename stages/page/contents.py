@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.page import charts, tables, timelines
+from stages.page import charts, tables, timeline_drawing, timelines
 from stages.page.document import Case, Document, Timeline
 from stages.page.kinds import KINDS
 
@@ -75,14 +75,14 @@ def page_data(runs: Runs, numbers: Mapping[str, int], shown: Sequence[Video]) ->
     names = [name for name, _ in runs]
     return {
         "classes": list(numbers),
-        "colours": [timelines.colour(index) for index in numbers.values()],
-        "dashes": [timelines.dash(index) for index in numbers.values()],
+        "colours": [timeline_drawing.colour(index) for index in numbers.values()],
+        "dashes": [timeline_drawing.dash(index) for index in numbers.values()],
         "kinds": {kind.key: {"sign": kind.sign, "name": kind.name, "meaning": kind.meaning} for kind in KINDS},
         "runs": names,
-        "lanes": timelines.lanes(names),
-        "gutter": timelines.gutter(names),
-        "margin": timelines.MARGIN,
-        "charts": {"timeline": timelines.specification(names), **_charts(runs, shown)},
+        "lanes": timeline_drawing.lanes(names),
+        "gutter": timeline_drawing.gutter(names),
+        "margin": timeline_drawing.MARGIN,
+        "charts": {"timeline": timeline_drawing.specification(names), **_charts(runs, shown)},
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stages.page import contents, tables, timelines
+from stages.page import contents, tables, timeline_drawing
 from stages.page.charts import loss_names
 from stages.page.contents import Runs
 from stages.page.document import Document
@@ -56,12 +56,12 @@ def rendered(runs: Runs, most_bytes: int = MOST_BYTES) -> str:
         "attentions": [contents.attentions(video) for video in shown],
         "warnings": contents.warnings(runs, shown),
         "headline": tables.headline(documents),
-        "tallies": tables.tallies(runs),
+        "tallies": tables.tallies(runs, numbers),
         "changed": tables.changed(documents),
         "errors": tables.errors(documents),
         "subjects": tables.subjects(documents),
         "losses": loss_names(runs),
-        "height": timelines.height([name for name, _ in runs]),
+        "height": timeline_drawing.height([name for name, _ in runs]),
         "thumbnails": any_pictures(documents),
         "scripts": [library(), (TEMPLATES / "page.js").read_text(encoding="utf-8")],
         "style": (TEMPLATES / "style.css").read_text(encoding="utf-8"),

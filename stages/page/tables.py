@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -119,13 +120,44 @@ def changed(documents: Sequence[Document]) -> list[tuple[str, Any, list[Changed 
     return [(name, default, [run.get(name) for run in told]) for name, default in shipped.items()]
 
 
-def tallies(runs: Sequence[tuple[str, Document]]) -> dict[str, list[tuple[str, Sequence[tuple[str, int, int]]]]]:
+@dataclass(frozen=True)
+class TallyRow:
+    """How many expressions of a group were found and missed, and the filter that shows the missed (None: has none)."""
+
+    label: str
+    found: int
+    missed: int
+    jump: dict[str, Any] | None
+
+
+def tallies(
+    runs: Sequence[tuple[str, Document]], numbers: Mapping[str, int]
+) -> dict[str, list[tuple[str, list[TallyRow]]]]:
     """Return the tallies of the diagnosis by name, each of every run that has it, with the run's name."""
-    told: dict[str, list[tuple[str, Sequence[tuple[str, int, int]]]]] = {}
-    for name, document in runs:
+    told: dict[str, list[tuple[str, list[TallyRow]]]] = {}
+    for run, (name, document) in enumerate(runs):
         for tally, rows in document.tallies.items():
-            told.setdefault(tally, []).append((name, rows))
+            drawn = [TallyRow(*row, _jump(tally, row, numbers, run)) for row in rows]
+            told.setdefault(tally, []).append((name, drawn))
     return told
+
+
+def _jump(tally: str, row: tuple[str, int, int], numbers: Mapping[str, int], run: int) -> dict[str, Any] | None:
+    """Return the filter of a group's missed cases, by the names that `pipeline.diagnosis` gives tallies and groups."""
+    label, _, missed = row
+    frames = re.fullmatch(r"(\d+)-(\d*)", label)
+    group: dict[str, Any] | None = None
+    if tally == "by length" and frames:
+        group = {"length": [int(frames[1]), int(frames[2]) if frames[2] else None]}
+    elif tally == "by emotion" and label in numbers:
+        group = {"truth": numbers[label]}
+    elif tally == "by subject":
+        group = {"subject": label}
+    elif tally == "by intensity":
+        group = {"strength": label}
+    elif tally == "by window":
+        group = {"cut": label == "cut"}
+    return {"kinds": [MISSED], "run": run, **group} if missed and group else None
 
 
 def by_emotion(document: Document) -> list[tuple[str, Mapping[str, Any], float | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def write(
         rows = [_row(folder, video, outcome.failures.get(video.video, "")) for video in table]
         temporary.write_text(sheets.draw_list(corpus, rows, PAGES), encoding="utf-8")
     return outcome
+
+
+def clear(folder: Path, corpus: str) -> None:
+    """Remove every contact sheet of a corpus from a folder, the list of them, and the folder once it is empty."""
+    _remove_strangers(folder, corpus, ())
+    if sheets.corpus_of(_head(folder / LIST)) == corpus:
+        (folder / LIST).unlink()
+    for empty in (folder / PAGES, folder):
+        with suppress(OSError):  # something else lies there, or nothing did
+            empty.rmdir()
 
 
 def page_of(folder: Path, video: str) -> Path:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.whole_line
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-STAGES = ("fingerprint", "index", "align", "extract", "train", "detect", "evaluate")
+STAGES = ("fingerprint", "index", "align", "extract", "train", "detect", "evaluate", "report")
 PREPROCESSING = Preprocessing(32, "colour", (0.5,) * 3, (0.5,) * 3)
 ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -90,6 +90,8 @@ def named(entries: list[Any]) -> list[str]:
 CORPUS = ["corpus", "configs/places.yaml", ".dvc/facespan/footage"]
 FRAMES = ["data/tiny/frames"]
 STOOD_FOR = {"fingerprint": CORPUS, "index": CORPUS, "align": [*CORPUS, *FRAMES], "extract": FRAMES}
+# Pictures and facts of a run that a report shows where they are; DVC makes it again without them.
+STOOD_FOR["report"] = [*FRAMES, ".dvc/facespan/runs"]
 # How much room earlier detectors may take: it decides what is kept, and nothing of what is made.
 OF_NO_CONSEQUENCE = [{"configs/params.yaml": ["store"]}]
 # Which shards were checked before: it decides what is hashed again, and nothing of what is made.

@@ -5,7 +5,8 @@
 const read = (id) => { const block = document.getElementById(id); return block ? JSON.parse(block.textContent) : null; };
 const page = read("page");
 const videos = [...document.querySelectorAll(".video")].map((article, number) => made(article, number));
-const filter = { kinds: new Set(), emotions: new Set(), subject: "", truth: null, detected: null, run: null };
+const NONE = { truth: null, detected: null, run: null, length: null, strength: null, cut: null };
+const filter = { kinds: new Set(), emotions: new Set(), subject: "", ...NONE };
 const live = new Map();
 let opened = null;
 
@@ -198,7 +199,7 @@ function titleOf(row) {
 function factsOf(video, row) {
   const facts = [["frames", `${row.labels[0]} – ${row.labels[1]}`], ["seconds", `${row.seconds[0].toFixed(2)} – ${row.seconds[1].toFixed(2)}`]];
   if (row.confidence !== null) facts.push(["confidence", `${shownNumber(row.confidence)} (threshold ${shownNumber(video.runs[row.run].threshold)})`]);
-  if (row.kind === "missed") facts.push(["window", row.cut ? "none holds it whole" : "holds it whole"]);
+  if (row.kind === "missed") facts.push(["window", row.cut ? "none holds it whole" : "one holds it whole"]);
   else facts.push(["expression", row.truth === null ? "none" : named(row.truth)]);
   if (row.iou !== null) facts.push(["IoU", shownNumber(row.iou)]);
   return facts;
@@ -339,7 +340,7 @@ function keyed(video, event) {
   };
   if (step && event.shiftKey) pan(video, video.domain, step * 120);
   else if (step) choose(video, beside(shownCases(video), video.chosen, step));
-  else if (acts[event.key]) acts[event.key]();
+  else if (acts[event.key]) { hide(); acts[event.key](); }
   else return;
   event.preventDefault();
 }
@@ -453,11 +454,13 @@ function asked(video, row) {
   return (!filter.kinds.size || filter.kinds.has(row.kind)) && (!filter.subject || filter.subject === video.subject)
     && (!filter.emotions.size || emotions.some((number) => filter.emotions.has(number)))
     && (filter.truth === null || filter.truth === row.truth) && (filter.detected === null || filter.detected === row.emotion)
-    && (filter.run === null || filter.run === row.run);
+    && (filter.run === null || filter.run === row.run) && (filter.strength === null || filter.strength === row.strength)
+    && (filter.cut === null || filter.cut === row.cut)
+    && (filter.length === null || (row.length >= filter.length[0] && row.length < (filter.length[1] ?? Infinity)));
 }
 
 function filtering() {
-  return filter.kinds.size || filter.emotions.size || filter.truth !== null || filter.detected !== null || filter.run !== null;
+  return filter.kinds.size || filter.emotions.size || Object.keys(NONE).some((name) => filter[name] !== null);
 }
 
 function apply() {
@@ -482,13 +485,16 @@ function told(count, all, kept, some) {
   const pair = [];
   if (filter.truth !== null) pair.push(`true ${named(filter.truth)}`);
   if (filter.detected !== null) pair.push(`detected ${named(filter.detected)}`);
+  if (filter.length !== null) pair.push(`of ${filter.length[0]} frames and more${filter.length[1] ? `, less than ${filter.length[1]}` : ""}`);
+  if (filter.strength !== null) pair.push(filter.strength);
+  if (filter.cut !== null) pair.push(filter.cut ? "cut by every window" : "whole in a window");
   if (filter.run !== null && page.runs.length > 1) pair.push(`of ${page.runs[filter.run]}`);
   const shown = some ? `${count} of ${all} cases in ${kept} of ${videos.length} videos` : `${all} cases in ${videos.length} videos`;
   return pair.length ? `${pair.join(", ")}: ${shown}` : shown;
 }
 
 function reset() {
-  Object.assign(filter, { kinds: new Set(), emotions: new Set(), subject: "", truth: null, detected: null, run: null });
+  Object.assign(filter, { kinds: new Set(), emotions: new Set(), subject: "", ...NONE });
 }
 
 function toggle(set, value) { if (!set.delete(value)) set.add(value); }

@@ -54,7 +54,7 @@ def document(
         figures=figures(timelines, classes),
         gains=gains(random),
         tallies={
-            "by length": [("under 15 frames", 3, 4), ("15 to 29", 11, 5), ("30 to 59", 20, 2), ("60 and more", 7, 0)],
+            "by length": [("0-15", 3, 4), ("15-30", 11, 5), ("30-60", 20, 2), ("60-", 7, 0)],
             "by emotion": [(name, 9 - index, index) for index, name in enumerate(classes)],
         },
         precision_recall={"spotting": falling(random), "detection": falling(random)},
@@ -306,7 +306,7 @@ def hostile(text: str) -> Document:
         plain,
         origin=replace(plain.origin, corpus=text, encoder=text, warnings=(text,), protocol=(text,)),
         headline=tuple(replace(figure, name=text) for figure in plain.headline),
-        tallies={text: [(text, 1, 2)]},
+        tallies={text: [(text, 1, 2)], "by subject": [(text, 1, 2)]},
         losses={text: plain.losses["without-p01"]},
         timelines=[replace(video, video=f"{text}{index}", subject=text) for index, video in enumerate(plain.timelines)],
     )

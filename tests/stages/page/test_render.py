@@ -145,6 +145,11 @@ def test_a_confusion_cell_and_a_diagnosis_row_lead_to_their_cases(report: Path, 
     page.locator(".diagnosis").get_by_role("button", name="missed").click()
     expect(page.locator("[data-kind=missed]")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#timelines-title")).to_be_focused()
+    told = document()
+    missed = [case for video in told.timelines for case in video.cases if case.kind == "missed"]
+    short = [case for case in missed if 30 <= case.stop - case.start < 60]
+    page.get_by_role("button", name="2 missed, 30-60").click()
+    expect(page.locator("#count")).to_contain_text(f"less than 60: {len(short)} of 32 cases")
     page.locator(".subjects").get_by_role("button", name="p02").click()
     expect(page.locator("#subject")).to_have_value("p02")
 
@@ -210,7 +215,9 @@ def test_names_are_text_and_nothing_else(tmp_path: Path, visit: Visit) -> None:
     expect(page.locator("#hint")).to_contain_text("frames")
     page.locator("#subject").select_option(HOSTILE)
     expect(page.locator(".video:visible")).to_have_count(2)
-    assert "taken" not in page.title() or "<script>" in page.title()
+    page.get_by_role("button", name=f"2 missed, {HOSTILE}").click()
+    expect(page.locator("#count")).to_contain_text("3 of 20 cases in 2 of 2 videos")
+    assert page.title() == f"{HOSTILE} · facespan report"
     assert page.locator("img[onerror]").count() == 0
     assert page.evaluate(NO_SIDEWAYS)
 

@@ -54,6 +54,24 @@ def test_the_subject_that_scores_least_comes_first() -> None:
     assert [name for name, _ in tables.subjects([told])] == ["b", "c", "a"]
 
 
+def test_what_was_missed_of_a_group_leads_to_its_cases() -> None:
+    groups = {
+        "by length": ("15-30", {"length": [15, 30]}),
+        "by emotion": ("fear", {"truth": 4}),
+        "by subject": ("p01", {"subject": "p01"}),
+        "by intensity": ("micro", {"strength": "micro"}),
+        "by window": ("cut", {"cut": True}),
+    }
+    told = replace(document(), tallies={tally: [(label, 1, 1)] for tally, (label, _) in groups.items()})
+    for tally, ((_, (row,)),) in tables.tallies([("", told)], {"fear": 4}).items():
+        assert row.jump == {"kinds": ["missed"], "run": 0, **groups[tally][1]}
+
+
+def test_a_group_without_misses_leads_nowhere() -> None:
+    told = replace(document(), tallies={"by length": [("120-", 4, 0)]})
+    assert tables.tallies([("", told)], {})["by length"][0][1][0].jump is None
+
+
 def test_a_parameter_that_one_run_changed_stands_beside_the_shipped_one() -> None:
     plain = document()
     first, second = (replace(plain, origin=replace(plain.origin, changed=rows)) for rows in ([], [Changed("a", 2, 1)]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -69,20 +68,3 @@ def test_an_annotated_emotion_that_was_never_trained_is_named_too() -> None:
     strange = replace(first, expressions=[replace(row, emotion="awe") for row in first.expressions])
     runs = [("", replace(told, timelines=[strange]))]
     assert contents.classes(runs)["awe"] == 2
-
-
-def test_a_second_run_adds_a_row_of_detections_and_one_of_scores() -> None:
-    assert [row["what"] for row in timelines.lanes([""])] == ["truths", "cases", "curve", "faceless"]
-    told = timelines.lanes(["narrow", "wide"])
-    assert [(row["what"], row["label"]) for row in told[1:5]] == [
-        ("cases", "narrow"),
-        ("cases", "wide"),
-        ("curve", "narrow"),
-        ("curve", "wide"),
-    ]
-    assert all(upper["bottom"] < lower["top"] for upper, lower in pairwise(told))
-
-
-def test_emotions_beyond_the_colours_differ_by_their_dashes() -> None:
-    looks = [(timelines.colour(index), tuple(timelines.dash(index))) for index in range(20)]
-    assert len(set(looks)) == 20
