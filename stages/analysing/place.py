@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +67,11 @@ def claimed(place: Place, digest: str) -> Iterator[Path]:
     folder = place.of_video(digest)
     with files.claim(folder.with_name(f".{folder.name}.lock"), wait=True), files.explain_failures(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        yield folder
+        try:
+            yield folder
+        finally:
+            with suppress(OSError):
+                folder.rmdir()  # of a file that was no video nothing is in it
 
 
 def remove(folder: Path) -> None:

@@ -46,6 +46,9 @@ def main(
     curves: Annotated[
         Path | None, typer.Option(help="Write each emotion's score at each frame as CSV.", metavar="FILE")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write a page of timelines, curves and faces.", metavar="FILE|FOLDER")
+    ] = None,
     keep: Annotated[bool, typer.Option(help="Keep aligned faces and features, so that the next time is quick.")] = True,
     params_path: Annotated[
         Path | None, typer.Option("--params", help="Parameters; else the project's, or those that facespan ships.")
@@ -57,6 +60,10 @@ def main(
 ) -> None:
     """Find facial expressions in videos: align, encode, find; frames count from 0 and are inclusive."""
     check(videos, face, align, threshold)
+    if page is not None:
+        from stages.analysing import report  # torch
+
+        page = report.path_of(page)
     configs = params_path.parent if params_path else projects.configs_of(detectors) if detectors else None
     asked = Asked(
         face=face,
@@ -76,6 +83,9 @@ def main(
             output.write_csv(csv, [each.analysed for each in kept])
         if curves is not None:
             output.write_curves(curves, kept)
+        if page is not None:
+            size = report.write(page, kept)
+            console.say(f"analyse: {page}, {size / 1e6:.1f} MB; it shows faces: pass it on as you would the videos")
         analysed = [each.analysed for each in kept]
         for told in dict.fromkeys(told for each in analysed for told in each.detector):
             console.say(f"analyse: {told}")
