@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cache.analysed import feature_parts
 from cache.analysed.parts import Stated
-from cache.errors import InputError, ShardError
+from cache.errors import ShardError
 from cache.shards import layout
 from cache.shards.manifest import KEY_FIELDS
 from pipeline.encoder import resnet
@@ -81,11 +81,3 @@ def read(folder: Path, stated: Stated, face: int) -> NDArray[np.float16]:
     room = np.zeros((stated.frame_count, resnet.WIDTH), np.float16)
     feature_parts.read_into(room, folder, stated, face)
     return room
-
-
-def find_encoders(configs: Path) -> Path:
-    """Return the folder of encoders; InputError where there is none."""
-    folder = configs / "weights"
-    if not folder.is_dir():
-        raise InputError(f"{folder} is missing, and encoders lie there. Run facespan in its checkout, or a project")
-    return folder
