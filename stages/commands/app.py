@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "stages.train",
     "detect": "stages.detect",
     "evaluate": "stages.evaluate",
+    "analyse": "stages.commands.analyse",
     "demo": "stages.commands.demo",
     "place": "stages.commands.place",
     "scores": "stages.commands.results.scores",
