@@ -27,8 +27,9 @@ from pipeline.scoring.recognition import Figures
 from pipeline.scoring.results import VideoResult
 from pipeline.scoring.thresholds import SPOTTING_IOU, choose_nested_thresholds, choose_thresholds
 from pipeline.significance.summary import summarise
-from stages.parts import left_out, undigested
+from stages.parts import left_out, stored_detectors
 from stages.results.diagnosis import diagnose, windows_of
+from stages.results.figures_file import MADE_OF, digests
 from stages.results.found_rows import columns_of, rows_of
 from stages.results.nested import searched_by_pairs
 from stages.results.video_results import names_in, pair
@@ -58,7 +59,7 @@ def main(
     classes = names_in(corpora.load(corpus).classes, [*found, *paired])
     left_out.say("evaluate", videos_path)
     table, cards = videos.read(videos_path), detector_card.read_folder(detectors)
-    undigested.say("evaluate", cards)
+    stored_detectors.say_undigested("evaluate", cards)
     search, pairs = searches.read(detections_path), searches.read(nested_path)
     refuse_seen(corpus, table, found, search, cards)
     results = pair(table, known, found, classes)
@@ -74,6 +75,7 @@ def main(
         files.sweep_temporaries(folder)
     write_plots(plots, results, figures, classes)
     found_table.write(found_path, [row for row in rows if row.is_accepted])
+    figures[MADE_OF] = digests((detections_path, nested_path, videos_path, expressions_path, found_path))
     dozen = headline(figures) | ({"nested": True} if others else {})
     for path, content in ((figures_path, figures), (metrics, dozen)):
         with files.write_atomically(path) as temporary:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cache import files
-from cache.errors import InputError
+from cache.errors import InputError, ShardError
 from cache.fingerprints import fingerprint, seen, stated_frames, units
 from cache.fingerprints.fingerprint import Fingerprint
 from cache.shards import manifest
@@ -33,8 +33,7 @@ def main(
     if not places.is_there(place):
         if not output.is_file():
             raise InputError(f"{places.absent(corpus, place)}, and there is no {output}. {places.remedy(corpus)}")
-        fingerprint.read(output)
-        console.say(f"fingerprint: {places.absent(corpus, place)}: {output} stays as it is")
+        say_absent(corpus, place, output)
         return
     for path in (output, stated_path):
         if path is not None:
@@ -50,6 +49,19 @@ def main(
         f"fingerprint: {len(footage)} videos and folders, {len(labels)} label files"
         f"{', not as they were' if changed else ''}"
     )
+
+
+def say_absent(corpus: str, place: Path, output: Path) -> None:
+    """Say that a corpus is not there, and where it once was on this machine, that it is to be placed anew."""
+    known = fingerprint.read(output)
+    told = f"fingerprint: {places.absent(corpus, place)}: {output} stays as it is"
+    seen_file = places.seen_file(corpus)
+    if seen_file is not None and seen_file.is_file():
+        told += (
+            f", of the {len(known.footage)} videos and folders that were there. If they lie elsewhere now: facespan "
+            f"place {corpus} FOLDER; else connect their disk. Until then nothing that changes there is noticed"
+        )
+    console.say(told)
 
 
 def label_files(root: Path, facts: Mapping[str, Any]) -> Iterator[Path]:
@@ -83,7 +95,14 @@ def compare_frames(corpus: str, folder: Path, stated_path: Path) -> None:
             f"as it is. Where frames are needed: dvc repro --single-item --force align@{corpus}"
         )
         return
-    found = stated_frames.state(stated_frames.present(folder))
+    try:
+        found = stated_frames.state(stated_frames.present(folder))
+    except ShardError:
+        stated_frames.write(stated_path, stated_frames.state({}))
+        console.say(
+            f"fingerprint: {folder / manifest.NAME} is damaged: align runs, and keeps the shards that are whole"
+        )
+        return
     if found != stated:
         stated_frames.write(stated_path, found)
         console.say(

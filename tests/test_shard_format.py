@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,15 +14,22 @@ import h5py
 import numpy as np
 import pytest
 
+from cache import own_digest
+from cache.corpora import rows
 from cache.errors import InputError, ShardError
-from cache.shards import features, manifest
-from cache.sharing import integrity, pseudonyms
+from cache.fingerprints import fingerprint, stated_frames
+from cache.labelled import ferplus
+from cache.media import images, jpeg
+from cache.shards import features, manifest, untrusted
+from cache.sharing import archive, integrity, pseudonyms
 from cache.sharing.integrity import Beside
+from cache.tables import schema, streams
+from cache.weights import tensors
 from tests.cache.sharing import invented
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = (ROOT / "docs/shard-format.md").read_text(encoding="utf-8")
-PLAIN, OURS, PSEUDONYM = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+OWN_DIGEST, PLAIN, OURS, PSEUDONYM = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
 @pytest.fixture
@@ -65,6 +73,45 @@ def test_three_lines_give_a_pseudonym_by_its_key(tmp_path: Path, monkeypatch: py
     run(PSEUDONYM, f"assert pseudonym == {names.video('p01_1')!r}")
 
 
+def test_lines_of_plain_python_check_a_files_own_digest(folder: Path) -> None:
+    run(OWN_DIGEST, "")
+    invented.flip(Path("data/demo/videos.parquet"))
+    with pytest.raises(subprocess.CalledProcessError):
+        run(OWN_DIGEST, "")
+
+
+def limits(name: str) -> list[int]:
+    """Return the whole numbers that the table of limits states of a file, powers of 2 too."""
+    [row] = [line for line in DOCUMENT.splitlines() if line.startswith(f"| {name} |")]
+    told = re.sub(r"(?<=\d) (?=\d{3})", "", row.split("|")[2])
+    units = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "MB": 10**6}
+    found = re.findall(r"(?:(\d+)\^)?(\d+)(?: (KiB|MiB|GiB|MB))?", told)
+    return [(int(base) ** int(number) if base else int(number)) * units.get(unit, 1) for base, number, unit in found]
+
+
+def test_the_limits_of_the_document_are_those_of_the_code() -> None:
+    assert limits("a shard") == [
+        untrusted.MAXIMUM_LOADED_BYTES, untrusted.MAXIMUM_WHOLE_BYTES, manifest.MAXIMUM_SHARD_BYTES
+    ]  # fmt: skip
+    assert limits("a manifest") == [manifest.MAXIMUM_BYTES]
+    assert limits("an image") == [images.MAXIMUM_SIDE, jpeg.MAXIMUM_SCANS]
+    assert limits("a table of the stages") == [schema.MAX_ROWS, schema.LEAST_BYTES_A_ROW, schema.MAX_TEXT_BYTES]
+    assert limits("a table to be scored, of anybody") == [
+        schema.MAX_TEXT_BYTES, streams.LARGE_PAGE_BYTES, streams.MANY_ROWS, streams.LEAST_BYTES_A_ROW
+    ]  # fmt: skip
+    assert limits("a label file") == [rows.MOST_ROWS, schema.MAX_LINE]
+    assert limits("weights") == [
+        tensors.MAXIMUM_BYTES, tensors.MAXIMUM_HEADER_BYTES, tensors.MAXIMUM_CARD_CHARACTERS
+    ]  # fmt: skip
+    assert limits("FER+'s index of mosaics") == [ferplus.MOST_INDEX_BYTES]
+    both = "`configs/fingerprints/<corpus>.json`, `configs/frames/<corpus>.json`"
+    assert limits(both) == [fingerprint.MAXIMUM_BYTES, stated_frames.MAXIMUM_BYTES]
+    assert limits("an archive") == [
+        archive.MAXIMUM_TITLE_BYTES, archive.MAXIMUM_DIGESTS_BYTES, archive.MAXIMUM_TABLE_BYTES,
+        archive.MAXIMUM_SHARD_BYTES,
+    ]  # fmt: skip
+
+
 def test_a_reader_that_looks_at_the_format_stops_at_a_later_one(folder: Path) -> None:
     with h5py.File(folder / "p01_1.h5", "r+") as file:
         file.attrs.modify("format", np.int64(2))
@@ -95,7 +142,9 @@ def test_a_shard_of_another_version_is_refused_and_the_others_are_read(folder: P
 
 def test_a_manifest_of_another_version_is_refused(folder: Path) -> None:
     path = folder / "manifest.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    stored = json.loads(path.read_text()) | {"format": 2}
+    stored["run"]["own_digest"] = own_digest.BLANK
+    path.write_text(own_digest.filled(json.dumps(stored, sort_keys=True)))
     with pytest.raises(ShardError, match="format 2 and kind 'features', expected 1"):
         integrity.verify(folder, Beside(), lambda _: None)
 

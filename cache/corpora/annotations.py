@@ -95,7 +95,7 @@ class CorpusFacts:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Annotation:
     """One row of a label file.
 

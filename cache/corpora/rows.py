@@ -21,6 +21,8 @@ from cache.tables.intervals import KINDS, NO_APEX
 MOST_PROBLEMS = 20
 # Of different ones; a file of somebody else may have a million, and they are only counted then.
 MOST_REMEMBERED = 1000
+# Of a CSV; each becomes an object of several hundred bytes. The largest corpora have some thousand expressions.
+MOST_ROWS = 200_000
 _KIND = re.compile(r"(macro|micro)(-expression)?( - \d(/\d)?)?", re.IGNORECASE)
 BLANK = ("", "none", "n/a", "nan", "/", "\\", "-")
 
@@ -149,8 +151,16 @@ def of_sheet(sheet: Sheet, columns: Sequence[str], first: int, problems: Problem
 
 
 def of_csv(path: Path, required: Sequence[str], optional: Sequence[str], problems: Problems) -> Iterator[Line]:
-    """Yield the rows of a CSV with these columns in any order, its cells as texts; errors as in `schema.read_csv`."""
-    for number, cells in schema.read_csv(path, required, optional):
+    """Yield the rows of a CSV with these columns in any order, its cells as texts.
+
+    Raises:
+        InputError: more than `MOST_ROWS` rows, or as in `schema.read_csv`.
+    """
+    for count, (number, cells) in enumerate(schema.read_csv(path, required, optional)):
+        if count == MOST_ROWS:
+            raise InputError(
+                f"{path} has more than {MOST_ROWS:,} rows, expected one for each expression. Is it another table?"
+            )
         yield Line(path, "", number, {name: cell or None for name, cell in cells.items()}, problems)
 
 

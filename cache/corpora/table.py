@@ -89,7 +89,7 @@ def locate(labels: Labels, context: ReadContext[TableFacts]) -> dict[str, Locati
     """
     path, folder = context.root / context.facts.labels, context.root / context.facts.folder
     is_complete = not context.problems
-    found = _find(folder, context.facts.source, context.audit)
+    found = _find(folder, context.facts.source, path, context.audit)
     annotations = sorted((*labels.found, *labels.silent), key=lambda one: one.row)
     for problem in (*_id_problems(found), *_unpaired(path, annotations, found, is_complete)):
         context.problems.tell(problem)
@@ -237,10 +237,11 @@ def _two_subjects(rows: Iterable[Annotation]) -> list[str]:
     return problems
 
 
-def _find(folder: Path, kind: str, audit: list[AuditRow]) -> list[tuple[str, Path]]:
+def _find(folder: Path, kind: str, labels: Path, audit: list[AuditRow]) -> list[tuple[str, Path]]:
     """Return ``(video id, path)`` of every video below a folder, sorted; files left out go to the audit.
 
-    The id is the stem of a video file or of OpenFace's CSV, or the name of a folder of images.
+    The id is the stem of a video file or of OpenFace's CSV, or the name of a folder of images. The label file may lie
+    among them.
 
     Raises:
         InputError: no such folder, or an unknown kind of source.
@@ -257,7 +258,8 @@ def _find(folder: Path, kind: str, audit: list[AuditRow]) -> list[tuple[str, Pat
         if kind == "video":
             taken = [file for file in files if _has_suffix(file, video_files.SUFFIXES)]
             found += [(Path(file).stem, place / file) for file in taken]
-            ignored.update(Path(file).suffix for file in set(files) - set(taken))
+            others = (place / file for file in set(files) - set(taken))
+            ignored.update(path.suffix for path in others if path != labels)
         elif kind == "images" and any(_has_suffix(file, image_files.SUFFIXES) for file in files):
             found.append((place.name, place))
         elif kind == "openface":

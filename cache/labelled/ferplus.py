@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -27,6 +26,15 @@ USAGES = {"Training": TRAIN, "PublicTest": VALIDATION, "PrivateTest": TEST}
 # `unknown` and `not a face`, as the files name them.
 NO_EMOTION = ("unknown", "NF")
 SIDE = 48  # pixels
+# What an index holds: kinds of NumPy's types, dimensions, and both in words.
+INDEXED = {
+    "y": ("uif", 2, "votes, a row a face"),
+    "vote_names": ("U", 1, "names of what is voted for"),
+    "usage": ("ui", 1, "0, 1 or 2 a face"),
+    "tile": ("ui", 0, "the side of a face in pixels"),
+    "files": ("U", 1, "names of mosaics"),
+}
+MOST_INDEX_BYTES = 1 << 24  # forty times the one of all faces of FER+
 
 
 def read(root: Path, image_size: int) -> LabelledImages:
@@ -94,17 +102,19 @@ def _with_emotion(
 
 
 def _read_index(path: Path) -> dict[str, NDArray[np.generic]]:
-    expected = ("y", "vote_names", "usage", "tile", "files")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            index = {name: np.asarray(file[name]) for name in expected}
-    except (*numpy_files.REFUSALS, KeyError, BadZipFile) as error:
-        raise InputError(f"{path} is no index of FER+ mosaics ({error}), expected {', '.join(expected)}.") from error
+    index = numpy_files.read_named(path, tuple(INDEXED), MOST_INDEX_BYTES)
+    for name, (kinds, dimensions, expected) in INDEXED.items():
+        if index[name].dtype.kind not in kinds or index[name].ndim != dimensions:
+            found = f"{index[name].shape} of {index[name].dtype}"
+            raise InputError(f"{path}: {name} is {found}, expected {expected}. Fetch it again.")
     rows = len(index["usage"])
     if index["y"].shape != (rows, len(index["vote_names"])) or not np.isin(index["usage"], (0, 1, 2)).all():
         raise InputError(f"{path}: votes are {index['y'].shape} for {rows} faces, or usage is not 0, 1 or 2.")
-    if index["tile"].shape != () or int(index["tile"]) < 1:
+    if int(index["tile"]) < 1:
         raise InputError(f"{path}: tile is {index['tile']}, expected the side of a face in pixels.")
+    names = [str(name) for name in index["files"]]
+    if len(set(names)) < len(names) or any(Path(name).name != name for name in names):
+        raise InputError(f"{path}: files are not the names of mosaics beside it, each once.")
     return index
 
 

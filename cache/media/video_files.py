@@ -121,14 +121,17 @@ class Playback:
         self._told_seconds: list[float] = []
         self._facts: VideoFacts | None = None
 
-    def frames(self, step: int = 1) -> Iterator[NDArray[np.uint8]]:
+    def frames(self, step: int = 1, start: int = 0) -> Iterator[NDArray[np.uint8]]:
         """Yield every ``step``-th frame ``(H, W, 3)`` uint8 RGB, beginning with the first, one at a time.
+
+        Args:
+            start: the frames before it are decoded, for later ones build on them, and not shown.
 
         Raises:
             InputError: as `count_frames`, but not before all frames were seen; or the size of the frames changes.
         """
         _quieten()
-        for bgr in self.grab(step):
+        for bgr in self.grab(step, start):
             yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
     @property
@@ -137,6 +140,10 @@ class Playback:
         if self._facts is None:
             raise ValueError(f"{self._path} has not been decoded to its end")
         return self._facts
+
+    def told(self, position: int) -> float:
+        """Return the time that the container tells of a decoded frame, in seconds, whether it makes sense or not."""
+        return self._told_seconds[position]
 
     def seconds(self) -> NDArray[np.float64]:
         """Return the times of all frames, whatever the step; a ValueError before the file was decoded.
@@ -147,19 +154,20 @@ class Playback:
             return np.array(self._told_seconds)
         return np.arange(self.facts.frame_count) / self.facts.frame_rate
 
-    def grab(self, step: int | None) -> Iterator[NDArray[np.uint8]]:
-        """Decode the file; yield every ``step``-th frame as BGR, of None the first alone."""
+    def grab(self, step: int | None, start: int = 0) -> Iterator[NDArray[np.uint8]]:
+        """Decode the file; yield every ``step``-th frame from ``start`` on as BGR, of None the first alone."""
         shape: tuple[int, ...] = ()
         with _opened(self._path) as capture:
             header_count = _header_count(capture)
             while capture.grab():
                 position = len(self._told_seconds)
                 self._told_seconds.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-                if position == 0 or (step is not None and position % step == 0):
+                if position == 0 or (step is not None and position >= start and position % step == 0):
                     bgr = _retrieve(capture, self._path, position)
                     shape = shape or bgr.shape
                     self._check_size(position, bgr.shape, shape)
-                    yield bgr
+                    if position >= start:
+                        yield bgr
             nominal_rate = capture.get(cv2.CAP_PROP_FPS)
         self._facts = self._conclude(header_count, shape, nominal_rate)
 
@@ -213,6 +221,13 @@ def _retrieve(capture: cv2.VideoCapture, path: Path, position: int) -> NDArray[n
     if not decoded:
         raise InputError(f"{path}: frame {position} does not decode. Copy the file again or convert it (ffmpeg -i).")
     return np.asarray(bgr, dtype=np.uint8)
+
+
+def promised_frames(path: Path) -> int:
+    """Return how many frames a container promises, 0 where it promises nothing; InputError where it does not open."""
+    _quieten()
+    with _opened(path) as capture:
+        return _header_count(capture)
 
 
 def _header_count(capture: cv2.VideoCapture) -> int:

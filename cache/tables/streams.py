@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,18 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from cache import own_digest
+from cache import files, own_digest
 from cache.errors import InputError
+from cache.tables import pages
 from cache.tables.schema import MAX_TEXT_BYTES, REMEDY, nearest
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 NUMBER = pa.float64()
 _BATCH_ROWS = 1 << 16
+# What packs a table may let a few bytes stand for any number of rows and texts. A row takes 24 bytes or so here.
+MANY_ROWS, LEAST_BYTES_A_ROW = 3_000_000, 12
+LARGE_PAGE_BYTES = 1 << 23
+_MOST_GROUPS = 100_000
 _SUFFIXES = (".csv", ".parquet", ".pq")
 
 
@@ -106,7 +112,8 @@ def _csv_header(path: Path) -> list[str]:
 def _parquet_header(path: Path) -> list[str]:
     own_digest.check(path, REMEDY)
     try:
-        return list(pq.read_schema(path).names)
+        with _opened(path) as file:
+            return list(file.schema_arrow.names)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is not a whole parquet table ({error}). Write it again.") from error
 
@@ -122,14 +129,57 @@ def _csv_batches(path: Path, columns: dict[str, pa.DataType]) -> Iterator[pa.Rec
 
 
 def _parquet_batches(path: Path, columns: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-    stored = dict(zip(header(path), pq.read_schema(path).names, strict=True))
+    names = header(path)
+    with _opened(path) as file:
+        stored = dict(zip(names, file.schema_arrow.names, strict=True))
+        _check_sizes(path, file, {name: stored[name] for name in columns})
     # A text that stands in many rows is in memory once.
     texts = [stored[name] for name, kind in columns.items() if kind == TEXT]
-    with pq.ParquetFile(path, read_dictionary=texts) as file:
+    with _opened(path, texts) as file:
+        count = 0
         for batch in file.iter_batches(_BATCH_ROWS, columns=[stored[name] for name in columns]):
+            count += batch.num_rows
+            if count > file.metadata.num_rows:
+                raise InputError(f"{path} holds more rows than the {file.metadata.num_rows} it claims. Write it again.")
             yield pa.RecordBatch.from_arrays(
                 [_cast(path, name, batch.column(stored[name]), kind) for name, kind in columns.items()], list(columns)
             )
+
+
+def _opened(path: Path, texts: Sequence[str] = ()) -> pq.ParquetFile:
+    return pq.ParquetFile(path, read_dictionary=list(texts), thrift_container_size_limit=_MOST_GROUPS)
+
+
+def _check_sizes(path: Path, file: pq.ParquetFile, columns: dict[str, str]) -> None:
+    """Refuse what would become far larger in memory than it is on the disk."""
+    claimed, size = file.metadata, path.stat().st_size
+    if claimed.num_rows > max(MANY_ROWS, size // LEAST_BYTES_A_ROW):
+        raise InputError(
+            f"{path} claims {claimed.num_rows} rows in {size} bytes. Write it without compression, or as CSV."
+        )
+    for name, stored in columns.items():
+        if pa.types.is_nested(kind := file.schema_arrow.field(stored).type):
+            raise InputError(f"{path}, column {name}: found {kind}, expected one value a row.")
+    descriptor = files.open_regular(path, follow_links=True)
+    try:
+        for group in map(claimed.row_group, range(claimed.num_row_groups)):
+            for column in map(group.column, range(claimed.num_columns)):
+                if column.path_in_schema in columns.values():
+                    _check_pages(path, descriptor, column, max(size, LARGE_PAGE_BYTES))
+    finally:
+        os.close(descriptor)
+
+
+def _check_pages(path: Path, descriptor: int, column: Any, most: int) -> None:
+    try:
+        largest = max(pages.unpacked_bytes(descriptor, column), default=0)
+    except ValueError as error:
+        raise InputError(f"{path} is not a whole parquet table ({error}). Write it again.") from error
+    if largest > most:
+        raise InputError(
+            f"{path}, column {column.path_in_schema}: a page unpacks to {largest} bytes, expected at most {most}. "
+            "Write it with smaller pages, or as CSV."
+        )
 
 
 def _cast(path: Path, name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:

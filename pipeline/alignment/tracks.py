@@ -53,7 +53,12 @@ class FaceTrack:
 Seen = Callable[[int, Image, Sequence[FaceTrack]], None]
 
 
-def follow(frames: Iterable[tuple[int, Image]], finder: Finder, seen: Seen | None = None) -> list[FaceTrack]:
+def follow(
+    frames: Iterable[tuple[int, Image]],
+    finder: Finder,
+    seen: Seen | None = None,
+    known: Sequence[FaceTrack] = (),
+) -> list[FaceTrack]:
     """Return the faces of a video in the order in which they first appear, in one pass, looking at no later frame.
 
     A face that appears while another is lost is taken for it, the nearest one: so a face that turns away and comes
@@ -62,9 +67,11 @@ def follow(frames: Iterable[tuple[int, Image]], finder: Finder, seen: Seen | Non
     Args:
         frames: position and ``(H, W, 3)`` RGB of each, in order.
         seen: called after each frame with its position, the frame, and the tracks up to there: what they say of this
-            frame stays so.
+            frame stays so. What they say of a frame that was seen may be taken out of them: nobody looks back.
+        known: the tracks of the frames before, where the video was left at a multiple of `LOOK_EVERY` frames; then all
+            goes on as if it had not been.
     """
-    tracks: list[FaceTrack] = []
+    tracks = list(known)
     for count, (position, frame) in enumerate(frames):
         for track in tracks:
             if track.is_seen:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from pipeline.encoder import resnet
+from pipeline.encoder import class_layer, resnet
+from pipeline.encoder.class_layer import BIAS, WEIGHT, ClassLayer
 from pipeline.encoder.preparation import Preprocessing
 from pipeline.errors import DataError
 
@@ -26,20 +27,28 @@ class Taken(NamedTuple):
         weights: by torchvision's names, without the classifier.
         nest: the keys it lay under, `state_dict` for instance; may be empty.
         prefix: what stood before every name, `module.` for instance; may be empty.
-        ignored: names that are no part of an encoder, the classifier's first of all.
+        ignored: names of which nothing was taken, a class layer without names of its classes for instance.
+        classes: the class layer, where its classes are named.
+        unnamed: linear layers on features that may be one, with the numbers of their classes.
     """
 
     weights: dict[str, Tensor]
     nest: str
     prefix: str
     ignored: tuple[str, ...]
+    classes: ClassLayer | None
+    unnamed: Mapping[str, int]
 
 
-def take(content: object) -> Taken:
+def take(content: object, names: Sequence[str] = ()) -> Taken:
     """Return the encoder in a checkpoint.
 
+    Args:
+        names: of the classes that its class layer tells apart, in the layer's order; empty takes none.
+
     Raises:
-        DataError: there is no ResNet in it, or it is not a ResNet18 or not finite (see `resnet.check`).
+        DataError: there is no ResNet in it, or it is not a ResNet18 or not finite (see `resnet.check`), or no single
+            layer tells as many classes apart as there are names.
     """
     state, nest = _find(content, ())
     prefix = _prefix(state)
@@ -48,7 +57,33 @@ def take(content: object) -> Taken:
     used = {prefix + name for name in named if name.startswith(OWN)}
     resnet.check(kept)
     kept = {name: value if value.dtype == torch.float16 else value.float() for name, value in kept.items()}
-    return Taken(kept, nest, prefix, tuple(sorted(set(state) - used)))
+    layers = _linear_layers(state, used)
+    if not names:
+        return Taken(kept, nest, prefix, tuple(sorted(set(state) - used)), None, layers)
+    weight, bias = (f"{_place_of(layers, names)}.{part}" for part in ("weight", "bias"))
+    classes = class_layer.build(names, {WEIGHT: state[weight], BIAS: state[bias]})
+    return Taken(kept, nest, prefix, tuple(sorted(set(state) - used - {weight, bias})), classes, {})
+
+
+def _linear_layers(state: Mapping[str, Tensor], used: set[str]) -> dict[str, int]:
+    """Return the places of layers from a feature to two values or more, with their numbers."""
+    found = {}
+    for name in sorted(set(state) - used):
+        place, _, part = name.rpartition(".")
+        count, *width = state[name].shape or (0,)
+        bias = state.get(f"{place}.bias")
+        if part == "weight" and width == [resnet.WIDTH] and count > 1 and bias is not None and bias.shape == (count,):
+            found[place] = count
+    return found
+
+
+def _place_of(layers: Mapping[str, int], names: Sequence[str]) -> str:
+    """Return the place of the one layer that has as many classes as there are names."""
+    fitting = [place for place, count in layers.items() if count == len(names)]
+    if len(fitting) != 1:
+        found = ", ".join(f"{place} of {count}" for place, count in layers.items()) or "none"
+        raise DataError(f"{len(names)} classes are named, expected as many as one class layer has; found: {found}")
+    return fitting[0]
 
 
 def feature_statistics(weights: Mapping[str, Tensor], preprocessing: Preprocessing) -> dict[str, float]:

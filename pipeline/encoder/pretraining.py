@@ -1,11 +1,11 @@
-"""Pretraining of the encoder: ResNet18 learns emotions from labelled faces, then loses its classifier."""
+"""Pretraining of the encoder: ResNet18 learns emotions from labelled faces; then its class layer is set apart."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
+from pipeline.encoder import class_layer
 from pipeline.encoder.augmentation import ImageAugmentParameters
+from pipeline.encoder.class_layer import ClassLayer
 from pipeline.encoder.labelled_images import (
     Faces,
     Images,
@@ -25,12 +27,15 @@ from pipeline.encoder.labelled_images import (
     preprocessing_of,
 )
 from pipeline.encoder.preparation import Preparation, Preprocessing
-from pipeline.encoder.resnet import CLASSIFIER, IGNORED_SUFFIX
+from pipeline.encoder.resnet import IGNORED_SUFFIX
 from pipeline.errors import DataError
 from pipeline.schedules import warm_up_then
 
 # Of images that are only looked at; of no consequence for the result.
 BATCH_SIZE = 256
+
+
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class PretrainParameters:
         warm_up_share: of all steps, over which the learning rate rises; then it falls to 0 along a cosine.
         balance: images of a class count its frequency to the power of minus this in the loss; 0 counts all alike.
         patience: epochs at the last size without a better validation accuracy that end the training; 0 ends it never.
+        precision: of convolutions and products while it learns; the weights and their sums are float32 in either.
     """
 
     seed: int
@@ -56,6 +62,12 @@ class PretrainParameters:
     warm_up_share: float
     balance: float
     patience: int
+    precision: Precision
+
+    @property
+    def sizes(self) -> list[int]:
+        """Return the image size of each epoch."""
+        return [size for size, epochs in self.stages for _ in range(epochs)]
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value out of range."""
@@ -80,6 +92,7 @@ class Epoch(NamedTuple):
     train_loss: float
     validation_loss: float
     validation_accuracy: float
+    validation_mean_recall: float  # over the classes that have images: what is common and what is rare count alike
 
 
 class Progress(NamedTuple):
@@ -133,7 +146,7 @@ def pretrain(
     if resume:
         network.load_state_dict(resume.network)
         _give_moments(network, optimiser, resume.moments)
-    sizes = [size for size, epochs in parameters.stages for _ in range(epochs)]
+    sizes = parameters.sizes
     weights = class_weights(train.targets, parameters.balance)
     while len(curve) < len(sizes) and not _is_over(curve, parameters):
         position = len(curve)
@@ -141,8 +154,8 @@ def pretrain(
         rates = _rates(parameters, position, len(sizes), len(train.images))
         generator = torch.Generator().manual_seed(parameters.seed * 1_000_003 + position)
         steps = batches(train, parameters.batch_size, augmentation, preprocessing, generator, device)
-        loss = _learn(network, optimiser, steps, rates, weights.to(device), advance)
-        logits = classify(network, validation.images, preprocessing, device)
+        loss = _learn(network, optimiser, steps, rates, weights.to(device), parameters.precision, advance)
+        logits = classify(network, validation.images, preprocessing, device, parameters.precision)
         curve.append(_row(position, sizes[position], rates[-1], loss, logits, validation.targets))
         if _best_epoch(curve) == len(curve) or not best:
             best = _on_cpu(network)
@@ -165,14 +178,20 @@ def on_device(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 @torch.inference_mode()
-def classify(network: nn.Module, images: Tensor | Images, preprocessing: Preprocessing, device: torch.device) -> Tensor:
+def classify(
+    network: nn.Module,
+    images: Tensor | Images,
+    preprocessing: Preprocessing,
+    device: torch.device,
+    precision: Precision = "float32",
+) -> Tensor:
     """Return ``(N, K)`` logits of undisturbed images, on the CPU."""
     network.eval()
     prepare, logits = Preparation(preprocessing, device), []
     runs = [torch.arange(first, min(first + BATCH_SIZE, len(images))) for first in range(0, len(images), BATCH_SIZE)]
     for found in in_turn(images, runs):
         batch = prepare(found.to(device))
-        with _precision(device):
+        with _computing_in(precision, device):
             logits.append(network(batch).float().cpu())
     return torch.cat(logits)
 
@@ -182,6 +201,12 @@ def confusion(logits: Tensor, targets: Tensor) -> NDArray[np.int64]:
     count = targets.shape[1]
     pairs = targets.argmax(dim=1) * count + logits.argmax(dim=1)
     return torch.bincount(pairs, minlength=count * count).view(count, count).numpy()
+
+
+def mean_recall(table: NDArray[np.int64]) -> float:
+    """Return the mean over the classes that have images of the share that was found, of the counts of a confusion."""
+    counts = table.sum(axis=1)
+    return float((table.diagonal()[counts > 0] / counts[counts > 0]).mean())
 
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -195,6 +220,7 @@ def _learn(
     steps: Iterator[tuple[Tensor, Tensor]],
     rates: list[float],
     weights: Tensor,
+    precision: Precision,
     advance: Advance | None,
 ) -> float:
     """Return the mean loss of one pass, each step with its learning rate."""
@@ -203,7 +229,7 @@ def _learn(
     for rate, (images, targets) in zip(rates, steps, strict=True):
         for group in optimiser.param_groups:
             group["lr"] = rate
-        with _precision(images.device):
+        with _computing_in(precision, images.device):
             logits = network(images)
         loss = soft_cross_entropy(logits, targets, weights)
         optimiser.zero_grad(set_to_none=True)
@@ -217,8 +243,8 @@ def _learn(
     return total / count
 
 
-def _precision(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+def _computing_in(precision: Precision, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -243,9 +269,10 @@ def _rates(parameters: PretrainParameters, epoch: int, epochs: int, images: int)
 
 
 def _row(epoch: int, image_size: int, rate: float, loss: float, logits: Tensor, targets: Tensor) -> Epoch:
-    accuracy = (logits.argmax(dim=1) == targets.argmax(dim=1)).double().mean()
-    validation_loss = soft_cross_entropy(logits, targets, torch.ones(targets.shape[1]))
-    return Epoch(epoch + 1, image_size, rate, loss, float(validation_loss), float(accuracy))
+    table = confusion(logits, targets)
+    validation_loss = float(soft_cross_entropy(logits, targets, torch.ones(targets.shape[1])))
+    accuracy = float(table.trace() / table.sum())
+    return Epoch(epoch + 1, image_size, rate, loss, validation_loss, accuracy, mean_recall(table))
 
 
 def _best_epoch(curve: list[Epoch]) -> int:
@@ -281,6 +308,7 @@ def _on_cpu(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
-def without_classifier(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the encoder's part of a trained network's weights."""
-    return {n: v for n, v in state.items() if not n.startswith(CLASSIFIER) and not n.endswith(IGNORED_SUFFIX)}
+def apart(state: Mapping[str, Tensor], names: Sequence[str]) -> tuple[dict[str, Tensor], ClassLayer]:
+    """Return the encoder's part of a trained network's weights, and its class layer."""
+    encoder, layer = class_layer.split({n: v for n, v in state.items() if not n.endswith(IGNORED_SUFFIX)})
+    return encoder, class_layer.build(names, layer)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipeline.encoder.class_layer import BIAS, WEIGHT, ClassLayer, build
 from pipeline.errors import DataError
 
 # Of the squared weights, beside the mean cross-entropy; the validation part chooses one.
@@ -29,6 +30,11 @@ class Probe(NamedTuple):
         """Return the ``(N,)`` most probable classes of ``(N, C)`` features."""
         return (((features - self.mean) / self.deviation) @ self.weight + self.bias).argmax(dim=1)
 
+    def class_layer(self, names: Sequence[str]) -> ClassLayer:
+        """Return the same as a layer on features as they are, where there are 512."""
+        weight = (self.weight / self.deviation.unsqueeze(1)).T.contiguous()  # (K, C)
+        return build(names, {WEIGHT: weight, BIAS: self.bias - weight @ self.mean})
+
 
 class Score(NamedTuple):
     """Accuracy and recalls of a probe on images that it has not seen."""
@@ -45,8 +51,8 @@ def score(
     test: tuple[Tensor, Tensor],
     class_count: int,
     penalties: Sequence[float] = PENALTIES,
-) -> Score:
-    """Return the test score of the probe whose penalty was best on the validation part.
+) -> tuple[Score, Probe]:
+    """Return the test score of the probe whose penalty was best on the validation part, and the probe.
 
     Args:
         train: ``(N, C)`` features and ``(N,)`` classes, likewise the others.
@@ -62,7 +68,7 @@ def score(
     predicted = probes[best].predict(test[0])
     recalls = tuple(_accuracy(predicted[test[1] == k], test[1][test[1] == k]) for k in range(class_count))
     known = [recall for recall in recalls if not math.isnan(recall)]
-    return Score(_accuracy(predicted, test[1]), sum(known) / len(known), recalls, best)
+    return Score(_accuracy(predicted, test[1]), sum(known) / len(known), recalls, best), probes[best]
 
 
 def fit(features: Tensor, classes: Tensor, class_count: int, penalty: float) -> Probe:

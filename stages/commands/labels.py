@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cache.corpora import readers
-from cache.corpora.annotations import Annotation, Labels
+from cache.corpora.annotations import Annotation, CorpusFacts, Expected, Labels
 from cache.tables.audit import AuditRow
 from stages.shell import command, console, corpora, options
 
@@ -39,6 +39,7 @@ def audit(
     """
     reader, facts = corpora.reader_of(corpus, readers.READERS)
     found = summarise(readers.read_labels(reader, labels, facts), corpora.load(corpus).classes)
+    found["totals_expected"] = isinstance(facts, CorpusFacts) and facts.expected != Expected(None, None, None)
     console.result(json.dumps(found, indent=2) if as_json else as_text(corpus, found))
     if found["differences"]:
         raise typer.Exit(int(command.ExitCode.DIFFERENCES))
@@ -92,6 +93,8 @@ def as_text(corpus: str, found: dict[str, Any]) -> str:
         lines += ["", f"not counted: {found['missing']}"]
     if found["differences"]:
         lines += ["", "differences", *(f"  {line}" for line in found["differences"])]
+    elif not found["totals_expected"]:
+        lines += ["", "the corpus file declares no totals to compare with"]
     else:
         lines += ["", f"all totals{' that could be counted' if found['missing'] else ''} are as expected"]
     return "\n".join(lines)

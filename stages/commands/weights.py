@@ -7,7 +7,8 @@ import hashlib
 import json
 import math
 import shlex
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ from cache.labelled.arrays import TEST, TRAIN, VALIDATION, LabelledImages
 from cache.tables import schema
 from pipeline.encoder import checkpoints, preparation, probing, resnet
 from pipeline.encoder.augmentation import ImageAugmentParameters
+from pipeline.encoder.class_layer import ClassLayer
 from pipeline.encoder.labelled_images import Faces
 from pipeline.encoder.preparation import Preprocessing
 from pipeline.encoder.pretraining import (
@@ -30,12 +32,13 @@ from pipeline.encoder.pretraining import (
     Pretrained,
     PretrainParameters,
     Progress,
+    apart,
     classify,
     confusion,
+    mean_recall,
     on_device,
     pretrain,
     start,
-    without_classifier,
 )
 from pipeline.errors import DataError
 from stages.parts import checkpoint_files, encoders
@@ -58,7 +61,9 @@ def train_encoder(
     layout: Layout,
     name: Annotated[str, typer.Option(help="What the encoder is called.")],
     output: Output = encoders.FOLDER,
-    work: Annotated[Path, typer.Option(help="Where unfinished training is kept.")] = WORK,
+    work: Annotated[
+        Path, typer.Option(help="Where unfinished training is kept, and the curve of a finished one.")
+    ] = WORK,
     data: Annotated[str, typer.Option(help="What the card says about the images.")] = "",
     licence: Annotated[str, typer.Option(help="What the card says about their licence.")] = "not stated",
     limit: Limit = 0,
@@ -76,30 +81,51 @@ def train_encoder(
     place, chosen = work / name, devices.choose(device)
     with console.progress("images", len(found.images), "images", quiet) as advance:
         key = key_of(found, (training, augmentation), advance)
-    trained = train(found, training, augmentation, chosen, place / "progress.safetensors", key, force, quiet)
+    told = {"data": data or layout, "licence": licence, "command": command_of(name, layout, data, licence, limit)}
+    progress = place / "progress.safetensors"
+    if not force and say_again(output, name, key, told):
+        checkpoint_files.remove_progress(progress, key)
+        return
+    trained = train(found, training, augmentation, chosen, progress, key, force, quiet)
     table, accuracy = tested(trained, found, chosen)
     card = {
         "name": name,
-        "classes": list(found.classes),
-        "data": data or layout,
         "images": found.counts(),
-        "licence": licence,
         "test_accuracy": accuracy,
+        "test_mean_recall": mean_recall(table),
         "confusion": table.tolist(),
         "parameters": dataclasses.asdict(training) | dataclasses.asdict(augmentation),
-        "command": command_of(name, layout, data, licence, limit),
+        "training": key,
+        **told,
     }
+    encoder, classes = apart(trained.state, found.classes)
     # Half the bytes; the rounding is far below what another seed would change.
-    state = {key: value.half() for key, value in without_classifier(trained.state).items()}
-    encoders.write(output, name, state, trained.preprocessing, card)
+    state = {key: value.half() for key, value in encoder.items()}
+    encoders.write(output, name, state, trained.preprocessing, card, classes)
     schema.write_csv(place / "curves.csv", Epoch._fields, trained.curve)
     rows = [[found.classes[row], *table[row].tolist()] for row in range(len(table))]
     schema.write_csv(place / "confusion.csv", ("class", *found.classes), rows)
+    # Last of all: what was trained once is not trained again, whenever the command is killed.
+    checkpoint_files.remove_progress(progress, key)
     counts = found.counts()
     console.result(
         f"weights pretrain: {len(trained.curve)} epochs on {counts['train']} images, {100 * accuracy:.1f} % of "
-        f"{counts['test']} test images right; {output / name}.safetensors"
+        f"{counts['test']} test images right, mean recall {100 * mean_recall(table):.1f} %; "
+        f"{output / name}.safetensors"
     )
+
+
+def say_again(output: Path, name: str, key: str, told: Mapping[str, Any]) -> bool:
+    """Return whether an encoder of this training is there already; its card then says what was told this time."""
+    path = encoders.path_of(output, name)
+    if not path.is_file():
+        return False
+    there = encoders.load(name, output, 0)
+    if there.card.get("training") != key:
+        return False
+    encoders.write(output, name, there.tensors, there.preprocessing, {**there.card, **told}, there.classes)
+    console.result(f"weights pretrain: {path} is of this training already (--force trains again)")
+    return True
 
 
 def command_of(name: str, layout: str, data: str, licence: str, limit: int) -> str:
@@ -150,17 +176,21 @@ def train(
     """Return the trained network; every epoch is kept at a path, from where the same training goes on."""
     learned, validation = faces_of(found, TRAIN), faces_of(found, VALIDATION)
     kept = None if force else checkpoint_files.read_progress(path, key)
-    epochs = sum(count for _, count in training.stages)
-    done = len(kept.curve) if kept else 0
+    sizes = training.sizes
+    epochs, done, begun = len(sizes), len(kept.curve) if kept else 0, time.monotonic()
     if kept:
         console.say(f"weights: going on after epoch {done} of {epochs} ({path})")
 
     def save(progress: Progress) -> None:
         checkpoint_files.write_progress(path, key, progress)
         last = progress.curve[-1]
+        # What an epoch costs goes with the pixels of an image.
+        per_pixel = (time.monotonic() - begun) / sum(size**2 for size in sizes[done : last.epoch])
+        minutes = per_pixel * sum(size**2 for size in sizes[last.epoch :]) / 60
         console.say(
             f"weights: epoch {last.epoch} of {epochs} at {last.image_size} px: loss {last.train_loss:.3f}, "
-            f"validation {last.validation_loss:.3f}, {100 * last.validation_accuracy:.1f} % right"
+            f"validation {last.validation_loss:.3f}, {100 * last.validation_accuracy:.1f} % right, mean recall "
+            f"{100 * last.validation_mean_recall:.1f} %, about {minutes:.0f} min left"
         )
 
     with console.progress("pretrain", (epochs - done) * len(learned.images), "images", quiet) as advance:
@@ -184,6 +214,7 @@ def take_over(
     channels: Annotated[str, typer.Option(help="colour, or grey: the luminance three times.")] = "colour",
     mean: Annotated[str, typer.Option(help="Of the channels, where 1 is white.")] = IMAGENET_MEAN,
     deviation: Annotated[str, typer.Option(help="Likewise.")] = IMAGENET_DEVIATION,
+    classes: Annotated[str, typer.Option(help="Names of its classes, in its order and between commas.")] = "",
 ) -> None:
     """Take over the weights of a ResNet18 that was trained elsewhere; no code in the file is run."""
     name = encoders.check_name(name or file.stem)
@@ -199,7 +230,7 @@ def take_over(
     )
     content = checkpoint_files.load_checkpoint(file)
     try:
-        taken = checkpoints.take(content)
+        taken = checkpoints.take(content, [word.strip() for word in classes.split(",")] if classes else ())
         statistics = checkpoints.feature_statistics(taken.weights, preprocessing)
     except DataError as error:
         raise InputError(f"{file}: {error}") from error
@@ -210,7 +241,7 @@ def take_over(
         "features_of_noise": statistics,
         "command": f"facespan weights import {file.name} --name {name}",
     }
-    encoders.write(output, name, taken.weights, preprocessing, card)
+    encoders.write(output, name, taken.weights, preprocessing, card, taken.classes)
     say_import(taken, preprocessing, mean == IMAGENET_MEAN)
     console.result(f"weights import: {output / name}.safetensors at {image_size} px; set extract.weights to {name}")
 
@@ -221,6 +252,8 @@ def say_import(taken: checkpoints.Taken, preprocessing: Preprocessing, assumed: 
         console.say(f"weights: found under {taken.nest or 'no key'}, names begin with {taken.prefix or 'nothing'}")
     if taken.ignored:
         console.say(f"weights: {len(taken.ignored)} other tensors were ignored: {', '.join(taken.ignored[:6])}")
+    for place, count in taken.unnamed.items():
+        console.say(f"weights: {place} tells {count} classes apart; to keep it, name them in its order with --classes")
     if assumed:
         console.say(
             "weights: mean and deviation are ImageNet's; give --mean and --deviation if it was trained with others"
@@ -248,30 +281,53 @@ def probe(
     device: options.Device = "auto",
     quiet: options.Quiet = False,
 ) -> None:
-    """Measure an encoder: a linear classifier on its features, on images where most voters agree on a class."""
-    tensors, preprocessing, card = encoders.load(encoder_name, folder, image_size)
-    found = read(images, layout, preprocessing.image_size)
+    """Measure an encoder: a linear classifier on its features, on images where most voters agree on a class.
+
+    With --record that classifier becomes the class layer of an encoder that has none.
+    """
+    encoder = encoders.load(encoder_name, folder, image_size)
+    found = read(images, layout, encoder.preprocessing.image_size)
     left_out = [name for name in found.classes if name in without.split(",")]
     found = clear(found, left_out)
     found = found.first(limit) if limit else found
-    network = resnet.build(tensors, preprocessing, devices.choose(device))
+    network = resnet.build(encoder.tensors, encoder.preprocessing, devices.choose(device))
     features = encode(network, found, quiet)
     classes = torch.from_numpy(found.targets.argmax(axis=1))
     train, validation, test = ((features[rows], classes[rows]) for rows in rows_of(found))
-    score = probing.score(train, validation, test, len(found.classes))
+    score, fitted = probing.score(train, validation, test, len(found.classes))
     named = zip(found.classes, score.recalls, strict=True)
     recalls = {name: round(recall, 4) for name, recall in named if not math.isnan(recall)}
     if record and encoder_name != encoders.RANDOM:
         measured = score._asdict() | {"images": found.counts(), "recalls": recalls, "without": left_out}
-        card = {**card, "probes": {**card.get("probes", {}), layout: measured}}
-        encoders.write(folder, encoder_name, tensors, preprocessing, card)
+        card = {**encoder.card, "probes": {**encoder.card.get("probes", {}), layout: measured}}
+        layer = encoder.classes or class_layer_of(fitted, found.classes, card)
+        encoders.write(folder, encoder_name, encoder.tensors, encoder.preprocessing, card, layer)
     for name, recall in recalls.items():
         console.say(f"weights: {name:<10} {100 * recall:5.1f} % found")
+    if encoder.classes and set(found.classes) <= set(encoder.classes.names):
+        right = encoder.classes.probabilities_of(test[0], found.classes).argmax(dim=1) == test[1]
+        console.say(f"weights: its own class layer names {100 * float(right.double().mean()):.1f} % of them rightly")
     console.result(
-        f"weights probe: {encoder_name} at {preprocessing.image_size} px: {100 * score.accuracy:.1f} % of "
+        f"weights probe: {encoder_name} at {encoder.preprocessing.image_size} px: {100 * score.accuracy:.1f} % of "
         f"{len(test[0])} test images right, {100 * score.balanced_accuracy:.1f} % when the {len(found.classes)} "
         "classes count alike"
     )
+
+
+def class_layer_of(fitted: probing.Probe, names: Sequence[str], card: Mapping[str, Any]) -> ClassLayer | None:
+    """Return a probe as the class layer of an encoder that has none, after a line; None where its card says otherwise.
+
+    What a card says of an encoder's training, the confusion for instance, is about the classes that it names.
+    """
+    told = card.get("classes", list(names))
+    if told != list(names):
+        console.say(
+            f"weights: it gets no class layer: its card names {params.shown(told)}, this probe {list(names)}. "
+            "Give --without '' to leave out none"
+        )
+        return None
+    console.say(f"weights: the probe is its class layer now: {', '.join(names)}")
+    return fitted.class_layer(names)
 
 
 def clear(found: LabelledImages, left_out: Sequence[str]) -> LabelledImages:

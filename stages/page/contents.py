@@ -9,7 +9,7 @@ from typing import Any
 
 from stages.page import charts, tables, timeline_drawing, timelines
 from stages.page.document import Case, Document, Timeline
-from stages.page.kinds import KINDS
+from stages.page.kinds import BY_KEY
 
 # All curves together; with many videos each is drawn from fewer points.
 CURVE_BYTES = 4_000_000
@@ -77,7 +77,9 @@ def page_data(runs: Runs, numbers: Mapping[str, int], shown: Sequence[Video]) ->
         "classes": list(numbers),
         "colours": [timeline_drawing.colour(index) for index in numbers.values()],
         "dashes": [timeline_drawing.dash(index) for index in numbers.values()],
-        "kinds": {kind.key: {"sign": kind.sign, "name": kind.name, "meaning": kind.meaning} for kind in KINDS},
+        "kinds": {
+            kind.key: {"sign": kind.sign, "name": kind.name, "meaning": kind.meaning} for kind in BY_KEY.values()
+        },
         "runs": names,
         "lanes": timeline_drawing.lanes(names),
         "gutter": timeline_drawing.gutter(names),

@@ -121,7 +121,7 @@ class Case:
     """One accepted detection, or one expression that was missed.
 
     Attributes:
-        kind: of `pipeline.diagnosis.outcomes.KINDS`, or `missed`.
+        kind: of `pipeline.diagnosis.outcomes.KINDS`, or `missed`; `found` where nothing is annotated.
         start, stop: half-open positions; of a miss those of the expression.
         onset, offset: the corpus' own numbers, inclusive.
         emotion: detected; None for a miss.
@@ -205,6 +205,7 @@ class Document:
         tallies: of the diagnosis, by name (`by length`, `by emotion`, ...): rows of label, found, missed.
         precision_recall: name -> points of (recall, precision, confidence).
         losses: by fold, per epoch: rows of the loss curve by the names of its columns.
+        is_judged: whether anybody annotated these videos; else there are no scores, and no errors to show.
     """
 
     origin: Origin
@@ -216,3 +217,4 @@ class Document:
     precision_recall: Mapping[str, Sequence[tuple[float, float, float]]]
     losses: Mapping[str, Sequence[Mapping[str, float]]]
     timelines: Sequence[Timeline]
+    is_judged: bool = True

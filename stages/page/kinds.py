@@ -33,7 +33,9 @@ KINDS = (
     Kind("background", "!", "background", "overlaps no expression by 0.1 or more"),
     Kind(MISSED, "×", "missed", "an expression that no accepted detection fits, whatever the emotion"),
 )
-BY_KEY = {kind.key: kind for kind in KINDS}
+# Of a page that nobody's annotations judge.
+FOUND = Kind("found", "•", "found", "was found; whether it is right, nobody said")
+BY_KEY = {kind.key: kind for kind in (*KINDS, FOUND)}
 # Where no expression is found: what the last row of a confusion table counts.
 FALSE_KINDS = ("double", "face_lost", "wrong_place", "background")
 

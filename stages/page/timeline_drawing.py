@@ -15,6 +15,8 @@ MARGIN = 10
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Noto Sans, Arial, sans-serif"
 TRUTHS = 18
 SIGNS, BARS, MISSES = 11, 24, 11
+# Of Vega: a detection that is no error.
+FILLED = "(datum.kind === 'correct' || datum.kind === 'found')"
 CURVE = 54
 FACELESS = 7
 AXIS = 22
@@ -214,9 +216,9 @@ def _cases(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     bar = {
         "y": {"signal": f"{base} - 3 - {BARS - 3} * datum.confidence"},
         "fill": {"field": "colour"},
-        "fillOpacity": {"signal": "datum.kind === 'correct' ? 0.15 + 0.6 * datum.confidence : 0.001"},
+        "fillOpacity": {"signal": f"{FILLED} ? 0.15 + 0.6 * datum.confidence : 0.001"},
         "stroke": {"field": "colour"},
-        "strokeWidth": {"signal": "datum.kind === 'correct' ? 1.25 : 1.75"},
+        "strokeWidth": {"signal": f"{FILLED} ? 1.25 : 1.75"},
         "opacity": faint,
     }
     empty = {
@@ -233,7 +235,7 @@ def _cases(row: Mapping[str, Any]) -> list[dict[str, Any]]:
             detected,
             [
                 {"type": "rect", "encode": {"update": {**_span(0, base), **bar}}},
-                _sign(f"{base} - 9 - {BARS - 3} * datum.confidence", "datum.kind === 'correct' ? '' : datum.sign"),
+                _sign(f"{base} - 9 - {BARS - 3} * datum.confidence", f"{FILLED} ? '' : datum.sign"),
             ],
         ),
         _group(

@@ -86,3 +86,9 @@ def read_progress(path: Path, key: str) -> Progress | None:
         part, _, own = name.partition("/")
         parts[part][own] = torch.from_numpy(value)
     return Progress(**parts, curve=[Epoch(*row) for row in card["curve"]])
+
+
+def remove_progress(path: Path, key: str) -> None:
+    """Remove what was kept of a training; that of another one stays."""
+    if weights.told_card(path).get("key") == key:
+        path.unlink()

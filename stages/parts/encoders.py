@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,13 +14,23 @@ from torch import Tensor
 from cache import files
 from cache.errors import InputError
 from cache.weights import tensors as weights
-from pipeline.encoder import resnet
+from pipeline.encoder import class_layer, resnet
+from pipeline.encoder.class_layer import ClassLayer
 from pipeline.encoder.preparation import IMAGENET_DEVIATION, IMAGENET_MEAN, Preprocessing
 from pipeline.errors import DataError
 from stages.shell import params
 
 FOLDER = Path("configs/weights")
 RANDOM = "random"
+
+
+class StoredEncoder(NamedTuple):
+    """An encoder as it lies on disk."""
+
+    tensors: dict[str, Tensor]  # of a ResNet18 without its class layer
+    preprocessing: Preprocessing
+    card: dict[str, Any]
+    classes: ClassLayer | None  # None where nobody kept or fitted one
 
 
 def check_name(name: str) -> str:
@@ -35,10 +45,8 @@ def path_of(folder: Path, name: str) -> Path:
     return folder / f"{name}.safetensors"
 
 
-def load(
-    name: str, folder: Path, image_size: int, seed: int = 0
-) -> tuple[dict[str, Tensor], Preprocessing, dict[str, Any]]:
-    """Return an encoder's weights, preparation and card; only the random one heeds the image size and the seed given.
+def load(name: str, folder: Path, image_size: int, seed: int = 0) -> StoredEncoder:
+    """Return an encoder by its name; only the random one heeds the image size and the seed given.
 
     Raises:
         InputError: there is no encoder of this name, or its file is damaged, holds other weights than a ResNet18's, or
@@ -46,7 +54,7 @@ def load(
     """
     if name == RANDOM:
         chosen = Preprocessing(image_size, "colour", IMAGENET_MEAN, IMAGENET_DEVIATION)
-        return resnet.random_weights(seed), chosen, {}
+        return StoredEncoder(resnet.random_weights(seed), chosen, {}, None)
     path = path_of(folder, name)
     if not path.is_file():
         known = [RANDOM, *sorted(p.stem for p in folder.glob("*.safetensors"))]
@@ -55,7 +63,7 @@ def load(
             "Run: facespan weights import FILE --name NAME, or set extract.imported to a folder of features"
         )
     arrays, card = weights.read(path)
-    tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
+    tensors, layer = class_layer.split({key: torch.from_numpy(value) for key, value in arrays.items()})
     preprocessing = _preprocessing(path, card)
     try:
         resnet.check(tensors)
@@ -68,7 +76,15 @@ def load(
         )
     if not weights.carries_digest(path):
         _check_beside(path, card)
-    return tensors, preprocessing, card
+    return StoredEncoder(tensors, preprocessing, card, _class_layer(path, card, layer))
+
+
+def _class_layer(path: Path, card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ClassLayer | None:
+    """Return the class layer of a file, which may come from anybody; an InputError says what is wrong with it."""
+    try:
+        return class_layer.build(card.get("classes", ()), tensors) if tensors else None
+    except DataError as error:
+        raise InputError(f"{path}: {error}. Fetch or make it again.") from error
 
 
 def _check_beside(path: Path, card: Mapping[str, Any]) -> None:
@@ -107,14 +123,19 @@ def write(
     state: Mapping[str, Tensor],
     preprocessing: Preprocessing,
     card: Mapping[str, Any],
+    classes: ClassLayer | None = None,
 ) -> None:
-    """Write an encoder, and its card once more where people can read it.
+    """Write an encoder, and its card once more where people can read it; the card names the classes of its class layer.
 
     Raises:
-        DataError: these are not the weights of a ResNet18, or rounding made them infinite.
+        DataError: these are not the weights of a ResNet18, or of a class layer, or rounding made them infinite.
     """
     resnet.check(state)
     whole = {**card, "preprocessing": dataclasses.asdict(preprocessing), "sha256": resnet.digest_of(state)}
-    weights.write(path_of(output, name), {key: value.numpy() for key, value in state.items()}, whole)
+    layer = classes.tensors() if classes else {}
+    if classes:
+        class_layer.build(classes.names, layer)
+        whole["classes"] = list(classes.names)
+    weights.write(path_of(output, name), {key: value.numpy() for key, value in {**state, **layer}.items()}, whole)
     with files.write_atomically(output / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -72,9 +72,8 @@ class Encoded:
     def __init__(self, parameters: ExtractParameters, folder: Path, device: torch.device, batch_size: int) -> None:
         """Load the encoder that the parameters name; errors as in `stages.parts.encoders.load`."""
         self.name, self.device, self.batch_size = parameters.weights, device, batch_size
-        self.tensors, self.preprocessing, _ = encoders.load(
-            self.name, folder, parameters.random_image_size, parameters.random_seed
-        )
+        stored = encoders.load(self.name, folder, parameters.random_image_size, parameters.random_seed)
+        self.tensors, self.preprocessing = stored.tensors, stored.preprocessing
         self.digest = resnet.digest_of(self.tensors)
         self.precision = resnet.choose_precision(device)
 

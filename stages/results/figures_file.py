@@ -1,12 +1,21 @@
-"""Reading of `figures.json`, every figure of the last evaluation of a corpus."""
+"""`figures.json`, every figure of the last evaluation of a corpus: what it was made of, and reading it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cache import strict_json
+from cache import files, strict_json
 from cache.errors import InputError
+
+# Under this name it states the SHA-256 of the files that were evaluated, and of `found.csv`.
+MADE_OF = "made_of"
+
+
+def digests(paths: Iterable[Path]) -> dict[str, str]:
+    """Return the SHA-256 of files by their names."""
+    return {path.name: files.sha256_of(path) for path in paths}
 
 
 def read_figures(folder: Path, corpus: str, *parts: str) -> dict[str, Any]:

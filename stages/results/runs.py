@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cache.errors import InputError
 from cache.tables import intervals, videos
 from cache.tables.intervals import Detection, Expression
 from pipeline.scoring.results import VideoResult
 from pipeline.significance.comparison import Run
+from stages.results import staleness
 from stages.results.figures_file import read_figures
 from stages.results.video_results import pair
 from stages.sharing import project
@@ -177,6 +176,7 @@ def _rows(name: str, place: Place) -> tuple[list[videos.Video], list[Expression]
 def _thresholds(name: str, place: Place, corpus: str, results: Sequence[VideoResult]) -> dict[str, float]:
     """Return each subject's threshold, as it was chosen when the run was evaluated."""
     told = read_figures(place.results, corpus).get("per_subject", {})
+    staleness.say(f"compare: {name}", corpus, place.results, place.tables, place.lock)
     missing = sorted({result.subject for result in results} - told.keys())
     if missing:
         raise InputError(f"{name} was evaluated without {', '.join(missing)}. Run there: dvc repro evaluate@{corpus}")
@@ -187,13 +187,10 @@ def _made_by(lock: Path | None, corpus: str) -> tuple[Any, Any]:
     """Return by DVC's record what decides the detections of a run: code, data and parameters; and apart the seeds."""
     if lock is None:
         return None, None
-    try:
-        stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError) as error:
-        raise InputError(f"{lock} is not as DVC writes it. Run: git restore dvc.lock") from error
-    both = [stages.get(f"{name}@{corpus}") for name in ("train", "detect")]
-    if not all(both):
+    stages = staleness.read_lock(lock)
+    if not all(stages.get(f"{name}@{corpus}") for name in ("train", "detect")):
         return None, None
+    both = [stages[f"{name}@{corpus}"] for name in ("train", "detect")]
     made = f"results/{corpus}/detectors"  # of `train`, which is told already
     deps = [[(dep["path"], dep.get("md5")) for dep in stage.get("deps", ()) if dep["path"] != made] for stage in both]
     seeds: dict[str, Any] = {}

@@ -74,6 +74,9 @@ def read(files: Files) -> ScoredCorpus:
                  "both are taken to count frames from the same one")  # fmt: skip
     if files.kind is not None and "kind" not in found.texts:
         notes = (*notes, f"detections have no column kind: all of them count beside the {files.kind}-expressions")
+    most = 1.0 if found.confidence is None else float(found.confidence.max(initial=0))
+    if files.threshold is not None and len(found) and most < files.threshold:
+        notes = (*notes, f"no detection reaches --threshold {files.threshold:g}: the most confident has {most:g}")
     kept = (
         _columns(truths, names, classes, _kept(files, truths)),
         _columns(found, names, classes, _kept(files, found)),

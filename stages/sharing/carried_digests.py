@@ -16,10 +16,11 @@ from cache.printing import printable
 from cache.shards import manifest
 from cache.sharing import inventory
 from cache.sharing.inventory import EXPRESSIONS, VIDEOS
-from cache.tables import intervals, searches, videos
+from cache.tables import curves, intervals, searches, videos
 from cache.tables.intervals import Detection, Expression
 from cache.weights import detector_card
 from stages.parts import detectors, encoders
+from stages.sharing import removed_frames
 from stages.shell import params
 
 RESULTS, CONFIGS = Path("results"), Path("configs")
@@ -42,6 +43,7 @@ def verify(corpus: Path, folders: Sequence[Path], encoder_folder: Path) -> dict[
                 without.append(str(path))
         except (InputError, ShardError, params.ParameterError) as problem:
             faults.append({"video": "", "problem": "damaged", "detail": printable(str(problem))})
+    faults += removed_frames.faults(corpus.name)
     return {
         "folder": str(corpus),
         "kind": "tables, detectors and encoders",
@@ -59,8 +61,10 @@ def _files(corpus: Path, folders: Sequence[Path], encoder_folder: Path) -> Itera
     yield CONFIGS / "frames" / f"{name}.json", stated_frames.read
     for encoder in sorted({_encoder_of(folder) for folder in folders} - {"", encoders.RANDOM}):
         yield encoders.path_of(encoder_folder, encoder), _read_encoder
-    yield from ((path, _read_detector) for path in sorted((RESULTS / name / "detectors").glob("*.safetensors")))
-    yield RESULTS / name / "detections.parquet", _read_detections
+    yield from ((path, read_detector) for path in sorted((RESULTS / name / "detectors").glob("*.safetensors")))
+    yield RESULTS / name / "detections.parquet", read_detections
+    yield RESULTS / name / "nested.parquet", read_detections
+    yield RESULTS / name / "curves.parquet", curves.read
 
 
 def _encoder_of(folder: Path) -> str:
@@ -74,10 +78,14 @@ def _read_encoder(path: Path) -> None:
     encoders.load(path.stem, path.parent, image_size=0)  # of the random one alone
 
 
-def _read_detector(path: Path) -> None:
-    detectors.load(path, detector_card.read(path))
+def read_detector(path: Path) -> None:
+    """Read a detector whole: its card, its network and how it takes features; errors as when it is used."""
+    card = detector_card.read(path)
+    detectors.load(path, card)
+    detectors.normalisation_of(path, card)
 
 
-def _read_detections(path: Path) -> None:
+def read_detections(path: Path) -> None:
+    """Read detections and who searched; errors as when they are evaluated."""
     intervals.read(path, Detection)
     searches.read(path)

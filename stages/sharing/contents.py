@@ -15,10 +15,9 @@ from cache.shards import manifest
 from cache.shards.manifest import CORPUS
 from cache.sharing import dvc_objects, integrity
 from cache.sharing.integrity import Beside
-from cache.tables import audit, failures, intervals, searches, videos
-from cache.tables.intervals import Detection, Expression
-from cache.weights import detector_card
-from stages.parts import detectors
+from cache.tables import audit, curves, failures, intervals, videos
+from cache.tables.intervals import Expression
+from stages.sharing.carried_digests import read_detections, read_detector
 from stages.sharing.objects import File
 from stages.sharing.project import Output
 
@@ -103,17 +102,6 @@ def _check_file(path: Path) -> None:
         READ[name](path)
 
 
-def _read_detector(path: Path) -> None:
-    card = detector_card.read(path)
-    detectors.load(path, card)
-    detectors.normalisation_of(path, card)
-
-
-def _read_detections(path: Path) -> None:
-    intervals.read(path, Detection)
-    searches.read(path)
-
-
 def _read_json(path: Path) -> object:
     return strict_json.parse(path.read_bytes())
 
@@ -122,8 +110,10 @@ def _read_json(path: Path) -> object:
 READ: dict[str, Callable[[Path], object]] = {
     "videos.parquet": videos.read,
     "expressions.parquet": lambda path: intervals.read(path, Expression),
-    "detections.parquet": _read_detections,
+    "detections.parquet": read_detections,
+    "nested.parquet": read_detections,
+    "curves.parquet": curves.read,
     "audit.csv": audit.read,
-    ".safetensors": _read_detector,
+    ".safetensors": read_detector,
     ".json": _read_json,
 }

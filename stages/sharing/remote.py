@@ -119,9 +119,18 @@ def find(project: Project, name: str | None) -> Remote:
     """Return a remote by name, or the default one.
 
     Raises:
-        InputError: it is not configured, what reaches it is not installed, or it is versioned by its cloud.
+        InputError: none is set or it is not known, what reaches it is not installed, or it is versioned by its cloud.
     """
-    database = project.repo.cloud.get_remote_odb(name)
+    from dvc.config import NoRemoteError
+
+    try:
+        database = project.repo.cloud.get_remote_odb(name)
+    except NoRemoteError as problem:
+        raise InputError(
+            "no remote is set, the place that all of you reach: a folder, or what docs/sharing.md names. Where whoever "
+            "pushed has set one, `git pull`; else: dvc remote add --default team /mnt/team/facespan && git add "
+            ".dvc/config"
+        ) from problem
     known = name or project.repo.config["core"]["remote"]
     # Not the address that was configured, which may hold a password.
     place = str(database.path if database.fs.protocol == LOCAL else database.fs.unstrip_protocol(database.path))

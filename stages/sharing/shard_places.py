@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cache.errors import InputError, ShardError
 from cache.sharing import inventory
-from stages.shell import console
+from stages.shell import console, params
 
 DATA = Path("data")
 
@@ -23,6 +23,8 @@ def find(named: str, data: Path) -> list[Path]:
         known = (
             sorted({inventory.corpus_folder(folder).name for folder in inventory.find(data)}) if data.is_dir() else []
         )
+        if not data.is_dir() and not params.PARAMS.is_file():
+            raise InputError(f"{named} holds no shards, and {data} does not exist. {params.where_to_run()}")
         raise InputError(
             f"there are no shards in {named}, nor in {data / named}. Name a folder of shards, or a corpus"
             + (f": {', '.join(known)}" if known else "; none has any here yet: dvc repro")

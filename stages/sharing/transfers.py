@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cache.errors import InputError, ShardError
-from stages.sharing import contents, objects, project, workspace
+from stages.sharing import contents, objects, project, removed_frames, workspace
 from stages.sharing.objects import File, Held
 from stages.sharing.project import Output, Project
 from stages.sharing.remote import Remote
@@ -25,6 +25,7 @@ class Pushed:
         bytes: of them.
         sent: how many objects the remote lacked, listings among them.
         to_commit: what colleagues need through git, and git does not have.
+        still_listed: the videos that left the corpus, and whose frames git would have colleagues pull.
     """
 
     outputs: int
@@ -32,6 +33,7 @@ class Pushed:
     bytes: int
     sent: int
     to_commit: Sequence[str]
+    still_listed: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Pulled:
         fetched: how many objects came from the remote.
         damaged: the files whose copy in DVC's cache was damaged and was fetched again.
         replaced: the files of the workspace that were others.
+        removed: the files of the workspace that are of no output any more.
         placed: how many files the workspace lacked or had otherwise.
     """
 
@@ -51,6 +54,7 @@ class Pulled:
     fetched: int
     damaged: Sequence[str]
     replaced: Sequence[str]
+    removed: Sequence[str]
     placed: int
 
 
@@ -70,7 +74,8 @@ def push(opened: Project, corpus: str, parts: Sequence[str], to: Remote) -> Push
         contents.check(opened.objects, output, files, corpus)
     names = {output.name for output in outputs} | {file.name for files in held.values() for file in files}
     sent = to.send(opened.objects, sorted(names))
-    return Pushed(*_totals(held), len(sent), project.uncommitted(opened, corpus))
+    still_listed = removed_frames.still_listed(opened, corpus)
+    return Pushed(*_totals(held), len(sent), project.uncommitted(opened, corpus), still_listed)
 
 
 def pull(
@@ -89,11 +94,17 @@ def pull(
         advance: called with the number of files that are done.
 
     Raises:
-        InputError: something is missing, or would be lost in the workspace.
+        InputError: something is missing, or would be lost in the workspace, or frames left the corpus.
         ShardError: something is not what `dvc.lock` or a manifest states. In both cases nothing is written.
     """
     outputs = project.outputs(opened, corpus, parts)
-    held = objects.bring(opened.objects, outputs, source, advance)
+    frames = project.frames_folder(corpus).as_posix()
+
+    def check(output: Output, files: Sequence[File]) -> None:
+        if output.path == frames:
+            removed_frames.check(opened, corpus, files, source)
+
+    held = objects.bring(opened.objects, outputs, source, advance, check)
     for output, files in held.files.items():
         contents.check(opened.objects, output, files, corpus)
     differing = _differences(opened, held.files)
@@ -103,12 +114,15 @@ def pull(
             f"{_name_some(lost)} would be replaced, and DVC's cache has no copy of what lies there now: it was changed "
             "here, or is damaged. Nothing was written. To lose it: --force; to keep it: dvc commit, or move it away."
         )
-    placed = len(differing) + sum(len(workspace.absent(opened, files)) for files in held.files.values())
+    placed = sum(difference.is_of_output for difference in differing) + sum(
+        len(workspace.absent(opened, files)) for files in held.files.values()
+    )
     workspace.clear(opened, differing)
     project.checkout(opened, [output.path for output in outputs])
     _check_placed(opened, held)
-    replaced = [difference.path for difference in differing]
-    return Pulled(*_totals(held.files), len(held.fetched), held.damaged, replaced, placed)
+    replaced = [difference.path for difference in differing if difference.is_of_output]
+    removed = [difference.path for difference in differing if not difference.is_of_output]
+    return Pulled(*_totals(held.files), len(held.fetched), held.damaged, replaced, removed, placed)
 
 
 def count(outputs: Sequence[Output]) -> int:

@@ -18,10 +18,12 @@ class ChangedFile:
 
     Attributes:
         path: relative to the project, with ``/``.
+        is_of_output: whether the output has a file of this name; else it is too many.
         is_kept: whether DVC's cache holds what lies there, so that it can be had again.
     """
 
     path: str
+    is_of_output: bool
     is_kept: bool
 
 
@@ -38,7 +40,7 @@ def differences(project: Project, output: Output, files: Sequence[File]) -> list
     for path in _present(project, output):
         place = project.root / path
         if expected.get(path) is None or _differs(place, expected[path]):
-            found.append(ChangedFile(path, _is_kept(project.objects, place)))
+            found.append(ChangedFile(path, path in expected, _is_kept(project.objects, place)))
     return sorted(found, key=lambda difference: difference.path)
 
 

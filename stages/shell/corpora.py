@@ -45,11 +45,13 @@ def path_of(name: str) -> Path:
     """Return where a corpus' facts lie, in a file that says of every stage what it overrides.
 
     Raises:
-        ParameterError: no such file, with the corpora there are; a section of `overrides` that is missing, with what to
-            write; or one that no stage reads, with the nearest.
+        ParameterError: no such file, with the corpora there are, or where to run; a section of `overrides` that is
+            missing, with what to write; or one that no stage reads, with the nearest.
     """
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
+        if not FOLDER.is_dir():
+            raise params.ParameterError(f"{FOLDER}/ does not exist. {params.where_to_run()}")
         known = sorted(p.stem for p in FOLDER.glob("*.yaml"))
         raise params.ParameterError(f"there is no corpus {name!r}: {path} does not exist. Known: {', '.join(known)}")
     _check_sections(path)

@@ -80,12 +80,12 @@ def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: 
 
 
 def in_force(path: Path, section: str, corpus: Path | None = None) -> dict[str, Any]:
-    """Return the values of a section after a corpus' overrides."""
+    """Return the values of a section after a corpus' overrides; whoever reads a block of them tells it."""
     values = load_section(path, section)
     overrides = overrides_of(corpus).get(section, {}) if corpus else {}
     refuse_unknown(overrides, list(values), f"{corpus}: overrides.{section}")
     for name, value in overrides.items():
-        if value != values[name]:
+        if value != values[name] and not isinstance(value, dict):
             console.say(f"{section}: {name} = {_cut(value)} ({corpus}) instead of {_cut(values[name])} ({path})")
     return values | overrides
 
@@ -110,10 +110,16 @@ def load(path: Path) -> dict[str, Any]:
         with path.open(encoding="utf-8") as file:
             document = documents.parse(file.read(documents.MOST + 1))
     except FileNotFoundError as error:
-        raise ParameterError(f"{path} does not exist. Run from the folder that holds configs/.") from error
+        raise ParameterError(f"{path} does not exist. {where_to_run()}") from error
     except ValueError as error:
         raise ParameterError(f"{path} is not valid YAML: {error}") from error
     return _mapping(document, str(path))
+
+
+def where_to_run() -> str:
+    """Return in words the folder in which commands are typed, by its path where it is above the current one."""
+    above = next((str(folder) for folder in Path.cwd().parents if (folder / CORPORA).is_dir()), "")
+    return f"Run from the folder that holds configs/{above and f': cd {above}'}"
 
 
 def build(values: Mapping[str, Any], kind: type[T], where: str | SectionOrigin) -> T:

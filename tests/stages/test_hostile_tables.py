@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cache.corpora import rows
 from cache.tables import schema
 from cache.tables.videos import SCHEMA
 from stages.shell.command import ExitCode
@@ -87,6 +88,18 @@ def test_a_hundred_thousand_wrong_rows_are_counted_and_not_kept(begin: Begin, st
     assert len(told.err) < 5000
 
 
+def test_a_label_file_of_more_rows_than_any_corpus_has_expressions_is_refused(
+    begin: Begin, stage: Run, facespan: Run, monkeypatch: Any
+) -> None:
+    begin()
+    monkeypatch.setattr(rows, "MOST_ROWS", 6)  # which the label file has
+    assert stage("index").code == ExitCode.DONE
+    with LABELS.open("a", encoding="utf-8") as file:
+        file.write("ann,ann_1,130,,140,anger\n")
+    refused(stage("index"), f"{LABELS} has more than 6 rows, expected one for each expression")
+    refused(facespan("labels", "audit", "tiny", "--labels", str(LABELS)), "has more than 6 rows")
+
+
 @pytest.mark.whole_line
 def test_a_table_of_detections_with_texts_of_a_megabyte_is_refused(
     facespan: Run, tmp_path: Path, monkeypatch: Any
@@ -97,3 +110,39 @@ def test_a_table_of_detections_with_texts_of_a_megabyte_is_refused(
     Path("expressions.csv").write_text("video,onset,offset\na,1,5\n", encoding="utf-8")
     told = facespan("score", "--detections", "detections.parquet", "--expressions", "expressions.csv")
     refused(told, "detections.parquet, column video: found a text of 1000000 bytes, expected at most 4096")
+
+
+ROW = {"video": "a", "onset": 1.0, "offset": 5.0, "confidence": 0.5}
+
+
+def equal(count: int, **pages: Any) -> None:
+    """Write equal detections, which are packed to next to nothing."""
+    table = {name: pa.repeat(value, count) for name, value in ROW.items()}
+    pq.write_table(pa.table(table), "detections.parquet", compression="zstd", **pages)
+
+
+BOMBS: dict[str, tuple[Callable[[], object], str]] = {
+    "a page that unpacks to much": (
+        lambda: equal(
+            2_000_000, use_dictionary=False, data_page_size=1 << 30, row_group_size=2_000_000, max_rows_per_page=1 << 30
+        ),
+        "column video: a page unpacks to ",
+    ),
+    "rows without end": (lambda: equal(3_000_001), "claims 3000001 rows in"),
+    "lists of any length": (
+        lambda: pq.write_table(pa.table({name: [[value]] for name, value in ROW.items()}), "detections.parquet"),
+        "expected one value a row",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_detections_that_unpack_to_far_more_than_they_are_are_refused(
+    facespan: Run, tmp_path: Path, monkeypatch: Any, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write, message = BOMBS[name]
+    write()
+    Path("expressions.csv").write_text("video,onset,offset\na,1,5\n", encoding="utf-8")
+    told = facespan("score", "--detections", "detections.parquet", "--expressions", "expressions.csv")
+    refused(told, "detections.parquet", message)

@@ -17,6 +17,7 @@ from safetensors.numpy import save
 
 from cache.weights import tensors as weights
 from pipeline.encoder import resnet
+from pipeline.encoder.class_layer import ClassLayer
 from pipeline.encoder.preparation import Preprocessing
 from stages.parts import encoders
 from stages.shell.command import ExitCode
@@ -59,6 +60,39 @@ CARDS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "brackets without end": (lambda _: "[" * 200_000, "is nested too deeply"),
     "a key twice": (lambda card: '{"name": 1, ' + json.dumps(card)[1:], "the key 'name' stands twice"),
 }
+
+
+LAYERS: dict[str, tuple[object, dict[str, np.ndarray[Any, Any]], str]] = {
+    "without names": (None, {"fc.weight": np.zeros((2, 512)), "fc.bias": np.zeros(2)}, "classes of its class layer"),
+    "a number for names": (7, {"fc.weight": np.zeros((2, 512)), "fc.bias": np.zeros(2)}, "expected a list of names"),
+    "a name twice": (["joy"] * 2, {"fc.weight": np.zeros((2, 512)), "fc.bias": np.zeros(2)}, "each once"),
+    "too few names": (["joy", "fear"], {"fc.weight": np.zeros((3, 512)), "fc.bias": np.zeros(3)}, "its 2 classes"),
+    "another width": (["joy", "fear"], {"fc.weight": np.zeros((2, 9)), "fc.bias": np.zeros(2)}, "(2, 512)"),
+    "no bias": (["joy", "fear"], {"fc.weight": np.zeros((2, 512))}, "fc.bias"),
+    "no numbers": (["joy", "fear"], {"fc.weight": np.full((2, 512), np.nan), "fc.bias": np.zeros(2)}, "not finite"),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_class_layer_of_an_encoder_is_refused_where_it_cannot_be(begin: Begin, stage: Run, name: str) -> None:
+    names, layer, message = LAYERS[name]
+    begin("align")
+    encoders.write(FOLDER, "theirs", resnet.random_weights(0), GOOD, {"name": "theirs"})
+    override(weights="theirs")
+    tensors, card = weights.read(ENCODER)
+    weights.write(ENCODER, {**tensors, **layer}, card | ({"classes": names} if names is not None else {}))
+    refused(stage("extract", extra=("--output", "data/features/theirs")), "theirs.safetensors", message)
+
+
+def test_features_made_before_an_encoder_had_a_class_layer_are_kept(begin: Begin, stage: Run) -> None:
+    begin("align")
+    encoders.write(FOLDER, "theirs", resnet.random_weights(0), GOOD, {"name": "theirs"})
+    override(weights="theirs")
+    assert "0 kept" in stage("extract", extra=("--output", "data/features/theirs")).out
+    stored = encoders.load("theirs", FOLDER, 0)
+    layer = ClassLayer(("joy", "fear"), torch.ones(2, 512), torch.zeros(2))
+    encoders.write(FOLDER, "theirs", stored.tensors, stored.preprocessing, stored.card, layer)
+    assert "(0 new" in stage("extract", extra=("--output", "data/features/theirs")).out
 
 
 @pytest.mark.parametrize("name", CARDS)

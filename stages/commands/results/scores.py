@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stages.results import staleness
 from stages.results.figures_file import read_figures
 from stages.shell import console, corpora, options
 
@@ -23,6 +24,7 @@ def main(
     """Print the scores of a corpus."""
     corpora.path_of(corpus)
     figures = read_figures(results / corpus, corpus, "intervals")
+    staleness.say("scores", corpus, results / corpus, Path("data", corpus))
     console.result(json.dumps(figures, indent=2) if as_json else as_text(corpus, figures, oracle))
 
 
@@ -48,8 +50,8 @@ def as_text(corpus: str, figures: dict[str, Any], oracle: bool) -> str:
             f"  encoder      {encoder['name']}, "
             + (f"{encoder['image_size']} px" if encoder["image_size"] else "features made elsewhere")
             + ("" if encoder["has_learned"] else ", random weights: meaningless for real faces"),
-            f"next: facespan show {corpus} lists what was found; results/{corpus}/figures.json has every figure and",
-            "      `dvc plots show` the curves; README.md says how to bring your own corpus",
+            f"next: results/{corpus}/report/index.html shows it all; facespan show {corpus} lists what was found;",
+            f"      results/{corpus}/figures.json has every figure; README.md says how to bring your own corpus",
         ]
     )
 

@@ -15,6 +15,7 @@ from cache.tables import found as found_table
 from cache.tables import intervals, schema, videos
 from cache.tables.found import Found
 from cache.tables.intervals import Detection, Expression
+from stages.results import staleness
 from stages.results.figures_file import read_figures
 from stages.results.found_rows import columns_of, rows_of
 from stages.results.video_results import names_in, pair
@@ -43,6 +44,8 @@ def main(
         rows = every(corpus, results / corpus, data / corpus, data / corpus / "features" / weights)
     else:
         rows = found_table.read(results / corpus / "found.csv")
+    if (results / corpus / "figures.json").is_file():
+        staleness.say("show", corpus, results / corpus, data / corpus)
     if video is not None:
         check_video(video, data / corpus / "videos.parquet")
         rows = [row for row in rows if row.video == video]

@@ -293,6 +293,13 @@ def test_other_files_beside_the_videos_are_audited(root: Path) -> None:
     assert [(one.rule, one.before) for one in notes] == [("ignored_files", "1 files '.txt'")]
 
 
+def test_the_label_file_among_the_videos_is_not_left_out(root: Path) -> None:
+    write_labels(root, "s1,v1,1,,5,joy,", "s1,v2,1,,5,joy,")
+    (root / "other.csv").write_text("x")
+    _, _, notes = read(root, dataclasses.replace(FACTS, folder="."))
+    assert [(one.rule, one.before) for one in notes] == [("ignored_files", "1 files '.csv'")]
+
+
 def test_images_are_found_by_the_numbers_in_their_names(tmp_path: Path) -> None:
     """Labels 151-155 without 153: 153 lies between 152 and 154, and the earlier is taken."""
     write_images(tmp_path / "videos" / "s1" / "v1", [151, 152, 154, 155])

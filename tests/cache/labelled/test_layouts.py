@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -78,7 +79,7 @@ def test_a_damaged_index_or_mosaic_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"ferplus48_000.webp is damaged"):
         labelled_images.read(tmp_path, "ferplus", 96)
     (tmp_path / "ferplus48_index.npz").write_bytes(b"PK no index")
-    with pytest.raises(InputError, match="no index of FER"):
+    with pytest.raises(InputError, match="no archive of the arrays y, vote_names"):
         labelled_images.read(tmp_path, "ferplus", 96)
 
 
@@ -86,7 +87,30 @@ def test_an_index_that_would_run_code_is_refused(tmp_path: Path) -> None:
     write_ferplus(tmp_path, votes({"fear": 9}), [0])
     content = dict(np.load(tmp_path / "ferplus48_index.npz"))
     np.savez(tmp_path / "ferplus48_index.npz", **content | {"files": np.array([{"a": 1}], dtype=object)})
-    with pytest.raises(InputError, match="no index of FER"):
+    with pytest.raises(InputError, match="no archive of the arrays"):
+        labelled_images.read(tmp_path, "ferplus", 96)
+
+
+CHANGED: dict[str, tuple[dict[str, Any], str]] = {
+    "votes that are words": ({"y": np.array([["many"] * len(VOTE_NAMES)])}, "expected votes, a row a face"),
+    "one usage": ({"usage": np.array(0)}, "expected 0, 1 or 2 a face"),
+    "no size of tiles": ({"tile": np.array(np.nan)}, "expected the side of a face in pixels"),
+    "a mosaic elsewhere": ({"files": np.array(["../ferplus48_000.webp"])}, "not the names of mosaics beside it"),
+    "a mosaic twice": ({"files": np.array(["ferplus48_000.webp"] * 2)}, "each once"),
+    "many zeros": ({"usage": np.zeros(1 << 25, np.uint8)}, "they unpack to 33,5.* bytes, expected at most 16,777,216"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_an_index_that_is_not_of_mosaics_or_unpacks_to_far_more_than_it_is_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    changed, message = CHANGED[name]
+    write_ferplus(tmp_path, votes({"fear": 9}), [0])
+    index = tmp_path / "ferplus48_index.npz"
+    np.savez_compressed(index, **dict(np.load(index)) | changed)
+    assert index.stat().st_size < 1 << 17
+    with pytest.raises(InputError, match=f"ferplus48_index.npz.*{message}"):
         labelled_images.read(tmp_path, "ferplus", 96)
 
 

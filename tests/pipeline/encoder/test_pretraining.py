@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,15 +15,17 @@ from pipeline.encoder import resnet
 from pipeline.encoder.augmentation import ImageAugmentParameters, augment
 from pipeline.encoder.labelled_images import Faces, class_weights, preprocessing_of
 from pipeline.encoder.pretraining import (
+    Precision,
     PretrainParameters,
     Progress,
+    apart,
     classify,
     confusion,
+    mean_recall,
     on_device,
     pretrain,
     soft_cross_entropy,
     start,
-    without_classifier,
 )
 
 CPU = torch.device("cpu")
@@ -35,6 +38,7 @@ PARAMETERS = PretrainParameters(
     warm_up_share=0.2,
     balance=0.5,
     patience=0,
+    precision="float32",
 )
 STILL = ImageAugmentParameters(0.0, (1.0, 1.0), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 MILD = ImageAugmentParameters(5.0, (0.9, 1.1), 0.02, 0.02, 0.1, 0.1, 0.1, 0.1)
@@ -59,12 +63,16 @@ def test_a_toy_problem_is_learned() -> None:
     assert table.trace() >= 30
     assert [row.epoch for row in trained.curve] == [1, 2, 3]
     assert trained.curve[-1].train_loss < trained.curve[0].train_loss
-    resnet.check(without_classifier(trained.state))
+    encoder, layer = apart(trained.state, ("lying", "standing"))
+    resnet.check(encoder)
+    features = resnet.build(encoder, trained.preprocessing, CPU)(test.images.unsqueeze(-1).expand(-1, -1, -1, 3))
+    assert (layer.logits(features).argmax(dim=1) == test.targets.argmax(dim=1)).sum() == table.trace()
 
 
-def test_a_resumed_training_gives_the_same_weights() -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_resumed_training_gives_the_same_weights(precision: Precision) -> None:
     train, validation = stripes(32, seed=0), stripes(8, seed=1)
-    parameters = dataclasses.replace(PARAMETERS, stages=((32, 1), (48, 1)))
+    parameters = dataclasses.replace(PARAMETERS, stages=((32, 1), (48, 1)), precision=precision)
     kept: list[Progress] = []
     whole = pretrain(train, validation, parameters, MILD, CPU, save=kept.append)
     interrupted: list[Progress] = []
@@ -143,12 +151,27 @@ def test_the_confusion_has_the_truth_in_rows() -> None:
     assert confusion(logits, targets).tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
 
 
+def test_the_mean_recall_counts_rare_classes_like_common_ones() -> None:
+    # 9 of 10, 1 of 2, and a class without images: (0.9 + 0.5) / 2.
+    assert mean_recall(np.array([[9, 1, 0], [1, 1, 0], [0, 0, 0]])) == pytest.approx(0.7)
+
+
+def test_the_precision_rounds_what_is_learned_and_the_weights_stay_float32() -> None:
+    train, validation = stripes(32, seed=0), stripes(8, seed=1)
+    exact, rounded = (
+        pretrain(train, validation, dataclasses.replace(PARAMETERS, precision=precision), MILD, CPU)
+        for precision in get_args(Precision)
+    )
+    assert all(value.dtype == rounded.state[name].dtype for name, value in exact.state.items())
+    assert not torch.equal(exact.state["conv1.weight"], rounded.state["conv1.weight"])
+
+
 def test_grey_faces_are_seen_as_the_encoder_will_see_them() -> None:
     faces = stripes(4, seed=0)
     preprocessing = preprocessing_of(faces, 48)
     assert preprocessing.channels == "grey"
     network = on_device(start(0, 2), CPU).eval()
-    built = resnet.build(without_classifier(network.state_dict()), preprocessing, CPU)
+    built = resnet.build(apart(network.state_dict(), ("a", "b"))[0], preprocessing, CPU)
     features = built(faces.images.unsqueeze(-1).expand(-1, -1, -1, 3))
     with torch.inference_mode():
         expected = network.fc(features)  # type: ignore[operator]

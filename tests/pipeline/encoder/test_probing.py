@@ -20,14 +20,14 @@ def clusters(count: int, seed: int, distance: float = 8.0) -> tuple[Tensor, Tens
 
 
 def test_separate_classes_are_told_apart() -> None:
-    found = probing.score(clusters(60, 0), clusters(30, 1), clusters(30, 2), 3)
+    found, _ = probing.score(clusters(60, 0), clusters(30, 1), clusters(30, 2), 3)
     assert found.accuracy == 1
     assert found.recalls == (1, 1, 1)
 
 
 def test_features_without_any_information_give_chance() -> None:
     noise, classes = clusters(300, 0, distance=0.0)
-    found = probing.score((noise, classes), clusters(90, 1, 0.0), clusters(900, 2, 0.0), 3)
+    found, _ = probing.score((noise, classes), clusters(90, 1, 0.0), clusters(900, 2, 0.0), 3)
     assert found.accuracy == pytest.approx(1 / 3, abs=0.08)
 
 
@@ -46,7 +46,7 @@ def test_a_feature_that_never_changes_does_no_harm() -> None:
 
 def test_the_recall_of_a_class_without_images_is_unknown() -> None:
     features, classes = clusters(30, 2)
-    found = probing.score(clusters(60, 0), clusters(30, 1), (features[classes < 2], classes[classes < 2]), 3)
+    found, _ = probing.score(clusters(60, 0), clusters(30, 1), (features[classes < 2], classes[classes < 2]), 3)
     assert math.isnan(found.recalls[2])
     assert found.accuracy == found.balanced_accuracy == 1
 

@@ -125,3 +125,13 @@ def test_a_small_workbook_with_cells_far_to_the_right_is_refused_and_not_unfolde
     told = run(monkeypatch, "casme2", "--labels", str(tmp_path / "far.xlsx"))
     assert told.exit_code == ExitCode.INPUT
     assert "far.xlsx, sheet 'Sheet', row 1, column XFD: found 1, expected nothing beyond column CV" in told.stderr
+
+
+def test_where_no_totals_are_declared_none_are_called_as_expected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "expressions.csv"
+    path.write_text("subject,video,onset,apex,offset,emotion\nann,ann_1,5,,9,anger\n", encoding="utf-8")
+    told = run(monkeypatch, "demo", "--labels", str(path))
+    assert told.exit_code == ExitCode.DONE
+    assert told.stdout.splitlines()[-1] == "the corpus file declares no totals to compare with"

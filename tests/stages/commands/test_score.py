@@ -70,6 +70,12 @@ def test_a_threshold_keeps_what_is_at_least_as_confident(score: Run) -> None:
     assert counts(score, "--threshold", "0.81") == [1, 1, 3]
 
 
+def test_a_threshold_that_nothing_reaches_is_told_with_the_most_confident(score: Run) -> None:
+    [note] = [line for line in score("--threshold", "1").err.splitlines() if line.startswith("note: no detection")]
+    assert note == "note: no detection reaches --threshold 1: the most confident has 0.9"
+    assert "no detection reaches" not in score("--threshold", "0.8").err
+
+
 def test_protocols_disagree_about_half_of_eight_frames(score: Run) -> None:
     told = figures(score, "--all-protocols")["protocols"]
     assert {name: row["tp"] for name, row in told.items()} == {

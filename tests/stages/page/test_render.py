@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -283,3 +284,17 @@ def test_scores_that_are_no_number_are_shown_as_none(tmp_path: Path, visit: Visi
     told = document(videos=1, classes=SEVEN[:1])
     told.timelines[0].curve[3] = np.nan
     expect(drawn(visit(render.write(told, tmp_path)))).to_contain_text("0:40")
+
+
+def test_a_page_that_nobody_can_judge_shows_what_was_found_and_no_scores(tmp_path: Path, visit: Visit) -> None:
+    judged = document(videos=1)
+    [video] = judged.timelines
+    cases = [replace(case, kind="found", truth=None, iou=None) for case in video.cases if case.kind != "missed"]
+    bare = replace(video, expressions=(), cases=cases)
+    page = visit(render.write(replace(judged, timelines=[bare], headline=(), figures={}, is_judged=False), tmp_path))
+    expect(page.locator("nav a")).to_have_text(["Summary", "Timelines"])
+    for section in ("scores", "errors", "subjects", "training"):
+        expect(page.locator(f"#{section}")).to_have_count(0)
+    drawn(page)
+    page.keyboard.press("j")
+    expect(page.locator(".case h4")).to_contain_text("found")

@@ -9,13 +9,14 @@ import pytest
 from pipeline.diagnosis import mending, outcomes
 from stages.page import contents, tables
 from stages.page.document import Changed
-from stages.page.kinds import BY_KEY, kind_of
+from stages.page.kinds import BY_KEY, FOUND, KINDS, kind_of
 from stages.page.pictures import source
 from tests.stages.page.invented_document import document
 
 
 def test_the_page_knows_every_kind_that_the_diagnosis_tells() -> None:
-    assert tuple(BY_KEY) == (*outcomes.KINDS, mending.MISSED)
+    assert tuple(kind.key for kind in KINDS) == (*outcomes.KINDS, mending.MISSED)
+    assert tuple(BY_KEY) == (*outcomes.KINDS, mending.MISSED, FOUND.key)
 
 
 def test_a_kind_that_the_page_does_not_know_is_refused() -> None:

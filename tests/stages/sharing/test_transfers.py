@@ -11,6 +11,8 @@ import pytest
 from dvc.repo import Repo
 
 from cache.shards import manifest
+from cache.sharing import integrity
+from cache.sharing.integrity import Beside
 from tests.stages.sharing.conftest import CORPUS, FEATURES, Team, commit_lock, dvc, everything, git, locked
 
 Facespan = Callable[..., Any]
@@ -72,7 +74,7 @@ def test_frames_travel_by_a_dvc_file_of_their_own_that_is_committed(
     monkeypatch.chdir(team.clone)
     git(team.clone, "pull", "--quiet")
     assert facespan("cache", "pull", CORPUS, "--frames").code == 0
-    assert manifest.verify(team.clone / "data/mine/frames") == []
+    assert integrity.verify(team.clone / "data/mine/frames", Beside(), lambda _: None) == []
     assert not (team.clone / FEATURES).exists()
 
 
@@ -90,9 +92,11 @@ def test_newer_features_take_the_place_of_pulled_ones(
     git(team.clone, "pull", "--quiet")
     told = facespan("cache", "pull", CORPUS)
     assert told.code == 0, told.err
-    assert f"pull: {FEATURES}/cem_1.h5 was another here and was replaced" in told.err
+    assert f"pull: {FEATURES}/cem_1.h5 is of {CORPUS} no more and was removed" in told.err
+    assert f"pull: {FEATURES}/manifest.json was another here and was replaced" in told.err
+    assert f"{FEATURES}/cem_1.h5 was another" not in told.err
     assert not (team.clone / FEATURES / "cem_1.h5").exists()
-    assert manifest.verify(team.clone / FEATURES) == []
+    assert integrity.verify(team.clone / FEATURES, Beside(), lambda _: None) == []
 
 
 def change_one_video_less(home: Path) -> None:
@@ -236,7 +240,7 @@ def other_parameters(team: Team) -> None:
 CASES = {
     "no such corpus": (lambda team: None, ("yours",), "dvc.yaml has no stage check@yours"),
     "no such remote": (lambda team: None, (CORPUS, "-r", "nowhere"), "remote 'nowhere' doesn't exist"),
-    "no remote": (nothing_configured, (CORPUS,), "no remote specified"),
+    "no remote": (nothing_configured, (CORPUS,), "dvc remote add --default team"),
     "no lock": (no_lock, (CORPUS,), "has no dvc.lock"),
     "no project": (no_project, (CORPUS,), "you are not inside of a DVC repository"),
     "not in the lock": (other_parameters, (CORPUS,), "dvc.lock says nothing of data/mine/features/other"),

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from stages.shell.command import ExitCode
+
 Run = Callable[..., Any]
 
 
@@ -96,3 +98,17 @@ def test_the_check_finds_a_key_that_a_later_stage_would_refuse(begin: Run, faces
     told = facespan("check", "tiny")
     assert told.code == 2
     assert "overrides.train: unknown key 'epoch'. Did you mean 'epochs'?" in told.err
+
+
+@pytest.mark.parametrize("words", [("scores", "tiny"), ("place", "tiny"), ("cache", "ls"), ("compare", "a", "b")])
+def test_below_the_project_it_is_said_where_to_run(
+    begin: Run, facespan: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    here = begin()
+    (here / "docs").mkdir()
+    monkeypatch.chdir(here / "docs")
+    told = facespan(*words)
+    assert told.code in (ExitCode.USAGE, ExitCode.INPUT)
+    assert told.err.startswith("error: ")
+    assert told.err.endswith(f" does not exist. Run from the folder that holds configs/: cd {here}\n")
+    assert told.err.count("\n") == 1

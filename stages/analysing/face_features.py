@@ -1,0 +1,83 @@
+"""Features of the faces of one video: the encoder runs over each part once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cache.analysed import feature_parts
+from cache.analysed.parts import Stated
+from cache.errors import ShardError
+from cache.shards import layout
+from cache.shards.manifest import KEY_FIELDS
+from pipeline.encoder import resnet
+from pipeline.encoder.resnet import ExtractParameters
+from stages.parts.feature_sources import Encoded, encode
+
+Advance = Callable[[int], None]
+RANDOM_SIZE = 224
+
+
+class FaceEncoder:
+    """The encoder that detectors know, loaded once for all videos, its network built when a frame needs it."""
+
+    def __init__(self, told: Mapping[str, Any], folder: Path, device: torch.device, batch_size: int) -> None:
+        """Load it by what detectors say of it.
+
+        Raises:
+            ShardError: the folder has another encoder of that name.
+            InputError: it has none.
+        """
+        if not isinstance(told.get("name"), str):
+            raise ShardError(f"the detectors do not say which encoder they know, only {dict(told)}. Train them again")
+        size = told.get("image_size") or RANDOM_SIZE
+        parameters = ExtractParameters(
+            weights=told["name"],
+            random_seed=0,
+            random_image_size=size,
+            batch_size=batch_size,
+            imported=None,
+            imported_first=0.0,
+            imported_stride=1,
+        )
+        self._source = Encoded(parameters, folder, device, batch_size)
+        found = self._source.facts()["encoder"]
+        if found != dict(told):
+            raise ShardError(
+                f"the detectors know features of {dict(told)}, {folder} holds the encoder {found}. Get the one they "
+                "were trained with, or train again"
+            )
+        self._is_begun = False
+
+    @property
+    def key(self) -> str:
+        """The fingerprint of what it makes of any frames, in the precision of its device."""
+        return layout.fingerprint(self._source.facts()[KEY_FIELDS])
+
+    def make(self, folder: Path, frames_folder: Path, stated: Stated, face: int, advance: Advance) -> None:
+        """Make the features of a face that are missing; errors as in `feature_parts.make`, MemoryError for a batch."""
+        if not self._is_begun and feature_parts.missing(folder, stated, face):
+            self._source.begin()
+            self._is_begun = True
+        feature_parts.make(
+            folder,
+            frames_folder,
+            stated,
+            face,
+            encode=lambda opened: encode(self._source.network, opened, self._source.batch_size, advance),
+            key_of=lambda digest: self._source.key("", digest),
+            layer=self._source.layer,
+            run=self._source.facts(),
+        )
+
+
+def read(folder: Path, stated: Stated, face: int) -> NDArray[np.float16]:
+    """Return the ``(T, 512)`` features of a face, 0 where it is not seen."""
+    room = np.zeros((stated.frame_count, resnet.WIDTH), np.float16)
+    feature_parts.read_into(room, folder, stated, face)
+    return room

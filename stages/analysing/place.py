@@ -1,0 +1,100 @@
+"""Where analysed videos are kept: the user's cache folder, one folder a video, known by content; it holds faces."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache import files
+from cache.openface import runs as openface_runs
+
+VARIABLE = "FACESPAN_CACHE"
+VIDEOS = "videos"
+TAG = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# Made by facespan analyse: aligned faces and features of videos. Backups leave it out; remove it at will.\n"
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder below which videos are kept, and whether it stays."""
+
+    root: Path
+    is_kept: bool
+
+    def of_video(self, digest: str) -> Path:
+        """Return the folder of a video."""
+        return self.root / VIDEOS / digest[:32]
+
+
+def usual() -> Path:
+    """Return the cache folder: `$FACESPAN_CACHE`, else `facespan` below `$XDG_CACHE_HOME` or `~/.cache`."""
+    own, users = os.environ.get(VARIABLE), os.environ.get("XDG_CACHE_HOME", "")
+    if own:
+        return Path(own).expanduser().absolute()
+    return (Path(users) if Path(users).is_absolute() else Path.home() / ".cache") / "facespan"
+
+
+@contextmanager
+def opened(keep: bool) -> Iterator[Place]:
+    """Yield where to work; what is not to be kept is removed at the end, also what killed processes left of theirs.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+    if not keep:
+        with openface_runs.own_workspace(Path(tempfile.gettempdir()) / f"facespan-{os.getuid()}") as folder:
+            _make(folder)
+            yield Place(folder, is_kept=False)
+        return
+    root = usual()
+    _make(root)
+    if not (root / "CACHEDIR.TAG").exists():
+        with files.write_atomically(root / "CACHEDIR.TAG") as temporary:
+            temporary.write_text(TAG, encoding="ascii")
+    yield Place(root, is_kept=True)
+
+
+@contextmanager
+def claimed(place: Place, digest: str) -> Iterator[Path]:
+    """Yield the folder of a video, which nobody else works on meanwhile; whoever does is waited for."""
+    folder = place.of_video(digest)
+    with files.claim(folder.with_name(f".{folder.name}.lock"), wait=True), files.explain_failures(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            yield folder
+        finally:
+            with suppress(OSError):
+                folder.rmdir()  # of a file that was no video nothing is in it
+
+
+def remove(folder: Path) -> None:
+    """Remove what was made of a video."""
+    shutil.rmtree(folder)
+
+
+def size_of(root: Path) -> tuple[int, int]:
+    """Return how many videos are kept, and the bytes of all their files."""
+    kept = [entry for entry in os.scandir(root / VIDEOS) if entry.is_dir()] if (root / VIDEOS).is_dir() else []
+    return len(kept), sum(_bytes_below(Path(entry.path)) for entry in kept)
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            total += _bytes_below(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else entry.stat().st_size
+    return total
+
+
+def _make(folder: Path) -> None:
+    """Make a folder that its user alone may look into."""
+    with files.explain_failures(folder / VIDEOS):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,0 +1,140 @@
+"""`facespan analyse VIDEO...`: expressions in any video, as a table; no corpus, no labels, no training needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cache.troubles import alone
+from stages.analysing import analysis, output, place, projects
+from stages.analysing.analysis import Kept
+from stages.analysing.request import Asked
+from stages.shell import console, options, params
+from stages.shell.command import ExitCode
+
+if TYPE_CHECKING:
+    from stages.analysing.search import Searcher
+
+METHODS = ("auto", "openface", "builtin", "none")
+
+
+def main(
+    videos: Annotated[list[str], typer.Argument(help="Video files.", metavar="VIDEO...")],
+    detectors: Annotated[
+        Path | None,
+        typer.Option(help="The detectors of a trained run (results/CORPUS/detectors).", metavar="FOLDER"),
+    ] = None,
+    face: Annotated[
+        str, typer.Option(help="largest, all, or the number of a person from 1.", metavar="largest|all|N")
+    ] = "largest",
+    align: Annotated[
+        str,
+        typer.Option(
+            help="auto: OpenFace where it is found, else builtin | openface | builtin | none: faces are aligned "
+            "already.",
+            metavar="METHOD",
+        ),
+    ] = "auto",
+    threshold: Annotated[float | None, typer.Option(help="Least confidence, 0 to 1.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write the table as CSV too.", metavar="FILE")] = None,
+    curves: Annotated[
+        Path | None, typer.Option(help="Write each emotion's score at each frame as CSV.", metavar="FILE")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write a page of timelines, curves and faces.", metavar="FILE|FOLDER")
+    ] = None,
+    keep: Annotated[bool, typer.Option(help="Keep aligned faces and features, so that the next time is quick.")] = True,
+    params_path: Annotated[
+        Path | None, typer.Option("--params", help="Parameters; else the project's, or those that facespan ships.")
+    ] = None,
+    device: options.Device = "auto",
+    batch_size: Annotated[int, typer.Option(help="Frames at once; 0 takes extract.batch_size.")] = 0,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Search again, also what was searched.")] = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Find facial expressions in videos: align, encode, find; frames count from 0 and are inclusive."""
+    check(videos, face, align, threshold)
+    if page is not None:
+        from stages.analysing import report  # torch
+
+        page = report.path_of(page)
+    configs = params_path.parent if params_path else projects.configs_of(detectors) if detectors else None
+    asked = Asked(
+        face=face,
+        align=align,
+        detectors=detectors,
+        threshold=threshold,
+        configs=configs or projects.usual_configs(),
+        device=device,
+        batch_size=batch_size,
+        force=force,
+        quiet=quiet,
+    )
+    failed: dict[str, str] = {}
+    with place.opened(keep) as where:
+        kept = analyse_each(videos, asked, where, failed)
+        if csv is not None:
+            output.write_csv(csv, [each.analysed for each in kept])
+        if curves is not None:
+            output.write_curves(curves, kept)
+        if page is not None:
+            size = report.write(page, kept)
+            console.say(f"analyse: {page}, {size / 1e6:.1f} MB; it shows faces: pass it on as you would the videos")
+        analysed = [each.analysed for each in kept]
+        for told in dict.fromkeys(told for each in analysed for told in each.detector):
+            console.say(f"analyse: {told}")
+        console.result(output.as_json(analysed) if as_json else output.as_text(analysed))
+        if where.is_kept:
+            say_place(where)
+    for name, problem in failed.items():
+        console.say(f"analyse: {name} failed: {problem}")
+    if failed:
+        raise typer.Exit(int(ExitCode.PARTIAL))
+
+
+def check(videos: Sequence[str], face: str, align: str, threshold: float | None) -> None:
+    """Raise ParameterError for what is asked and cannot be."""
+    if face not in ("largest", "all") and not (face.isdecimal() and int(face) > 0):
+        raise params.ParameterError(f"--face {face}: expected largest, all, or the number of a person from 1")
+    if align not in METHODS:
+        raise params.ParameterError(f"--align {align}: expected one of {', '.join(METHODS)}")
+    if threshold is not None and not (math.isfinite(threshold) and 0 <= threshold <= 1):
+        raise params.ParameterError(f"--threshold {threshold:g}: expected 0 to 1")
+    if doubled := [name for number, name in enumerate(videos) if name in videos[:number]]:
+        raise params.ParameterError(f"{doubled[0]} is given twice")
+
+
+def analyse_each(videos: Sequence[str], asked: Asked, where: place.Place, failed: dict[str, str]) -> list[Kept]:
+    """Return the analysis of each video; what is wrong with one of several is noted, of a single one raised."""
+
+    @cache
+    def searcher() -> Searcher:
+        from stages.analysing.search import Searcher  # torch, which takes seconds
+
+        return Searcher(asked)
+
+    kept = []
+    for given in videos:
+        if len(videos) == 1:
+            kept.append(analysis.analyse(given, asked, where, searcher))
+        else:
+            with alone(given, failed):
+                kept.append(analysis.analyse(given, asked, where, searcher))
+    for each in kept:
+        output.say(each.analysed, each.analysed.video)
+    return kept
+
+
+def say_place(where: place.Place) -> None:
+    """Tell where faces are kept now, and how much there is."""
+    count, size = place.size_of(where.root)
+    console.say(
+        f"analyse: {where.root} keeps what was made of {count} {'video' if count == 1 else 'videos'}, "
+        f"{size / 1e6:,.0f} MB: it holds faces. Remove it at will; --no-keep leaves none, {place.VARIABLE} moves it"
+    )
