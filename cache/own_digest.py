@@ -36,7 +36,27 @@ def put(path: Path) -> None:
 
 def filled(text: str) -> str:
     """Return the text of a file with its digest where `BLANK` stands, once, under `KEY`."""
-    return text.replace(BLANK, MARK + hashlib.sha256(text.encode("ascii")).hexdigest())
+    return text.replace(BLANK, MARK + hashlib.sha256(text.encode("ascii")).hexdigest(), 1)
+
+
+def check_content(content: bytes) -> bool:
+    """Return whether the content of a file carries a digest, which then is right.
+
+    Raises:
+        ValueError: it is not as it was written.
+    """
+    place = content.find(MARK.encode())
+    if place < 0 and KEY.encode() not in content:
+        return False
+    start = place + len(MARK)
+    stated = content[start : start + DIGITS] if place >= 0 else b""
+    if not re.fullmatch(rb"[0-9a-f]{64}", stated):
+        raise ValueError("it is not as it was written: the SHA-256 that it carries is damaged")
+    digest = hashlib.sha256(content[:start] + b"0" * DIGITS)
+    digest.update(memoryview(content)[start + DIGITS :])
+    if (found := digest.hexdigest()) != stated.decode("ascii"):
+        raise ValueError(f"it is not as it was written: found SHA-256 {found}, expected {stated.decode('ascii')}")
+    return True
 
 
 def check(path: Path, remedy: str = REMEDY) -> bool:

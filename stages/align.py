@@ -12,8 +12,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from cache import checked, files
-from cache.errors import InputError, ShardError
-from cache.fingerprints import in_place, stated_frames
+from cache.errors import InputError
+from cache.fingerprints import seen, stated_frames
 from cache.shards import frames, layout, manifest, upkeep
 from cache.shards.aligned import AlignParameters
 from cache.shards.layout import Attribute
@@ -57,11 +57,14 @@ def main(
     known = checked.read(places.checked_file(output), output)
     folder = ShardFolder(output, corpus, frames.LAYOUT, partial(frames.is_current, known=known))
     planned = upkeep.plan(folder, list(table), lambda name: key_of(root, table[name], parameters, common), force)
+    shard_folders.say_recovered("align", output, planned)
     if dry_run:
         shard_folders.foretell("align", output, planned)
         return
     run = runs.begin("align", output, *([stated_path] if stated_path else ()))
-    job = AlignJob(root, parameters, [table[name] for name in planned.missing], output, console.say)
+    missing, unread = [table[name] for name in planned.missing], seen.unread(places.seen_file(corpus), root)
+    job = AlignJob(root, parameters, missing, output, console.say, unread)
+    contents: dict[str, str] = {}
     total = sum(video.frame_count for video in job.videos)
     with prepare(job) as prepared, console.progress("align", total, "frames", quiet) as advance:
 
@@ -69,6 +72,8 @@ def main(
             if brought.made is not None:
                 for warning in brought.made.warnings:
                     console.say(f"align: {brought.video}: {warning}")
+                if brought.made.source_content is not None:
+                    contents[table[brought.video].path] = brought.made.source_content
                 advance(brought.made.frames)
 
         aligner = Aligner(job, planned.keys, prepared)
@@ -79,7 +84,7 @@ def main(
         shards = manifest.read(output).shards
         current = [table[name] for name, entry in shards.items() if planned.keys.get(name) == entry.key]
         stated_frames.write(stated_path, stated_frames.state(shards, known_of(current, parameters)))
-    in_place.note(places.seen_file(corpus), root, [table[name] for name in outcome.made])
+    seen.note(places.seen_file(corpus), root, contents)
     shard_folders.remember(known)
     run.note(made=bool(outcome.made))
     shard_folders.conclude("align", output, outcome)
@@ -119,9 +124,12 @@ def known_of(videos: Iterable[Video], parameters: AlignParameters) -> dict[str, 
 
 @contextmanager
 def prepare(job: AlignJob) -> Iterator[Prepared]:
-    """Make the method ready; when nothing is missing it is not asked for, and the facts stay as they were."""
-    if not job.videos and (job.output / manifest.NAME).is_file():
-        yield Prepared(read_nothing, manifest.read(job.output).run)
+    """Make the method ready; when nothing is missing it is not asked for, and the facts stay as they were.
+
+    Those of a damaged manifest are told anew.
+    """
+    if not job.videos and (told := shard_folders.run_of(job.output)):
+        yield Prepared(read_nothing, told)
         return
     with aligners.METHODS[job.parameters.method].prepare(job) as prepared:
         yield Prepared(prepared.read, {**facts(), **prepared.facts})
@@ -134,11 +142,7 @@ def read_nothing(video: Video) -> NoReturn:
 
 def common_of(corpus: str, output: Path, parameters: AlignParameters) -> Mapping[str, str]:
     """Return what all videos are made with that lies outside the corpus folder, by digest."""
-    try:
-        known = manifest.read(output).run
-    except (InputError, ShardError):
-        known = {}
-    common = aligners.METHODS[parameters.method].common(parameters, known)
+    common = aligners.METHODS[parameters.method].common(parameters, shard_folders.run_of(output))
     if common:
         console.say(
             "align: DVC does not see the files of OpenFace change; after that run "

@@ -13,6 +13,7 @@ from pipeline.detectors.decoding import DetectParameters
 from pipeline.encoder.resnet import ExtractParameters
 from pipeline.scoring.figures import EvaluateParameters
 from stages.parts import train_parameters
+from stages.reporting.parameters import ReportParameters
 from stages.shell import command, console, corpora, options, params
 
 KINDS = {
@@ -20,6 +21,7 @@ KINDS = {
     "extract": ExtractParameters,
     "detect": DetectParameters,
     "evaluate": EvaluateParameters,
+    "report": ReportParameters,
 }
 
 

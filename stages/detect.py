@@ -56,6 +56,7 @@ def main(
     found = recordings.load(recordings.Inputs(videos, features, None, ()))
     cards = detector_card.read_folder(detectors)
     undigested.say("detect", cards)
+    undigested.say_manifest("detect", features)
     chosen = choose(cards, corpus, sorted({recording.subject for recording in found}))
     pairs = (
         {} if set(chosen.values()) & set(pairs_of(corpus, cards).values()) else complete_pairs(corpus, chosen, cards)

@@ -19,6 +19,7 @@ from cache.tables.searches import Search
 from cache.tables.videos import Video
 from cache.weights import detector_card
 from cache.weights.detector_card import DetectorCard
+from pipeline.detectors.decoding import DetectParameters
 from pipeline.scoring.average_precision import spotting_curve
 from pipeline.scoring.figures import EvaluateParameters, headline
 from pipeline.scoring.matching import pool
@@ -27,6 +28,7 @@ from pipeline.scoring.results import VideoResult
 from pipeline.scoring.thresholds import SPOTTING_IOU, choose_nested_thresholds, choose_thresholds
 from pipeline.significance.summary import summarise
 from stages.parts import left_out, undigested
+from stages.results.diagnosis import diagnose, windows_of
 from stages.results.figures_file import MADE_OF, digests
 from stages.results.found_rows import columns_of, rows_of
 from stages.results.nested import searched_by_pairs
@@ -51,6 +53,7 @@ def main(
     """Score the detections; each subject's threshold is chosen on the other subjects."""
     run = runs.begin("evaluate", metrics, figures_path)
     parameters = params.read(params_path, "evaluate", EvaluateParameters, corpora.path_of(corpus))
+    detecting = params.read(params_path, "detect", DetectParameters, corpora.path_of(corpus))
     found, known = intervals.read(detections_path, Detection), intervals.read(expressions_path, Expression)
     paired = intervals.read(nested_path, Detection)
     classes = names_in(corpora.load(corpus).classes, [*found, *paired])
@@ -63,8 +66,11 @@ def main(
     others = searched_by_pairs(corpus, table, known, paired, pairs, cards, classes)
     thresholds = choose_nested_thresholds(others) if others else choose_thresholds(results)
     told = {"encoder": dict(search.encoder), "nested": bool(others)}
+    columns = columns_of(features, table)
+    windows = windows_of(table, search, cards, detecting.window_stride)
     figures = {**told, **summarise(results, thresholds, classes, parameters)}
-    rows = rows_of(results, known, found, thresholds, columns_of(features, table))
+    figures["diagnosis"] = diagnose(results, known, thresholds, classes, columns, windows)
+    rows = rows_of(results, known, found, thresholds, columns, classes)
     for folder in (metrics.parent, figures_path.parent, found_path.parent, plots):
         files.sweep_temporaries(folder)
     write_plots(plots, results, figures, classes)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cache import checked
-from cache.errors import InputError, ShardError
+from cache.errors import InputError
 from cache.fingerprints import frame_digests
 from cache.shards import features, frames, manifest, upkeep
 from cache.shards.manifest import Manifest
@@ -40,7 +40,7 @@ def main(
     """Encode every aligned frame once."""
     parameters = params.read(params_path, "extract", ExtractParameters, corpora.path_of(corpus))
     refuse_others_folder(parameters.weights, params.load_section(params_path, "extract")["weights"], output, corpus)
-    source = choose(parameters, encoders, device, batch_size, run_of(output))
+    source = choose(parameters, encoders, device, batch_size, shard_folders.run_of(output))
     known = checked.read(places.checked_file(output), output)
     folder = ShardFolder(output, corpus, features.LAYOUT, partial(features.is_current, known=known))
     frames_path = places.find(frames_path / manifest.NAME).parent
@@ -53,6 +53,7 @@ def main(
     names = videos_of(aligned, frames_path)
     digests: dict[str, str] = {}
     planned = upkeep.plan(folder, names, lambda name: key_of(source, name, frames_path, aligned, digests), force)
+    shard_folders.say_recovered("extract", output, planned)
     if dry_run:
         shard_folders.foretell("extract", output, planned)
         return
@@ -116,14 +117,6 @@ def refuse_others_folder(weights: str, usual: str, output: Path, corpus: str) ->
             f"of {usual!r}: dvc.yaml names folders by extract.weights of configs/params.yaml. Set it there, or for one "
             f"run: dvc exp run -S 'configs/params.yaml:extract.weights={weights}'"
         )
-
-
-def run_of(output: Path) -> Mapping[str, Any]:
-    """Return what a folder's manifest says of the run that made what lies there; nothing without one that is whole."""
-    try:
-        return manifest.read(output).run
-    except (InputError, ShardError):
-        return {}
 
 
 def choose(

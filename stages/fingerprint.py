@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cache import files
-from cache.errors import InputError
+from cache.errors import InputError, ShardError
 from cache.fingerprints import fingerprint, seen, stated_frames, units
 from cache.fingerprints.fingerprint import Fingerprint
 from cache.shards import manifest
@@ -95,7 +95,14 @@ def compare_frames(corpus: str, folder: Path, stated_path: Path) -> None:
             f"as it is. Where frames are needed: dvc repro --single-item --force align@{corpus}"
         )
         return
-    found = stated_frames.state(stated_frames.present(folder))
+    try:
+        found = stated_frames.state(stated_frames.present(folder))
+    except ShardError:
+        stated_frames.write(stated_path, stated_frames.state({}))
+        console.say(
+            f"fingerprint: {folder / manifest.NAME} is damaged: align runs, and keeps the shards that are whole"
+        )
+        return
     if found != stated:
         stated_frames.write(stated_path, found)
         console.say(

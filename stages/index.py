@@ -12,7 +12,7 @@ import typer
 from cache import files
 from cache.corpora import readers
 from cache.errors import InputError
-from cache.fingerprints import fingerprint, in_place
+from cache.fingerprints import fingerprint, in_place, seen
 from cache.tables import audit, failures, intervals, videos
 from cache.tables.audit import AuditRow
 from cache.tables.intervals import Expression
@@ -50,7 +50,9 @@ def main(
     intervals.write(folder / "expressions.parquet", Expression, found_expressions)
     audit.write(folder / "audit.csv", rows)
     run.note()
-    in_place.note(places.seen_file(corpus), root, [video for video in found_videos if video.source == "video"])
+    # The digest of a video file is that of its content.
+    read = {video.path: video.source_digest for video in found_videos if video.source == "video"}
+    seen.note(places.seen_file(corpus), root, read)
     for rule, count in collections.Counter(row.rule for row in rows).most_common():
         console.say(f"index: {count} x {rule}, see {folder / 'audit.csv'}")
     console.result(

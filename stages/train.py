@@ -27,7 +27,7 @@ from pipeline.training import memory as footprint
 from pipeline.training.fold import FoldParameters, columns, train_gathered
 from pipeline.training.folds import Fold, everyone, leave_one_subject_out, leave_pairs_out, nobody
 from pipeline.windows.recordings import Corpus, on_device
-from stages.parts import recordings, shared_corpus, stored_detectors, train_parameters
+from stages.parts import recordings, shared_corpus, stored_detectors, train_parameters, undigested
 from stages.parts.recordings import Listing
 from stages.parts.shared_corpus import SharedCorpus
 from stages.shell import command, console, corpora, devices, memory, options, params, runs, workers
@@ -73,6 +73,7 @@ def main(
     place = corpora.path_of(corpus)
     parameters = train_parameters.read(params_path, place)
     listing = recordings.look(recordings.Inputs(videos, features, expressions, corpora.load(corpus).classes))
+    undigested.say_manifest("train", features)
     nested = train_parameters.is_nested(params_path, place)
     jobs = plan(corpus, listing, parameters, output, stored_detectors.find(params_path, store), nested)
     refuse_foreign(output, corpus)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALLOWED = {
     "pipeline": {"pipeline", "torch", "torchvision", "numpy", "cv2"},
     "cache": {"cache", "numpy", "h5py", "cv2", "pyarrow", "safetensors", "openpyxl", "xlrd", "pympi"},
-    "stages": {"stages", "pipeline", "cache", "typer", "yaml", "rich", "jinja2", "torch", "numpy"},
+    "stages": {"stages", "pipeline", "cache", "typer", "yaml", "rich", "torch", "numpy", "jinja2", "vl_convert"},
 }
 # What an extra brings, imported where it is used.
 ALLOWED_IN = {
@@ -52,7 +52,7 @@ FLOORS = {
         "weights",
         "labelled",
     ),
-    "stages": ("shell", "parts", "aligning", "sharing", "page", "results", "commands", "facade"),
+    "stages": ("shell", "parts", "aligning", "sharing", "page", "results", "reporting", "commands", "facade"),
 }
 # What stands before the rooms, and what each may import: `import facespan`, and what installs it.
 DOORS = {"facespan.py": {"stages", "numpy", "pyarrow"}, "editable_only.py": {"setuptools"}}
@@ -67,6 +67,7 @@ MODULES = {
     "ai-edge-litert": "ai_edge_litert",
     "pympi-ling": "pympi",
     "webvtt-py": "webvtt",
+    "vl-convert-python": "vl_convert",
 }
 NOT_IMPORTED = {"mypy", "ruff", "pytest-timeout", "types-PyYAML"}
 
@@ -208,7 +209,7 @@ def is_command(path: Path) -> bool:
 @pytest.mark.parametrize("path", [path for path in FILES if is_command(path)], ids=lambda path: path.stem)
 def test_a_command_imports_no_other_command(path: Path) -> None:
     others = {name for name in imported(path) if name.startswith("stages.")}
-    assert {name.split(".")[1] for name in others} <= {"shell", "parts", "aligning", "sharing", "results"}
+    assert {name.split(".")[1] for name in others} <= {"shell", "parts", "aligning", "sharing", "results", "reporting"}
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.name == "__init__.py"], ids=lambda path: path.parent.name)

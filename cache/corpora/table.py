@@ -49,6 +49,7 @@ class TableFacts:
         frame_rate: frames a second, for images and for OpenFace output without timestamps; else None.
         emotions: class of each emotion as written, or the classes themselves.
         allow_truncated: accept video files of which only the beginning decodes.
+        invented: the faces are drawn by a program; nothing is read otherwise, but a report says what that means.
     """
 
     labels: str
@@ -58,6 +59,7 @@ class TableFacts:
     frame_rate: float | None
     emotions: Mapping[str, str] | Sequence[str]
     allow_truncated: bool
+    invented: bool = False
 
 
 def labels(path: Path, facts: TableFacts, problems: Problems) -> Labels:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cache.fingerprints import seen, units
+from cache.fingerprints import units
 from cache.tables.videos import Video
 
 
@@ -20,12 +20,16 @@ def with_contents(root: Path, videos: Iterable[Video], contents: Mapping[str, st
     return [_with_content(root, video, contents) for video in videos] if contents else list(videos)
 
 
-def note(place: Path | None, root: Path, videos: Iterable[Video]) -> None:
-    """Remember what the sources of these videos hold, which were just read; see `seen.note`."""
-    if place is not None:
-        # The digest of a video file is that of its content.
-        digests = {video.path: video.source_digest if video.source == "video" else None for video in videos}
-        seen.note(place, root, digests)
+def content_of(root: Path, video: Video, digests: Mapping[str, str]) -> str | None:
+    """Return the digest of what the source of a video holds, where it is there; a file is read that is not known.
+
+    Args:
+        digests: SHA-256 by name of the files of a folder of images that were just read.
+    """
+    if video.source == "video":
+        return video.source_digest  # of a video file it is that of its content
+    unit = units.at(root, video.path)
+    return None if unit is None else units.content_of(root, unit, digests)
 
 
 def _with_content(root: Path, video: Video, contents: Mapping[str, str]) -> Video:

@@ -53,23 +53,30 @@ def compare(place: Path | None, root: Path, found: Iterable[Unit], stated: Mappi
     return {record.names: record.content if record.changed else None for record in now.values()}
 
 
-def note(place: Path, root: Path, contents: Mapping[str, str | None]) -> None:
+def unread(place: Path | None, root: Path) -> frozenset[str]:
+    """Return the paths of the units that were seen and never read."""
+    records = _read(place, root) if place else {}
+    return frozenset(path for path, record in records.items() if not record.content)
+
+
+def note(place: Path | None, root: Path, contents: Mapping[str, str]) -> None:
     """Remember what units hold that were read and are as they were seen last: their time alone tells nothing then.
 
     Args:
-        contents: the digest of the content by path of the unit; None for one that is to be read now.
+        contents: the digest of the content by path of the unit.
     """
+    if place is None:
+        return
     before = _read(place, root)
     now = dict(before)
     for path, content in contents.items():
         record = before.get(path)
         if record is None or record.content:
             continue
-        known = content or units.content_of(root, Unit(path, record.names, record.times, 0, 0))
         # Looked at after reading, so what changed meanwhile is not taken for what was there.
         unit = units.at(root, path)
         if unit is not None and (unit.names, unit.times) == (record.names, record.times):
-            now[path] = replace(record, content=known)
+            now[path] = replace(record, content=content)
     if now != before:
         _write(place, root, now)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from cache import files
@@ -81,13 +82,17 @@ def at(root: Path, path: str) -> Unit | None:
     return _unit(path, [_File(place.name, known.st_size, known.st_mtime_ns)])
 
 
-def content_of(root: Path, unit: Unit) -> str:
-    """Return the digest of a unit's content: of a video file its SHA-256, of a folder one over names and SHA-256."""
+def content_of(root: Path, unit: Unit, known: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the digest of a unit's content: of a video file its SHA-256, of a folder one over names and SHA-256.
+
+    Args:
+        known: SHA-256 by name of files of the folder, which are not read again.
+    """
     place = root / unit.path
     if not place.is_dir():
         return files.sha256_of(place) if place.is_file() else _digest(())
     names = sorted(file.name for file in _list(place)[1] if not _is_video(file.name) and file.size != ABSENT)
-    return _digest(f"{name}\0{files.sha256_of(place / name)}" for name in names)
+    return _digest(f"{name}\0{known.get(name) or files.sha256_of(place / name)}" for name in names)
 
 
 def _units(inner: str, found: Iterable[_File]) -> Iterator[Unit]:

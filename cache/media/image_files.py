@@ -69,7 +69,13 @@ def decode(path: Path) -> NDArray[np.uint8]:
     Raises:
         InputError: the image does not decode.
     """
-    return _decode(path.read_bytes(), path)
+    return decode_with_digest(path)[0]
+
+
+def decode_with_digest(path: Path) -> tuple[NDArray[np.uint8], str]:
+    """Return the ``(H, W, 3)`` RGB image in a file and the file's SHA-256; errors as in `decode`."""
+    encoded = path.read_bytes()
+    return _decode(encoded, path), hashlib.sha256(encoded).hexdigest()
 
 
 def digest_of(files: Iterable[tuple[str, str]]) -> str:

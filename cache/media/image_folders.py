@@ -22,11 +22,13 @@ class ImageFolder:
     Attributes:
         files: ``T`` paths.
         labels: ``(T,)`` strictly increasing numbers from the names; a missing number is a gap.
+        digests: ``T``, SHA-256 of each file.
         face_found: ``(T,)``, false where an image is black.
         ignored: names of the other files in the folder, for the audit.
     """
 
     files: tuple[Path, ...]
+    digests: tuple[str, ...]
     labels: NDArray[np.int64]
     face_found: NDArray[np.bool_]
     width: int
@@ -37,6 +39,10 @@ class ImageFolder:
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.files)
+
+    def digest_by_name(self) -> dict[str, str]:
+        """Return the SHA-256 of each image by the name of its file."""
+        return {path.name: digest for path, digest in zip(self.files, self.digests, strict=True)}
 
     def images(self) -> Iterator[bytes]:
         """Yield each image's bytes as they lie on disk."""
@@ -67,6 +73,7 @@ def read_folder(folder: Path) -> ImageFolder:
     found = image_files.inspect(ordered)
     return ImageFolder(
         files=ordered,
+        digests=found.digests,
         labels=np.array(list(numbered), dtype=np.int64),
         face_found=~found.is_black,
         width=found.width,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,10 +30,12 @@ class RawVideo:
     Attributes:
         play: yields them, one at a time; to be called once.
         seconds: gives their ``(T,)`` times, once all were played: a video file tells at its end whether its are any.
+        digests: once they were played, SHA-256 by file name of the images that were read; empty of a video file.
     """
 
     play: Callable[[], Iterator[RawFrame]]
     seconds: Callable[[], NDArray[np.float64]]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def open(root: Path, video: Video) -> RawVideo:
@@ -70,12 +72,13 @@ def _open_images(folder: Path, video: Video) -> RawVideo:
     files = image_folders.by_number(folder)[0]
     labels = np.array(list(files), dtype=np.int64)
     seconds = (labels - labels[0]) / (video.frame_rate * video.frame_step)
+    digests: dict[str, str] = {}
 
     def play() -> Iterator[RawFrame]:
         size: tuple[int, ...] = ()
         for position, (label, path) in enumerate(files.items()):
             if position % video.frame_step == 0:
-                rgb = image_files.decode(path)
+                rgb, digests[path.name] = image_files.decode_with_digest(path)
                 size = size or rgb.shape
                 if rgb.shape != size:
                     raise InputError(
@@ -84,7 +87,7 @@ def _open_images(folder: Path, video: Video) -> RawVideo:
                     )
                 yield RawFrame(position, rgb, label)
 
-    return RawVideo(play, lambda: seconds[:: video.frame_step])
+    return RawVideo(play, lambda: seconds[:: video.frame_step], digests)
 
 
 def _open_file(path: Path, video: Video) -> RawVideo:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -73,11 +73,13 @@ class Alignment:
         frames: to be read once; the video is decoded meanwhile.
         warnings: what the user should know of them, once they were read.
         seconds: as `frames.write` takes them.
+        digests: once the frames were read, SHA-256 by file name of the images of the source that were read for them.
     """
 
     frames: Iterator[Frame]
     warnings: Sequence[str] = ()
     seconds: Seconds | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def _is_reason(told: str | bool) -> bool:
@@ -88,7 +90,7 @@ def of_images(root: Path, video: Video) -> Alignment:
     """Return every `frame_step`-th image of a folder of faces that are aligned already, byte for byte."""
     folder = image_folders.read_folder(root / video.path)
     every = join(folder.images(), folder.columns(video.frame_rate * video.frame_step))
-    return Alignment(itertools.islice(every, None, None, video.frame_step))
+    return Alignment(itertools.islice(every, None, None, video.frame_step), digests=folder.digest_by_name())
 
 
 def of_file(root: Path, video: Video, parameters: AlignParameters, see: Callable[[RawFrame], None]) -> Alignment:
@@ -133,6 +135,7 @@ def of_openface_run(folder: Path, said: str, root: Path, video: Video) -> Alignm
     except InputError as problem:
         raise InputError(f"{problem}{said}") from problem
     seconds, warnings = output.columns.pts_seconds, output.warnings
+    digests: Mapping[str, str] = {}
     labels = video.first_label + np.arange(len(output), dtype=np.int64)
     if video.source == "images":
         # -fdir writes time 0 and counts from 1, which the warnings would be about.
@@ -140,5 +143,7 @@ def of_openface_run(folder: Path, said: str, root: Path, video: Video) -> Alignm
         known = images.columns(video.frame_rate * video.frame_step)
         taken = slice(None, None, video.frame_step)
         seconds, labels, warnings = known.pts_seconds[taken], known.frame_label[taken], ()
+        digests = images.digest_by_name()
     columns = replace(output.columns, pts_seconds=seconds, frame_label=labels)
-    return Alignment(itertools.islice(join(output.images(), columns), None, None, skipping), warnings)
+    frames = itertools.islice(join(output.images(), columns), None, None, skipping)
+    return Alignment(frames, warnings, digests=digests)

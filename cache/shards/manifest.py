@@ -6,19 +6,18 @@ none and processes at work side by side know of each other's; readers take both 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cache import checked, files, strict_json
-from cache.checked import Checked
+from cache import files, own_digest, strict_json
 from cache.errors import InputError, ShardError
+from cache.shards import shard_entry
+from cache.shards.shard_entry import ShardEntry
 
 MANIFEST_FORMAT = 1
 NAME = "manifest.json"
@@ -29,39 +28,9 @@ KINDS = ("features", "frames")
 # of the corpus that have no shard; and the entries of what lies in the folder of earlier ones of these, so that it is
 # known as ours for as long as it lies there.
 CORPUS, KEY_FIELDS, MISSING, STALE = "corpus", "key_fields", "missing", "stale"
-SUFFIX = ".h5"
 MAXIMUM_BYTES = 1 << 28
-# Beyond, a sparse file would be read for hours.
-MAXIMUM_SHARD_BYTES = 1 << 38
 # Beyond it a folder is slow to list on some file systems and shares.
 FLAT_COUNT = 10_000
-# DVC takes a file whose time and size stayed for the one it knows, so `dvc repro` alone mends no damaged manifest.
-REMEDY = (
-    "Run: dvc repro; where the manifest is damaged, remove it and run dvc checkout on its folder, or, where DVC does "
-    "not keep the folder (frames), move that away and run dvc repro --single-item --force align@CORPUS"
-)
-
-
-@dataclass(frozen=True)
-class ShardEntry:
-    """What the manifest states of one shard.
-
-    Args:
-        file: path relative to the folder, with ``/``.
-        sha256: digest of the whole file, in hexadecimal.
-        bytes: size of the file.
-        frames: T.
-        key: the fingerprint of what it was made from.
-        digest: of frames, what `frames.Frames.digest` says of them, so that what is made of them is known to be current
-            without reading them; None of features, and where an earlier version stated none.
-    """
-
-    file: str
-    sha256: str
-    bytes: int
-    frames: int
-    key: str
-    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,64 +42,26 @@ class Manifest:
         shards: from video to entry.
         run: facts of the run that do not change what the shards mean, such as device and library versions, the corpus,
             and `missing`, the videos of the corpus that have no shard.
+        has_digest: whether the file that was read carries a digest of itself, so that a changed bit would be noticed;
+            every one does that is written now.
     """
 
     kind: str
     shards: Mapping[str, ShardEntry]
     run: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One way in which a folder is not what its manifest states.
-
-    Args:
-        file: path relative to the folder.
-        problem: ``missing``, ``changed`` or ``extra``.
-        detail: what was found and what was expected, in words.
-    """
-
-    file: str
-    problem: str
-    detail: str
-
-    def __str__(self) -> str:
-        """Return one line for a person."""
-        return f"{self.file}: {self.problem} ({self.detail})"
+    has_digest: bool = field(default=False, compare=False)
 
 
 def shard_path(folder: Path, video: str, count: int) -> Path:
     """Return where the shard of a video lies in a folder of ``count`` videos; beyond 10 000, one folder deeper."""
-    name = files.check_video_id(video) + SUFFIX
-    return folder / name if count <= FLAT_COUNT else folder / _prefix(video) / name
+    name = files.check_video_id(video) + shard_entry.SUFFIX
+    return folder / name if count <= FLAT_COUNT else folder / shard_entry.prefix(video) / name
 
 
 def describe(folder: Path, path: Path, frames: int, key: str, digest: str | None = None) -> ShardEntry:
     """Return the entry of a shard in a folder; its file is read once."""
     sha256 = files.sha256_of(path)
     return ShardEntry(path.relative_to(folder).as_posix(), sha256, path.stat().st_size, frames, key, digest)
-
-
-def state(entry: ShardEntry) -> dict[str, Any]:
-    """Return an entry as JSON states it: without what is None."""
-    return {name: value for name, value in asdict(entry).items() if value is not None}
-
-
-def is_whole(path: Path, key: str, entry: ShardEntry | None) -> bool:
-    """Return whether the file is, to the last bit, what its entry states, and was made from what ``key`` says."""
-    if entry is None or entry.key != key:
-        return False
-    return _describe_change(path, entry) is None
-
-
-def is_known(path: Path, key: str, entry: ShardEntry | None, known: Checked | None) -> bool:
-    """Return whether a shard did not change since it was checked to be what its entry states, with this key."""
-    if known is None or entry is None or entry.key != key:
-        return False
-    try:
-        return known.knows(path, checked.identity_of(path.lstat()), entry.sha256, key)
-    except OSError:
-        return False
 
 
 @contextmanager
@@ -146,7 +77,7 @@ def add(folder: Path, video: str, entry: ShardEntry) -> None:
     Raises:
         InputError: the disk refuses.
     """
-    line = json.dumps({"video": video, **state(entry)}, sort_keys=True)
+    line = json.dumps({"video": video, **shard_entry.state(entry)}, sort_keys=True)
     path = folder / JOURNAL
     with locked(folder), files.explain_failures(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -156,7 +87,8 @@ def add(folder: Path, video: str, entry: ShardEntry) -> None:
 
 
 def write(folder: Path, manifest: Manifest) -> None:
-    """Write ``manifest.json`` of a folder, the same bytes for the same content; the journal is done with.
+    """Write ``manifest.json`` of a folder, the same bytes for the same content, with a digest of itself among the facts
+    of the run, which readers of earlier versions pass over; the journal is done with.
 
     Raises:
         InputError: a kind, video or entry is not allowed, or the disk refuses.
@@ -164,8 +96,8 @@ def write(folder: Path, manifest: Manifest) -> None:
     stored = {
         "format": MANIFEST_FORMAT,
         "kind": manifest.kind,
-        "shards": {video: state(entry) for video, entry in manifest.shards.items()},
-        "run": dict(manifest.run),
+        "shards": {video: shard_entry.state(entry) for video, entry in manifest.shards.items()},
+        "run": {**manifest.run, own_digest.KEY: own_digest.BLANK},
     }
     try:
         _parse(stored)
@@ -173,7 +105,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         raise InputError(f"{folder / NAME} cannot hold this: {problem}.") from problem
     with files.write_atomically(folder / NAME) as temporary:
         text = json.dumps(stored, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="ascii")
+        temporary.write_text(own_digest.filled(text + "\n"), encoding="ascii")
     (folder / JOURNAL).unlink(missing_ok=True)
 
 
@@ -186,36 +118,40 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / NAME
     if not os.path.lexists(path):
-        raise InputError(f"{path} does not exist: {folder} is no whole folder of shards. {REMEDY}.")
+        raise InputError(f"{path} does not exist: {folder} is no whole folder of shards. Run: dvc repro")
     if path.is_symlink():
         raise ShardError(f"{path} is a symbolic link, expected a regular file. Run: {files.RELINK}")
     try:
         # The journal first: what it states may be in the manifest a moment later, and is never in neither.
         finished = _read_journal(folder / JOURNAL)
-        found = _parse(strict_json.parse(_content(path)))
+        content = _content(path)
+        has_digest = own_digest.check_content(content)
+        found = _parse(strict_json.parse(content))
         shards = {**found.shards, **finished}
         files.check_video_ids(shards)
-        return replace(found, shards=dict(sorted(shards.items())))
+        run = {name: value for name, value in found.run.items() if name != own_digest.KEY}
+        return Manifest(found.kind, dict(sorted(shards.items())), run, has_digest)
     except ValueError as problem:
-        raise ShardError(f"{path} is no manifest of format {MANIFEST_FORMAT}: {problem}. {REMEDY}.") from problem
+        raise ShardError(
+            f"{path} is no manifest of format {MANIFEST_FORMAT}: {problem}. {_remedy(folder)}"
+        ) from problem
 
 
-def remove(folder: Path, entries: Iterable[ShardEntry]) -> tuple[list[Path], list[Path]]:
-    """Remove the shards that entries of this folder's manifest name.
+def damaged_text(folder: Path) -> bytes | None:
+    """Return what stands in a manifest that is not as it was written, and in its journal; None of any other manifest.
 
-    Returns:
-        The removed paths; and those left because what lies there is not what the entry states, so it is not ours.
+    One that carries no digest, or is of another version, is none that we could judge.
     """
-    removed: list[Path] = []
-    left: list[Path] = []
-    for path, entry in sorted((folder / entry.file, entry) for entry in entries):
-        if not os.path.lexists(path):
-            continue
-        is_ours = not (path.parent != folder and path.parent.is_symlink()) and _describe_change(path, entry) is None
-        if is_ours:
-            path.unlink()
-        (removed if is_ours else left).append(path)
-    return removed, left
+    try:
+        content = _content(folder / NAME)
+        journal = _content(folder / JOURNAL) if os.path.lexists(folder / JOURNAL) else b""
+    except (InputError, ValueError):
+        return None  # a link, a pipe, or larger than any manifest
+    try:
+        own_digest.check_content(content)
+    except ValueError:
+        return content + journal
+    return None
 
 
 def list_shards(folder: Path) -> list[Path]:
@@ -224,7 +160,7 @@ def list_shards(folder: Path) -> list[Path]:
     A folder inside that has a manifest of its own is another one.
     """
     inner = [path for path in folder.glob("[0-9a-f][0-9a-f]") if path.is_dir() and not (path / NAME).exists()]
-    return sorted(path for place in (folder, *inner) for path in place.glob(f"*{SUFFIX}"))
+    return sorted(path for place in (folder, *inner) for path in place.glob(f"*{shard_entry.SUFFIX}"))
 
 
 def missing(held: Manifest) -> list[str]:
@@ -239,64 +175,17 @@ def stale(held: Manifest) -> dict[str, ShardEntry]:
     found = {}
     for video, entry in told.items() if isinstance(told, dict) else ():
         with suppress(ValueError, InputError):
-            found[files.check_video_id(video)] = parse_entry(video, entry)
+            found[files.check_video_id(video)] = shard_entry.parse(video, entry)
     return found
 
 
-def verify(folder: Path) -> list[Difference]:
-    """Return in what a folder differs from its manifest, by file name; every byte of every shard is read.
-
-    Names that begin with a dot are left out: locks, temporaries, `.gitignore`.
-
-    Raises:
-        InputError: there is no manifest.
-        ShardError: the manifest is damaged.
-    """
-    entries = {entry.file: entry for entry in read(folder).shards.values()}
-    present = set(_list_files(folder)) - {NAME}
-    differences = [Difference(name, "extra", "not in the manifest") for name in present - set(entries)]
-    for name, entry in entries.items():
-        if name not in present:
-            differences.append(Difference(name, "missing", "stated by the manifest"))
-        elif (change := _describe_change(folder / name, entry)) is not None:
-            differences.append(Difference(name, "changed", change))
-    return sorted(differences, key=lambda difference: difference.file)
-
-
-def _describe_change(path: Path, entry: ShardEntry) -> str | None:
-    """Return how a file differs from its entry, or None."""
-    try:
-        descriptor = files.open_regular(path, follow_links=False)
-    except InputError as problem:
-        return str(problem)
-    try:
-        size = os.fstat(descriptor).st_size
-        if size != entry.bytes:
-            return f"{size} bytes, expected {entry.bytes}"
-        if (hollow := files.describe_hollow(descriptor)) is not None:
-            return f"{hollow}, expected a whole file"
-        found = files.sha256_of_descriptor(descriptor)
-        return None if found == entry.sha256 else f"SHA-256 {found}, expected {entry.sha256}"
-    finally:
-        os.close(descriptor)
-
-
-def _list_files(folder: Path) -> list[str]:
-    """Return, sorted, all that is no folder in a folder and the folders right in it; links are named, not followed.
-
-    A folder inside that has a manifest of its own is another one.
-    """
-    names = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            if (path / NAME).exists():
-                continue
-            names += [f"{path.name}/{inner.name}" for inner in sorted(path.iterdir()) if not inner.name.startswith(".")]
-        else:
-            names.append(path.name)
-    return names
+def _remedy(folder: Path) -> str:
+    """Return what states anew what is whole; DVC does not see that a file changed whose time and size stayed."""
+    stage, option = ("align", " --frames") if folder.name == "frames" else ("extract", "")
+    return (
+        f"Run: dvc repro --single-item --force {stage}@CORPUS, which keeps every shard that is whole; where there is "
+        f"nothing to make it from: facespan cache pull CORPUS{option} --force"
+    )
 
 
 def _content(path: Path) -> bytes:
@@ -323,13 +212,9 @@ def _parse_line(line: bytes) -> tuple[str, ShardEntry] | None:
         if not isinstance(stored, dict) or not isinstance(stored.get("video"), str):
             return None
         video = files.check_video_id(stored.pop("video"))
-        return video, parse_entry(video, stored)
+        return video, shard_entry.parse(video, stored)
     except ValueError:
         return None
-
-
-def _prefix(video: str) -> str:
-    return hashlib.sha256(video.encode("ascii")).hexdigest()[:2]
 
 
 def _parse(stored: object) -> Manifest:
@@ -342,30 +227,5 @@ def _parse(stored: object) -> Manifest:
     if not isinstance(stored["shards"], dict) or not isinstance(stored["run"], dict):
         raise ValueError("shards and run are to be objects")
     files.check_video_ids(stored["shards"])
-    shards = {video: parse_entry(video, entry) for video, entry in sorted(stored["shards"].items())}
+    shards = {video: shard_entry.parse(video, entry) for video, entry in sorted(stored["shards"].items())}
     return Manifest(stored["kind"], shards, stored["run"])
-
-
-def parse_entry(video: str, stored: object) -> ShardEntry:
-    """Return the entry that JSON states of a video; a ValueError says what is wrong with it."""
-    if not isinstance(stored, dict) or set(stored) - {"digest"} != {"file", "sha256", "bytes", "frames", "key"}:
-        raise ValueError(f"video {video}: expected exactly file, sha256, bytes, frames and key, and at most digest")
-    allowed = {
-        # Only the two places that `shard_path` gives: a manifest cannot point outside its folder.
-        "file": stored["file"] in (f"{video}{SUFFIX}", f"{_prefix(video)}/{video}{SUFFIX}"),
-        "sha256": _is_sha256(stored["sha256"]),
-        "bytes": type(stored["bytes"]) is int and 0 < stored["bytes"] <= MAXIMUM_SHARD_BYTES,
-        "frames": type(stored["frames"]) is int and stored["frames"] > 0,
-        "key": isinstance(stored["key"], str) and stored["key"] != "",
-        "digest": "digest" not in stored or _is_sha256(stored["digest"]),
-    }
-    for name, is_allowed in allowed.items():
-        if not is_allowed:
-            raise ValueError(f"video {video}: {name} is {repr(stored[name])[:80]}")
-    if stored["frames"] > stored["bytes"]:
-        raise ValueError(f"video {video}: {repr(stored['frames'])[:80]} frames in {stored['bytes']} bytes")
-    return ShardEntry(**stored)
-
-
-def _is_sha256(stored: object) -> bool:
-    return isinstance(stored, str) and re.fullmatch("[0-9a-f]{64}", stored) is not None

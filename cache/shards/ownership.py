@@ -10,7 +10,8 @@ from pathlib import Path
 from cache.errors import InputError, ShardError
 from cache.shards import manifest
 from cache.shards.layout import Layout
-from cache.shards.manifest import CORPUS, Manifest, ShardEntry
+from cache.shards.manifest import CORPUS, Manifest
+from cache.shards.shard_entry import ShardEntry
 from cache.shards.untrusted import UntrustedShard
 from cache.tables import failures
 
@@ -50,8 +51,8 @@ def held(folder: ShardFolder, videos: Collection[str]) -> Manifest | None:
         found_manifest = manifest.read(folder.path)
     except ShardError as problem:
         raise ShardError(
-            f"{problem} Until then nobody can tell that the shards in {folder.path} were made here, so nothing is "
-            f"written there: fetch it again, move {manifest.NAME} and the shards away, or give another --output."
+            f"{_without_remedy(problem)}. Nobody can tell that the shards in {folder.path} were made here, so nothing "
+            f"is written there: fetch it again, move {manifest.NAME} and the shards away, or give another --output."
         ) from problem
     _check(folder, found_manifest, videos)
     return found_manifest
@@ -73,6 +74,10 @@ def check_place(folder: ShardFolder, path: Path, entry: ShardEntry | None) -> No
             f"{path} lies where the shard of this video goes, but {manifest.NAME} does not name it and it is no shard "
             f"of {folder.layout.kind}: it may be somebody's. Move it away."
         ) from problem
+
+
+def _without_remedy(problem: ShardError) -> str:
+    return str(problem).partition(" Run: ")[0].removesuffix(".")
 
 
 def _has_manifest(folder: ShardFolder) -> bool:

@@ -14,9 +14,10 @@ from typing import Any
 
 from cache import files
 from cache.errors import InputError, ShardError
-from cache.shards import manifest, ownership
-from cache.shards.manifest import CORPUS, MISSING, STALE, Manifest, ShardEntry
+from cache.shards import manifest, ownership, recovery, shard_entry
+from cache.shards.manifest import CORPUS, MISSING, STALE, Manifest
 from cache.shards.ownership import ShardFolder
+from cache.shards.shard_entry import ShardEntry
 from cache.shards.untrusted import UntrustedShard
 from cache.tables import failures
 from cache.troubles import alone
@@ -30,10 +31,15 @@ Identity = tuple[int, ...] | None
 
 @dataclass(frozen=True)
 class Made:
-    """A shard just written: its number of frames, and what the user should know of them."""
+    """A shard just written: its number of frames, and what the user should know of them.
+
+    Attributes:
+        source_content: the digest of what its source holds, where it was asked for.
+    """
 
     frames: int
     warnings: Sequence[str] = ()
+    source_content: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,14 @@ class Plan:
         keys: from video to the fingerprint of what its shard has to be made from.
         missing: the videos whose shard has to be made, in order, with the identity of what lay in its place.
         failures: the videos whose key could not be told, and why.
+        recovered: of a folder whose manifest is damaged, the one that takes its place, see `recovery`.
     """
 
     videos: Collection[str]
     keys: Mapping[str, str]
     missing: Mapping[str, Identity]
     failures: Mapping[str, str]
+    recovered: Manifest | None = None
 
 
 @dataclass
@@ -121,20 +129,28 @@ def plan(folder: ShardFolder, videos: Collection[str], key_of: Callable[[str], s
     Raises:
         InputError, ShardError: the folder is not ours, see `ownership.held`; or as `troubles.alone`.
     """
-    held = ownership.held(folder, videos)
-    known = held.shards if held else {}
+    damage: ShardError | None = None
+    held: Manifest | None = None
+    try:
+        held = ownership.held(folder, videos)
+    except ShardError as problem:
+        damage = problem
     keys: dict[str, str] = {}
     failed: dict[str, str] = {}
     for video in videos:
         with alone(video, failed):
             keys[video] = key_of(video)
+    recovered = None if damage is None else recovery.recover(folder, keys, len(videos))
+    if damage is not None and recovered is None:
+        raise damage
+    known = (recovered or held or Manifest(folder.layout.kind, {}, {})).shards
     missing: dict[str, Identity] = {}
     for video, key in keys.items():
         path, entry = manifest.shard_path(folder.path, video, len(videos)), known.get(video)
         seen = _identity(folder, path, key, entry)
         if force or not _is_current(folder, path, key, entry):
             missing[video] = seen
-    return Plan(videos, keys, missing, failed)
+    return Plan(videos, keys, missing, failed, recovered)
 
 
 def one_by_one(bring: Bring, videos: Sequence[str], note: Note) -> None:
@@ -236,6 +252,8 @@ class _Bringer:
 def _begin(folder: ShardFolder, planned: Plan, run: Mapping[str, Any]) -> Mapping[str, ShardEntry]:
     """Make the folder ours with a manifest of what can be kept; return what it stated before."""
     with manifest.locked(folder.path):
+        if planned.recovered is not None and manifest.damaged_text(folder.path) is not None:
+            manifest.write(folder.path, planned.recovered)
         held = ownership.held(folder, planned.videos)  # again: somebody may have begun since it was planned
         known = {**manifest.stale(held), **held.shards} if held else {}
         if held is None or planned.missing or (folder.path / manifest.JOURNAL).exists():
@@ -277,7 +295,7 @@ def _settle(
         gone = {v: entry for v, entry in known.items() if v not in videos and held.get(v, entry) == entry}
         orphans = gone if remove else {}
         moved = [entry for v, entry in known.items() if remove and v in held and held[v].file != entry.file]
-        outcome.removed, outcome.left = manifest.remove(folder.path, [*orphans.values(), *moved])
+        outcome.removed, outcome.left = shard_entry.remove(folder.path, [*orphans.values(), *moved])
         kept = {v: entry for v, entry in held.items() if v not in orphans}
         _write(folder, planned, run, kept, {v: entry for v, entry in known.items() if v not in orphans})
     outcome.entries = {v: entry for v, entry in held.items() if v in videos}
@@ -296,7 +314,7 @@ def _write(
         facts[MISSING] = missing
     left = {v: entry for v, entry in known.items() if v not in entries and os.path.lexists(folder.path / entry.file)}
     if left:
-        facts[STALE] = {video: manifest.state(entry) for video, entry in left.items()}
+        facts[STALE] = {video: shard_entry.state(entry) for video, entry in left.items()}
     manifest.write(folder.path, Manifest(folder.layout.kind, entries, facts))
 
 

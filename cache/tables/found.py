@@ -30,6 +30,8 @@ class Found:
         truth_offset: likewise, inclusive.
         truth_emotion: of the expression.
         iou: of the two intervals, in frames that the detector saw.
+        error: kind of error, see `pipeline.diagnosis.outcomes`; None of a detection that found an expression of its
+            emotion.
     """
 
     subject: str
@@ -45,6 +47,7 @@ class Found:
     truth_offset: int | None = None
     truth_emotion: str | None = None
     iou: float | None = None
+    error: str | None = None
 
     @property
     def is_accepted(self) -> bool:
@@ -54,11 +57,11 @@ class Found:
 
 COLUMNS = tuple(field.name for field in fields(Found))
 _KINDS: dict[str, type[Any]] = {
-    **dict.fromkeys(("subject", "video", "emotion", "truth_emotion"), str),
+    **dict.fromkeys(("subject", "video", "emotion", "truth_emotion", "error"), str),
     **dict.fromkeys(("onset", "offset", "truth_onset", "truth_offset"), int),
     **dict.fromkeys(("onset_seconds", "offset_seconds", "confidence", "threshold", "iou"), float),
 }
-_MAY_BE_EMPTY = ("truth_onset", "truth_offset", "truth_emotion", "iou")
+_MAY_BE_EMPTY = ("truth_onset", "truth_offset", "truth_emotion", "iou", "error")
 
 
 def write(path: Path, rows: Sequence[Found]) -> None:
@@ -80,8 +83,11 @@ def read(path: Path) -> list[Found]:
     Raises:
         InputError: no such file, not this table, or a cell that is no number where one belongs.
     """
-    return [Found(**{name: _value(path, row, name, text) for name, text in told.items()})
-            for row, told in schema.read_csv(path, COLUMNS)]  # fmt: skip
+    try:
+        rows = list(schema.read_csv(path, COLUMNS))
+    except InputError as error:
+        raise InputError(f"{error} Tables of an older facespan lack columns: dvc repro evaluate") from error
+    return [Found(**{name: _value(path, row, name, text) for name, text in told.items()}) for row, told in rows]
 
 
 def cells(row: Found) -> list[str]:

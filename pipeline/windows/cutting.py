@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.intervals import Intervals
 from pipeline.windows import sampling, sliding
 from pipeline.windows.membership import Reach, reach_of
 from pipeline.windows.recordings import Cuts, Stack, cut, truths_of
@@ -76,6 +77,11 @@ class Windows:
         """Return where a video is searched; `stride` is in frames of a window. DataError as in `sliding.slide`."""
         return sliding.slide_at_rates(frame_count, self.frames, stride, self.rates)
 
+    def spans(self, frame_count: int, stride: int) -> Intervals:
+        """Return what each window of `slide` holds, ``(W, 2)`` half-open frames; the last may end after the video."""
+        starts, rates = self.slide(frame_count, stride)
+        return np.stack([starts, starts + self.frames * rates], axis=1)
+
     def candidates(self, stacked: Stack, stride: int) -> Candidates:
         """Return the windows that training draws from; reads back from a GPU."""
         return sampling.candidates(stacked, self.frames, stride, self.rates, self.whole_share)
@@ -132,6 +138,10 @@ class Whole:
     def slide(self, frame_count: int, stride: int) -> Slid:
         """Return the one place, whatever the stride."""
         return Slid(np.zeros(1, np.int64), np.ones(1, np.int64))
+
+    def spans(self, frame_count: int, stride: int) -> Intervals:
+        """Return the whole video, ``(1, 2)``."""
+        return np.array([[0, frame_count]], np.int64)
 
     def candidates(self, stacked: Stack, stride: int) -> Candidates:
         """Return every video, all of which an epoch trains on, with expressions or without."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ class AlignJob:
         videos: those whose shards are missing.
         output: the folder of shards, on whose disk there is room to work.
         say: tells the user what goes for all videos.
+        unread: the paths of the sources of which nobody knows yet what they hold.
     """
 
     root: Path
@@ -27,6 +28,7 @@ class AlignJob:
     videos: Sequence[Video]
     output: Path
     say: Callable[[str], None]
+    unread: Collection[str] = ()
 
 
 @dataclass(frozen=True)

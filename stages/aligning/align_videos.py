@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cache.errors import InputError
+from cache.fingerprints import in_place
 from cache.shards import frames
 from cache.shards.frames import Frame
 from cache.shards.upkeep import Bring, BringAll, Brought, Made, Note, one_by_one
@@ -51,7 +52,11 @@ class Aligner:
         with shard_folders.refusals(), self._prepared.read(video) as alignment:
             taken = counted(alignment.frames, video)
             count = frames.write(path, taken, self._keys[name], method, alignment.seconds)
-            return Made(count, tuple(alignment.warnings))
+            content = in_place.content_of(self._job.root, video, alignment.digests) if self._is_unread(video) else None
+            return Made(count, tuple(alignment.warnings), content)
+
+    def _is_unread(self, video: Video) -> bool:
+        return video.path in self._job.unread
 
 
 def counted(found: Iterable[Frame], video: Video) -> Iterator[Frame]:

@@ -92,7 +92,7 @@ def _as_they_are(job: AlignJob) -> Iterator[Prepared]:
             yield from taken.frames
             warnings.extend(look.conclude())
 
-        return nullcontext(Alignment(frames(), warnings, taken.seconds))
+        return nullcontext(Alignment(frames(), warnings, taken.seconds, taken.digests))
 
     yield Prepared(read, {"none": dict(guard.facts)})
 
@@ -168,7 +168,7 @@ def _from_openface_landmarks(job: AlignJob) -> Iterator[Prepared]:
                     )
                 yield _cut(raw, found, mean_shape, job.parameters.quality)
 
-        return nullcontext(Alignment(frames(), found.warnings, recording.seconds))
+        return nullcontext(Alignment(frames(), found.warnings, recording.seconds, recording.digests))
 
     yield Prepared(read, {"mean_shape_sha256": sha256_of(path)})
 

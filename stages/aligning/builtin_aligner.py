@@ -48,7 +48,7 @@ def prepare(job: AlignJob) -> Iterator[Prepared]:
                 warnings.extend(_about(tracks, face))
                 yield from cuts.of(face)
 
-        return nullcontext(Alignment(frames(), warnings, recording.seconds))
+        return nullcontext(Alignment(frames(), warnings, recording.seconds, recording.digests))
 
     runner = f"{face_networks.RUNNER} {importlib.metadata.version(face_networks.RUNNER)}"
     yield Prepared(read, {"builtin": {"library": runner, "weights_sha256": dict(face_networks.DIGESTS)}})

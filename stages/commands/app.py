@@ -30,6 +30,8 @@ COMMANDS = {
     "place": "stages.commands.place",
     "scores": "stages.commands.results.scores",
     "show": "stages.commands.results.show",
+    "diagnose": "stages.commands.results.diagnose",
+    "report": "stages.commands.results.report",
     "sheet": "stages.commands.results.sheet",
     "compare": "stages.commands.results.compare",
     "score": "stages.commands.score",

@@ -104,6 +104,7 @@ def verify(
     Exit code 1 when something is wrong, 5 when a manifest cannot be read.
     """
     from cache import checked
+    from cache.shards import manifest
     from cache.sharing import integrity
     from stages.parts import shard_folders
 
@@ -112,8 +113,14 @@ def verify(
     named = shard_places.corpora(what, folders)
 
     def check(folder: Path) -> None:
-        held = inventory.summarise(folder)
+        try:
+            held, has_digest = inventory.summarise(folder), manifest.read(folder).has_digest
+        except ShardError as problem:
+            corpus = next((corpus.name for corpus, own in named.items() if folder in own), "CORPUS")
+            raise ShardError(str(problem).replace("CORPUS", corpus)) from problem
         aligned = (frames or inventory.frames_beside(folder)) if held.kind == FEATURES else None
+        if named and aligned is not None and manifest.damaged_text(aligned) is not None:
+            aligned = None  # of a corpus they are told of apart
         known = checked.read(places.checked_file(folder), folder)
         faults = []
         try:
@@ -126,6 +133,7 @@ def verify(
             faults += integrity.verify(folder, compared, advance, known=known)
         shard_folders.remember(known)
         report = asdict(held) | {"faults": [asdict(fault) for fault in faults], "beside": compared.named}
+        report["without_digest"] = [] if has_digest else [str(folder / manifest.NAME)]
         if sample and held.kind == FEATURES and not faults:
             from stages.sharing import encoder_check
 

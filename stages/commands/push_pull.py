@@ -32,7 +32,7 @@ def push(
     quiet: options.Quiet = False,
 ) -> None:
     """Send what dvc.lock states of a corpus to a remote of DVC; what is damaged is not sent."""
-    from stages.sharing import project, remote, transfers
+    from stages.sharing import project, remote, removed_frames, transfers
 
     parts = choose(features, frames, detectors)
     with project.opened() as opened:
@@ -42,6 +42,8 @@ def push(
         f"push: {corpus}, {' and '.join(parts)}: {pushed.files:,} files, {pushed.bytes / 1e6:,.1f} MB, to {to} "
         f"({pushed.sent:,} objects sent, the others were there)"
     )
+    if pushed.still_listed:
+        console.say(f"push: {removed_frames.describe(corpus, pushed.still_listed)}")
     if pushed.to_commit and not quiet:
         console.say(f"push: colleagues need these through git: git add {' '.join(pushed.to_commit)} && git commit")
 

@@ -175,6 +175,8 @@ class Timeline:
         curve: ``(T, K)`` float16, the score of each class at each frame before suppression; ``(0, K)`` where not kept.
         faceless: half-open positions without a face.
         sheet: path of the contact sheet, relative to the page; None where there is none.
+        labels_per_frame: by how much the corpus' own numbers grow from one frame to the next, 7 where every seventh was
+            taken.
     """
 
     video: str
@@ -188,6 +190,7 @@ class Timeline:
     curve: npt.NDArray[np.float16]
     faceless: Sequence[tuple[int, int]]
     sheet: str | None
+    labels_per_frame: float = 1.0
 
 
 @dataclass(frozen=True)

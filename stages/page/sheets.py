@@ -18,7 +18,7 @@ from pathlib import Path
 
 import jinja2
 
-HERE = Path(__file__).parent
+TEMPLATES = Path(__file__).with_name("templates")
 PARTS = ("sheet.html.j2", "sheet_list.html.j2", "sheet.css", "sheet.js")
 # Of a page, what its head may take: a picture of a mean face is the most of it.
 HEAD_BYTES = 1 << 16
@@ -177,7 +177,7 @@ def corpus_of(head: str) -> str | None:
 
 def looks() -> str:
     """Return the digest of what pages are drawn with."""
-    return hashlib.sha256(b"".join((HERE / name).read_bytes() for name in PARTS)).hexdigest()
+    return hashlib.sha256(b"".join((TEMPLATES / name).read_bytes() for name in PARTS)).hexdigest()
 
 
 def _is_number(stated: object) -> bool:
@@ -207,5 +207,5 @@ def _paths(strip: Strip) -> dict[str, str]:
 def _templates() -> jinja2.Environment:
     # Names of videos and subjects are somebody else's text.
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from cache.weights import detector_card
 from cache.weights.detector_card import DetectorCard
 from pipeline.detectors import registry
 from pipeline.detectors.contract import Network, NetworkParameters
+from pipeline.windows.cutting import Cutting
 from pipeline.windows.normalisation import NORMALISATIONS
 from stages.shell import params
 
@@ -27,15 +29,10 @@ def load(path: Path, card: DetectorCard) -> Network:
         ShardError: the card describes no network, or its tensors are those of another: seen by their shapes, before
             anything of the size that the card claims is made.
     """
-    if card.network not in registry.NETWORKS:
-        known = ", ".join(registry.NETWORKS)
-        raise ShardError(f"{path} is a detector of network {card.network!r}, known are {known}. Update facespan")
-    try:
+    with _refused(path, card):
         parameters = _parameters_of(card)
         with torch.device("meta"):  # shapes alone
             shapes = _build(card, parameters).state_dict()
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise ShardError(f"{path}: no network is built as its card says ({_first_line(error)}). {REMEDY}") from error
     if parameters.recognises != (card.emotions == card.classes):
         told = "every class" if parameters.recognises else "one name for all"
         raise ShardError(f"{path}: its card's emotions are {', '.join(card.emotions)}, expected {told}. {REMEDY}")
@@ -46,6 +43,12 @@ def load(path: Path, card: DetectorCard) -> Network:
     return network
 
 
+def cutting_of(path: Path, card: DetectorCard) -> Cutting:
+    """Return how a detector wants a video cut; ShardError when its card describes no network."""
+    with _refused(path, card):
+        return _parameters_of(card).cutting
+
+
 def normalisation_of(path: Path, card: DetectorCard) -> str:
     """Return the normalisation of features that a detector was trained with, a name in `NORMALISATIONS`."""
     told = card.parameters.get("train", {}).get("normalisation")
@@ -54,6 +57,18 @@ def normalisation_of(path: Path, card: DetectorCard) -> str:
             f"{path}: its card's train.normalisation is {told!r}, expected one of {', '.join(NORMALISATIONS)}. {REMEDY}"
         )
     return str(told)
+
+
+@contextmanager
+def _refused(path: Path, card: DetectorCard) -> Iterator[None]:
+    """Turn what is wrong with a card's network and parameters into a ShardError that names the file."""
+    if card.network not in registry.NETWORKS:
+        known = ", ".join(registry.NETWORKS)
+        raise ShardError(f"{path} is a detector of network {card.network!r}, known are {known}. Update facespan")
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ShardError(f"{path}: no network is built as its card says ({_first_line(error)}). {REMEDY}") from error
 
 
 def _build(card: DetectorCard, parameters: NetworkParameters) -> Network:

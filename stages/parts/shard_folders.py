@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from cache.checked import Checked
-from cache.errors import InputError
+from cache.errors import InputError, ShardError
+from cache.shards import manifest
 from cache.shards.upkeep import Outcome, Plan
 from cache.tables import failures
 from pipeline.errors import DataError
@@ -30,6 +32,23 @@ def remember(known: Checked) -> None:
     """Keep what was checked for the next time; a disk that does not take it stops nothing."""
     with suppress(InputError):
         known.save()
+
+
+def run_of(folder: Path) -> Mapping[str, Any]:
+    """Return what a folder's manifest says of the run that made what lies there; nothing without one that is whole."""
+    try:
+        return manifest.read(folder).run
+    except (InputError, ShardError):
+        return {}
+
+
+def say_recovered(stage: str, folder: Path, planned: Plan) -> None:
+    """Say that the manifest is damaged and which shards it still vouches for, where that is so."""
+    if planned.recovered is not None:
+        console.say(
+            f"{stage}: {folder / manifest.NAME} is damaged and is written anew; of the shards that it names, "
+            f"{len(planned.recovered.shards)} are whole and current"
+        )
 
 
 def foretell(stage: str, folder: Path, planned: Plan) -> None:

@@ -18,17 +18,26 @@ def digests(paths: Iterable[Path]) -> dict[str, str]:
     return {path.name: files.sha256_of(path) for path in paths}
 
 
-def read_figures(folder: Path, corpus: str) -> dict[str, Any]:
-    """Return the figures in a folder of results.
+def read_figures(folder: Path, corpus: str, *parts: str) -> dict[str, Any]:
+    """Return the figures in a folder of results; arguments and errors as in `read`."""
+    return read(folder / "figures.json", corpus, *parts)
+
+
+def read(path: Path, corpus: str, *parts: str) -> dict[str, Any]:
+    """Return the figures of a file.
+
+    Args:
+        parts: which are needed.
 
     Raises:
-        InputError: there are none, or it is no whole JSON.
+        InputError: there is no such file, it is no whole JSON, or is of a facespan that did not write these parts yet.
     """
-    path = folder / "figures.json"
     if not path.is_file():
         raise InputError(f"{path} does not exist: {corpus} was not evaluated yet. Run: dvc repro evaluate@{corpus}")
     try:
         figures: dict[str, Any] = strict_json.parse(path.read_bytes())
     except ValueError as error:
         raise InputError(f"{path} is no whole JSON ({error}). Run: dvc repro evaluate@{corpus}") from error
+    if any(part not in figures for part in parts):
+        raise InputError(f"{path} is of an older facespan. Run: dvc repro evaluate@{corpus}")
     return figures

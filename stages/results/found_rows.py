@@ -13,11 +13,13 @@ from cache.errors import ShardError
 from cache.shards import features, manifest
 from cache.tables import intervals
 from cache.tables.found import Found
-from cache.tables.intervals import NO_LABEL, Detection, Expression
+from cache.tables.intervals import NO_LABEL, Detection, Expression, Interval
 from cache.tables.videos import Video
+from pipeline.diagnosis.outcomes import CORRECT, KINDS, outcomes_of
 from pipeline.intervals import rowwise_iou
 from pipeline.scoring.matching import match_rows
 from pipeline.scoring.results import VideoResult
+from stages.results.diagnosis import judged
 from stages.results.video_results import by_video
 
 
@@ -49,6 +51,7 @@ def rows_of(
     found: Sequence[Detection],
     thresholds: Mapping[str, float],
     columns: Mapping[str, FrameColumns],
+    classes: Sequence[str],
 ) -> list[Found]:
     """Return a row for each detection, accepted or not, by video and onset.
 
@@ -56,42 +59,56 @@ def rows_of(
         results: of the same expressions and detections, each video's in the order of the rows.
         thresholds: by subject.
         columns: of each video's frames.
+        classes: names of the emotions.
     """
     rows, of_known, of_found = [], by_video(known), by_video(found)
-    for result in results:
+    for result, judged_result in zip(results, judged(results, classes), strict=True):
         own, truths = of_found[result.video], of_known[result.video]
         matched, frames = match_rows(result), columns[result.video]
+        kinds = outcomes_of(judged_result, frames.face_found).kind
         told = [
-            _row(row, truths[match] if match >= 0 else None, thresholds[row.subject], frames)
-            for row, match in zip(own, matched.tolist(), strict=True)
+            _row(row, truths[match] if match >= 0 else None, thresholds[row.subject], frames, KINDS[kind])
+            for row, match, kind in zip(own, matched.tolist(), kinds.tolist(), strict=True)
         ]
         rows += sorted(told, key=lambda row: (row.onset, row.offset, row.emotion))
     return rows
 
 
-def _row(row: Detection, truth: Expression | None, threshold: float, frames: FrameColumns) -> Found:
-    # A frame that was not taken, or is missing in the corpus, has no number here: an interval is named by its first and
-    # its last frame that the detector saw.
-    last = row.stop - 1
+def numbers_of(row: Interval, frames: FrameColumns) -> tuple[int, int]:
+    """Return the corpus' own numbers of the first and the last frame, inclusive; an expression's as annotated.
+
+    A frame that was not taken, or is missing in the corpus, has no number here: a detection is named by its first and
+    its last frame that the detector saw.
+    """
+    onset, offset = (row.onset, row.offset) if isinstance(row, Expression) else (NO_LABEL, NO_LABEL)
+    return (
+        int(frames.frame_label[row.start]) if onset == NO_LABEL else onset,
+        int(frames.frame_label[row.stop - 1]) if offset == NO_LABEL else offset,
+    )
+
+
+def _row(row: Detection, truth: Expression | None, threshold: float, frames: FrameColumns, kind: str) -> Found:
+    onset, offset = numbers_of(row, frames)
     return Found(
         subject=row.subject,
         video=row.video,
-        onset=int(frames.frame_label[row.start]),
-        offset=int(frames.frame_label[last]),
+        onset=onset,
+        offset=offset,
         onset_seconds=float(frames.pts_seconds[row.start]),
-        offset_seconds=float(frames.pts_seconds[last]),
+        offset_seconds=float(frames.pts_seconds[row.stop - 1]),
         emotion=row.emotion,
         confidence=float(np.float32(row.confidence)),
         threshold=threshold,
+        error=None if kind == KINDS[CORRECT] else kind,
         **({} if truth is None else _told(truth, row, frames)),
     )
 
 
 def _told(truth: Expression, row: Detection, frames: FrameColumns) -> dict[str, Any]:
-    onset, offset = truth.onset, truth.offset
+    onset, offset = numbers_of(truth, frames)
     return {
-        "truth_onset": int(frames.frame_label[truth.start]) if onset == NO_LABEL else onset,
-        "truth_offset": int(frames.frame_label[truth.stop - 1]) if offset == NO_LABEL else offset,
+        "truth_onset": onset,
+        "truth_offset": offset,
         "truth_emotion": truth.emotion,
         "iou": float(rowwise_iou(intervals.of([row]), intervals.of([truth]))[0]),
     }

@@ -25,11 +25,16 @@ WORKSPACE = "workspace"
 
 @dataclass(frozen=True)
 class Place:
-    """Where the files of a run lie: its results, its tables, and DVC's record of it, if any."""
+    """Where the files of a run lie: its results, its tables, and DVC's record of it, if any.
+
+    Attributes:
+        root: the folder of the project that it is of; None for a copy of results alone.
+    """
 
     results: Path
     tables: Path
     lock: Path | None
+    root: Path | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +92,7 @@ def settings_of(named: Sequence[str], corpus: str) -> list[Setting]:
     """
     groups = [tuple(name for name in group.split(",") if name) for group in named]
     with contextlib.ExitStack() as stack:
-        places = [[(name, stack.enter_context(_place(name, corpus))) for name in group] for group in groups]
+        places = [[(name, stack.enter_context(place(name, corpus))) for name in group] for group in groups]
         read = _read([place for group in places for place in group], corpus)
     runs = iter(read)
     settings = [Setting(tuple(next(runs) for _ in group)) for group in groups if group]
@@ -112,10 +117,18 @@ def _join_seeds(settings: Sequence[Setting]) -> list[Setting]:
 
 
 @contextlib.contextmanager
-def _place(name: str, corpus: str) -> Iterator[Place]:
+def place(name: str, corpus: str, also: Sequence[str] = ()) -> Iterator[Place]:
+    """Yield where the files of a run lie, for as long as the block lasts.
+
+    Args:
+        also: files of the project besides, which a revision may lack.
+
+    Raises:
+        InputError: the name is no folder of results and no revision, or what belongs to a run is missing there.
+    """
     folder = Path("." if name == WORKSPACE else name)
     if (folder / "detections.parquet").is_file():
-        yield Place(folder, Path("data", corpus), None)  # a copy of results, beside the tables that are here
+        yield Place(folder, Path("data", corpus), None, None)  # a copy of results, beside the tables that are here
     elif (folder / "results" / corpus).is_dir():
         yield _below(folder, corpus)
     else:
@@ -124,7 +137,7 @@ def _place(name: str, corpus: str) -> Iterator[Place]:
             wanted = [here.results / file for file in ("detections.parquet", "figures.json")]
             wanted += [here.tables / file for file in ("videos.parquet", "expressions.parquet")]
             relative = [path.relative_to(temporary).as_posix() for path in (*wanted, Path(temporary, "dvc.lock"))]
-            for path, content in project.read_at(name, relative).items():
+            for path, content in project.read_at(name, relative, also).items():
                 target = Path(temporary, path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
@@ -133,7 +146,7 @@ def _place(name: str, corpus: str) -> Iterator[Place]:
 
 def _below(folder: Path, corpus: str) -> Place:
     lock = folder / "dvc.lock"
-    return Place(folder / "results" / corpus, folder / "data" / corpus, lock if lock.is_file() else None)
+    return Place(folder / "results" / corpus, folder / "data" / corpus, lock if lock.is_file() else None, folder)
 
 
 def _read(places: Sequence[tuple[str, Place]], corpus: str) -> list[NamedRun]:

@@ -16,10 +16,11 @@ from cache.printing import printable
 from cache.shards import manifest
 from cache.sharing import inventory
 from cache.sharing.inventory import EXPRESSIONS, VIDEOS
-from cache.tables import intervals, searches, videos
+from cache.tables import curves, intervals, searches, videos
 from cache.tables.intervals import Detection, Expression
 from cache.weights import detector_card
 from stages.parts import detectors, encoders
+from stages.sharing import removed_frames
 from stages.shell import params
 
 RESULTS, CONFIGS = Path("results"), Path("configs")
@@ -42,6 +43,7 @@ def verify(corpus: Path, folders: Sequence[Path], encoder_folder: Path) -> dict[
                 without.append(str(path))
         except (InputError, ShardError, params.ParameterError) as problem:
             faults.append({"video": "", "problem": "damaged", "detail": printable(str(problem))})
+    faults += removed_frames.faults(corpus.name)
     return {
         "folder": str(corpus),
         "kind": "tables, detectors and encoders",
@@ -61,6 +63,8 @@ def _files(corpus: Path, folders: Sequence[Path], encoder_folder: Path) -> Itera
         yield encoders.path_of(encoder_folder, encoder), _read_encoder
     yield from ((path, read_detector) for path in sorted((RESULTS / name / "detectors").glob("*.safetensors")))
     yield RESULTS / name / "detections.parquet", read_detections
+    yield RESULTS / name / "nested.parquet", read_detections
+    yield RESULTS / name / "curves.parquet", curves.read
 
 
 def _encoder_of(folder: Path) -> str:

@@ -15,7 +15,7 @@ from cache.shards import manifest
 from cache.shards.manifest import CORPUS
 from cache.sharing import dvc_objects, integrity
 from cache.sharing.integrity import Beside
-from cache.tables import audit, failures, intervals, videos
+from cache.tables import audit, curves, failures, intervals, videos
 from cache.tables.intervals import Expression
 from stages.sharing.carried_digests import read_detections, read_detector
 from stages.sharing.objects import File
@@ -111,6 +111,8 @@ READ: dict[str, Callable[[Path], object]] = {
     "videos.parquet": videos.read,
     "expressions.parquet": lambda path: intervals.read(path, Expression),
     "detections.parquet": read_detections,
+    "nested.parquet": read_detections,
+    "curves.parquet": curves.read,
     "audit.csv": audit.read,
     ".safetensors": read_detector,
     ".json": _read_json,

@@ -49,11 +49,18 @@ class Held:
     damaged: Sequence[str]
 
 
-def bring(objects: Path, outputs: Sequence[Output], remote: Remote, advance: Callable[[int], None]) -> Held:
+def bring(
+    objects: Path,
+    outputs: Sequence[Output],
+    remote: Remote,
+    advance: Callable[[int], None],
+    check: Callable[[Output, Sequence[File]], None] = lambda output, files: None,
+) -> Held:
     """Make DVC's cache hold every object of these outputs, whole; what is whole there already is not fetched.
 
     Args:
         advance: called with the number of files that are done.
+        check: called with what each listing names, before any of it is fetched; it may raise.
 
     Raises:
         ShardError: the remote sent something else, or a listing names what cannot be in a folder.
@@ -62,6 +69,8 @@ def bring(objects: Path, outputs: Sequence[Output], remote: Remote, advance: Cal
     listings = [_listing(output) for output in outputs if output.files is not None]
     fetched, damaged = _bring(objects, listings, remote, advance)
     found = {output: files_of(objects, output) for output in outputs}
+    for output, files in found.items():
+        check(output, files)
     more_fetched, more_damaged = _bring(objects, [file for each in found.values() for file in each], remote, advance)
     for output in outputs:
         _check_size(objects, output, found[output])

@@ -81,8 +81,11 @@ def opened() -> Iterator[Project]:
         raise InputError(f"DVC: {in_one_line(problem)}") from problem
 
 
-def read_at(revision: str, paths: Sequence[str]) -> dict[str, bytes]:
+def read_at(revision: str, paths: Sequence[str], also: Sequence[str] = ()) -> dict[str, bytes]:
     """Return files of a revision or an experiment, by path: those git holds, and those of DVC from its cache.
+
+    Args:
+        also: files that it may lack; those are left out.
 
     Raises:
         InputError: there is no such revision, or it has no such file, or DVC's cache here has it not.
@@ -94,7 +97,8 @@ def read_at(revision: str, paths: Sequence[str]) -> dict[str, bytes]:
 
         try:
             files = DVCFileSystem(repo=str(project.root), rev=revision)
-            return {path: _read_at(files, revision, path) for path in paths}
+            there = [path for path in also if files.exists(path)]
+            return {path: _read_at(files, revision, path) for path in (*paths, *there)}
         except (RevError, SCMError) as problem:
             raise InputError(
                 f"{revision} is no folder of results, and no revision or experiment ({in_one_line(problem)}). "
@@ -137,7 +141,7 @@ def outputs(project: Project, corpus: str, parts: Sequence[str]) -> list[Output]
     for part in parts:
         tracked = [out for name in PARTS[part] for out in stage(project, name, corpus).outs if out.use_cache]
         if part == "frames" and not tracked:
-            tracked = _frames_file(project, corpus).outs
+            tracked = _frames_stage(project, corpus).outs
         found += [_read(project, out) for out in tracked]
     return found
 
@@ -156,6 +160,18 @@ def stage(project: Project, name: str, corpus: str) -> Any:
 def frames_folder(corpus: str) -> Path:
     """Return where the aligned frames of a corpus lie, relative to the project."""
     return Path("data", corpus, "frames")
+
+
+def frames_file(corpus: str) -> Path:
+    """Return the `.dvc` file that tracks this folder, relative to the project."""
+    return frames_folder(corpus).with_suffix(".dvc")
+
+
+def tracked_frames(project: Project, corpus: str) -> Output | None:
+    """Return the frames as their `.dvc` file states them; None where there is none."""
+    if not (project.root / frames_file(corpus)).is_file():
+        return None
+    return _read(project, _frames_stage(project, corpus).outs[0])
 
 
 def untracked_frames(project: Project, corpus: str) -> Path | None:
@@ -191,7 +207,7 @@ def checkout(project: Project, paths: Sequence[str]) -> None:
 def uncommitted(project: Project, corpus: str) -> list[str]:
     """Return the files that colleagues need and git has not, or has otherwise; none where there is no git."""
     untracked = [out.fs_path for one in project.repo.index.stages for out in one.outs if _is_for_git(one, out, corpus)]
-    paths = ["dvc.yaml", "dvc.lock", "configs", f"{frames_folder(corpus).as_posix()}.dvc", ".dvc/config", *untracked]
+    paths = ["dvc.yaml", "dvc.lock", "configs", frames_file(corpus).as_posix(), ".dvc/config", *untracked]
     git = shutil.which("git")
     if git is None:
         return []
@@ -204,8 +220,8 @@ def _is_for_git(one: Any, out: Any, corpus: str) -> bool:
     return not out.use_cache and one.addressing.endswith(f"@{corpus}")
 
 
-def _frames_file(project: Project, corpus: str) -> Any:
-    path = f"{frames_folder(corpus).as_posix()}.dvc"
+def _frames_stage(project: Project, corpus: str) -> Any:
+    path = frames_file(corpus).as_posix()
     for candidate in project.repo.index.stages:
         if Path(candidate.path) == project.root / path:
             return candidate

@@ -64,6 +64,7 @@ def of_verified(found: Facts) -> str:
     lines.append(
         f"verify: {found['folder']}: {verdict} {several(found['videos'], 'video')}, {found['frames']:,} frames, "
         f"{found['bytes'] / 1e6:,.1f} MB, beside {against}"
+        f"{'; its manifest is of an earlier version without a digest' if found['without_digest'] else ''}"
     )
     if faults:
         stage = "extract" if found["kind"] == "features" else "align"

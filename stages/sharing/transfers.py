@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cache.errors import InputError, ShardError
-from stages.sharing import contents, objects, project, workspace
+from stages.sharing import contents, objects, project, removed_frames, workspace
 from stages.sharing.objects import File, Held
 from stages.sharing.project import Output, Project
 from stages.sharing.remote import Remote
@@ -25,6 +25,7 @@ class Pushed:
         bytes: of them.
         sent: how many objects the remote lacked, listings among them.
         to_commit: what colleagues need through git, and git does not have.
+        still_listed: the videos that left the corpus, and whose frames git would have colleagues pull.
     """
 
     outputs: int
@@ -32,6 +33,7 @@ class Pushed:
     bytes: int
     sent: int
     to_commit: Sequence[str]
+    still_listed: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def push(opened: Project, corpus: str, parts: Sequence[str], to: Remote) -> Push
         contents.check(opened.objects, output, files, corpus)
     names = {output.name for output in outputs} | {file.name for files in held.values() for file in files}
     sent = to.send(opened.objects, sorted(names))
-    return Pushed(*_totals(held), len(sent), project.uncommitted(opened, corpus))
+    still_listed = removed_frames.still_listed(opened, corpus)
+    return Pushed(*_totals(held), len(sent), project.uncommitted(opened, corpus), still_listed)
 
 
 def pull(
@@ -91,11 +94,17 @@ def pull(
         advance: called with the number of files that are done.
 
     Raises:
-        InputError: something is missing, or would be lost in the workspace.
+        InputError: something is missing, or would be lost in the workspace, or frames left the corpus.
         ShardError: something is not what `dvc.lock` or a manifest states. In both cases nothing is written.
     """
     outputs = project.outputs(opened, corpus, parts)
-    held = objects.bring(opened.objects, outputs, source, advance)
+    frames = project.frames_folder(corpus).as_posix()
+
+    def check(output: Output, files: Sequence[File]) -> None:
+        if output.path == frames:
+            removed_frames.check(opened, corpus, files, source)
+
+    held = objects.bring(opened.objects, outputs, source, advance, check)
     for output, files in held.files.items():
         contents.check(opened.objects, output, files, corpus)
     differing = _differences(opened, held.files)

@@ -13,7 +13,7 @@ from stages.shell import params
 
 FOLDER = Path("configs/corpora")
 # The stages whose values a corpus may override. DVC follows each by its name and stops at one that a file leaves out.
-SECTIONS = ("align", "extract", "train", "detect", "evaluate")
+SECTIONS = ("align", "extract", "train", "detect", "evaluate", "report")
 
 
 class TakesFacts(Protocol):

@@ -41,3 +41,16 @@ def test_a_file_without_a_digest_is_told_apart_from_one_whose_digest_is_damaged(
     path.write_bytes(b"own_digest but nothing after it")
     with pytest.raises(InputError, match="the SHA-256 that it carries is damaged"):
         own_digest.check(path)
+
+
+def test_the_digest_in_a_content_is_that_in_a_file(tmp_path: Path) -> None:
+    content = own_digest.filled(f'{{"own_digest": "{own_digest.BLANK}", "a": 1}}').encode()
+    (tmp_path / "a.json").write_bytes(content)
+    assert own_digest.check(tmp_path / "a.json")
+    assert own_digest.check_content(content)
+    for place in range(len(content)):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        with pytest.raises(ValueError, match="is not as it was written"):
+            own_digest.check_content(bytes(changed))
+    assert not own_digest.check_content(b'{"a": 1}')

@@ -2,6 +2,8 @@
 
     python -m tests.faults --kills 200 --flips 200 --json FILE
 
+FILE gets a line of JSON for each case as soon as it ended. The same command goes on where it was stopped: what FILE
+says went well is not tried again, what failed is.
 Each case has a seed of its own, printed where it fails; `--seed N --kills 1` or `--flips 1` repeats what began with it.
 Exit code 1 when a case failed.
 """
@@ -10,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.faults import flips, harness, kills, writers
 from tests.faults.flips import Flip
 from tests.faults.harness import LINE, WEIGHTS, Project
 from tests.faults.kills import Course
+from tests.faults.log import Log
 
 DIRECT = ("extract", "align", "train")
 SUBJECTS = [*((stage, False) for stage in DIRECT), *((stage, True) for stage in LINE)]
@@ -41,25 +42,24 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
+    log = Log(asked.json)
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     made = harness.make(folder / "made", WEIGHTS)
-    courses = list(kill(made, folder, asked))
+    courses = list(kill(made, folder, asked, log))
     print(table_of_kills(courses), flush=True)
-    flipped = list(flip(made.copy(folder / "flipped"), asked))
+    flipped = list(flip(made.copy(folder / "flipped"), asked, log))
     print(table_of_flips(flipped), flush=True)
     read = writers.read_long(made, folder / "read", asked.reading, asked.seed) if asked.reading else None
     if read is not None:
+        log.add("reading", read)
         print(read, flush=True)
     failed = [one for one in (*courses, *flipped) if one.problems]
-    if asked.json is not None:
-        told = {"kills": [asdict(one) for one in courses], "flips": [asdict(one) for one in flipped]}
-        asked.json.write_text(json.dumps(told | {"reading": asdict(read) if read else None}, indent=1) + "\n")
     if failed or (read is not None and read.problems):
         sys.exit(f"{len(failed)} cases failed; what they left is in {folder}")
     shutil.rmtree(folder)
 
 
-def kill(made: Project, folder: Path, asked: argparse.Namespace) -> Iterator[Course]:
+def kill(made: Project, folder: Path, asked: argparse.Namespace, log: Log) -> Iterator[Course]:
     """Yield courses, one stage after the other, until so many kills hit something."""
     end = time.monotonic() + 60 * asked.minutes if asked.minutes else float("inf")
     wanted = [(name.removeprefix("dvc:"), name.startswith("dvc:")) for name in asked.stages.split(",") if name]
@@ -67,14 +67,19 @@ def kill(made: Project, folder: Path, asked: argparse.Namespace) -> Iterator[Cou
     for seed, (stage, through_dvc) in zip(itertools.count(asked.seed), itertools.cycle(wanted or SUBJECTS)):
         if count >= asked.kills or time.monotonic() > end:
             return
-        found = kills.course(made, folder / f"kill-{seed}", stage, through_dvc, seed)
+        known = log.find("kill", seed=seed, stage=stage, through_dvc=through_dvc)
+        if known is None:
+            found = kills.course(made, folder / f"kill-{seed}", stage, through_dvc, seed)
+            log.add("kill", found)
+        else:
+            found = Course(**known)
         count += found.kills
         for problem in found.problems:
             print(f"seed {seed}: {named(stage, through_dvc)}: {', '.join(found.moments)}: {problem}", flush=True)
         yield found
 
 
-def flip(project: Project, asked: argparse.Namespace) -> Iterator[Flip]:
+def flip(project: Project, asked: argparse.Namespace, log: Log) -> Iterator[Flip]:
     """Yield flips, one kind after the other."""
     end = time.monotonic() + 60 * asked.minutes if asked.minutes else float("inf")
     for number in range(asked.flips):
@@ -83,7 +88,11 @@ def flip(project: Project, asked: argparse.Namespace) -> Iterator[Flip]:
         kind = list(flips.KINDS)[number % len(flips.KINDS)]
         turn = number // len(flips.KINDS)
         repair = bool(asked.repair_every) and turn % asked.repair_every == 0
+        if (known := log.find("flip", seed=asked.seed + number, kind=kind)) is not None:
+            yield Flip(**known)
+            continue
         found = flips.attempt(project, kind, asked.seed + number, repair=repair)
+        log.add("flip", found)
         for problem in found.problems if found.is_found else ():
             print(f"seed {found.seed}: {kind}: {found.place}: {problem}", flush=True)
         yield found

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.whole_line
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-STAGES = ("fingerprint", "index", "align", "extract", "train", "detect", "evaluate")
+STAGES = ("fingerprint", "index", "align", "extract", "train", "detect", "evaluate", "report")
 PREPROCESSING = Preprocessing(32, "colour", (0.5,) * 3, (0.5,) * 3)
 ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -90,6 +90,8 @@ def named(entries: list[Any]) -> list[str]:
 CORPUS = ["corpus", "configs/places.yaml", ".dvc/facespan/footage"]
 FRAMES = ["data/tiny/frames"]
 STOOD_FOR = {"fingerprint": CORPUS, "index": CORPUS, "align": [*CORPUS, *FRAMES], "extract": FRAMES}
+# Pictures and facts of a run that a report shows where they are; DVC makes it again without them.
+STOOD_FOR["report"] = [*FRAMES, ".dvc/facespan/runs"]
 # How much room earlier detectors may take: it decides what is kept, and nothing of what is made.
 OF_NO_CONSEQUENCE = [{"configs/params.yaml": ["store"]}]
 # Which shards were checked before: it decides what is hashed again, and nothing of what is made.
@@ -171,6 +173,23 @@ def test_a_dozen_figures_are_metrics(project: Path) -> None:
     values = next(iter(shown.values()))["data"]["results/tiny/metrics.json"]["data"]
     assert sum(len(part) for part in values.values()) == 12
     assert (project / "results/tiny/figures.json").is_file()
+
+
+def test_no_face_of_a_report_leaves_by_dvc_push(project: Path) -> None:
+    assert dvc(project, "repro", "--quiet").returncode == 0
+    page = (project / "results/tiny/report/index.html").read_bytes()
+    assert b"data:image/jpeg" in page
+    remote = project.parent / "remote"
+    assert dvc(project, "remote", "add", "--default", "shared", str(remote)).returncode == 0
+    told = dvc(project, "push")
+    assert told.returncode == 0, told.stderr
+    pushed = [path for path in remote.rglob("*") if path.is_file()]
+    assert pushed
+    assert not [path for path in pushed if b"data:image/jpeg" in path.read_bytes()]
+    # What somebody put beside it stays when it is written again.
+    (project / "results/tiny/report/notes.txt").write_text("mine", encoding="utf-8")
+    assert dvc(project, "repro", "--single-item", "--force", "report@tiny").returncode == 0
+    assert (project / "results/tiny/report/notes.txt").is_file()
 
 
 def test_an_encoder_trained_again_under_its_name_makes_new_features(project: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
+from cache import files
 from cache.fingerprints import stated_frames
 from stages.shell import places
 from stages.shell.command import ExitCode
@@ -122,6 +123,31 @@ def test_what_was_never_read_counts_as_changed_when_its_time_is_new(look: Callab
     assert len([line for line in differing if "own_digest" not in line]) == 1
     touch(Path("corpus/videos/dan_1/img007.bmp"))
     assert look() == second
+
+
+def test_images_are_known_from_their_alignment_and_none_is_read_a_second_time(
+    look: Callable[..., str], stage: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree("corpus/videos")
+    folder = Path("corpus/videos/dan_1")
+    write_images(folder, 120)
+    (folder / "notes.txt").write_text("no image", encoding="utf-8")
+    Path("corpus/expressions.csv").write_text("subject,video,onset,apex,offset,emotion\ndan,dan_1,,,,\n", "utf-8")
+    described = yaml.safe_load(Path("configs/corpora/tiny.yaml").read_text(encoding="utf-8"))
+    described["facts"] |= {"source": "images", "first_frame": 1, "frame_rate": 30.0}
+    Path("configs/corpora/tiny.yaml").write_text(yaml.safe_dump(described), encoding="utf-8")
+    first, hashed = look(), []
+    assert stage("index").code == ExitCode.DONE
+    digest = files.sha256_of
+    monkeypatch.setattr(files, "sha256_of", lambda path: hashed.append(path.name) or digest(path))
+    told = stage("align")
+    assert told.code == ExitCode.DONE, told.err
+    assert [name for name in hashed if not name.endswith(".h5")] == ["notes.txt"]
+    for path in folder.iterdir():
+        touch(path)
+    assert look() == first
+    overwrite(folder / "img005.bmp", 20)
+    assert look() != first
 
 
 def test_a_colleague_with_the_same_footage_agrees_with_what_changed_in_place(look: Callable[..., str]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cache import files
-from cache.shards import frames, manifest
+from cache.shards import frames, manifest, shard_entry
 from cache.shards.manifest import Manifest
 from stages.shell.command import ExitCode
 
@@ -35,9 +35,10 @@ def refused(told: Any, *words: str) -> None:
 
 
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change what a manifest says, as text, so that it may say what no program would write."""
+    """Change what a manifest says, as text, so that it may say what no program would write; it carries no digest."""
     path = folder / manifest.NAME
     stored = json.loads(path.read_text(encoding="ascii"))
+    stored["run"].pop("own_digest", None)
     changed = change(stored)
     path.write_text(changed if isinstance(changed, str) else json.dumps(stored), encoding="ascii")
 
@@ -95,7 +96,7 @@ def stretch(path: Path, size: int) -> None:
 def test_a_sparse_shard_of_a_tebibyte_is_not_hashed(begin: Begin, stage: Run, facespan: Run, is_stated: bool) -> None:
     begin("extract")
     # What a manifest may state at most is as sparse.
-    size = manifest.MAXIMUM_SHARD_BYTES if is_stated else TEBIBYTE
+    size = shard_entry.MAXIMUM_BYTES if is_stated else TEBIBYTE
     for folder in (FEATURES, FRAMES):
         stretch(folder / "ann_1.h5", size)
         if is_stated:
@@ -108,6 +109,9 @@ def test_a_sparse_shard_of_a_tebibyte_is_not_hashed(begin: Begin, stage: Run, fa
     told = stage("extract")  # frames that are not whole fail alone; the rest is kept
     assert told.code == ExitCode.PARTIAL
     assert "ann_1.h5" in told.err
+    (FEATURES / manifest.NAME).write_bytes((FEATURES / manifest.NAME).read_bytes()[1:])
+    stretch(FEATURES / "ben_1.h5", size)
+    assert "of the shards that it names, 1 are whole" in stage("extract").err.replace("\n", " ")
 
 
 def test_frames_that_lie_about_their_own_digest_give_no_features(begin: Begin, stage: Run) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from cache.shards import manifest
+from cache.sharing import integrity
+from cache.sharing.integrity import Beside
 from stages.shell.command import ExitCode
 
 pytestmark = pytest.mark.whole_line
@@ -152,4 +154,4 @@ def test_processes_started_one_after_the_other_all_end_well(
     new = [int(end(process).split("(")[1].split(" new")[0]) for process in processes]
     assert sum(new) == 3
     assert contents(here) == contents(advanced(name))
-    assert manifest.verify(FOLDERS[name]) == []
+    assert integrity.verify(FOLDERS[name], Beside(), lambda _: None) == []

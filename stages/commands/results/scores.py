@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from cache.errors import InputError
 from stages.results import staleness
 from stages.results.figures_file import read_figures
 from stages.shell import console, corpora, options
@@ -24,11 +23,7 @@ def main(
 ) -> None:
     """Print the scores of a corpus."""
     corpora.path_of(corpus)
-    figures = read_figures(results / corpus, corpus)
-    if "intervals" not in figures:
-        raise InputError(
-            f"{results / corpus / 'figures.json'} is of an older facespan. Run: dvc repro evaluate@{corpus}"
-        )
+    figures = read_figures(results / corpus, corpus, "intervals")
     staleness.say("scores", corpus, results / corpus, Path("data", corpus))
     console.result(json.dumps(figures, indent=2) if as_json else as_text(corpus, figures, oracle))
 

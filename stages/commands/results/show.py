@@ -21,7 +21,8 @@ from stages.results.found_rows import columns_of, rows_of
 from stages.results.video_results import names_in, pair
 from stages.shell import console, corpora, options, params
 
-_HEADINGS = ("subject", "video", "frames", "seconds", "emotion", "confidence", "threshold", "expression found", "IoU")
+_TRUTH = ("expression found", "IoU", "error")
+_HEADINGS = ("subject", "video", "frames", "seconds", "emotion", "confidence", "threshold", *_TRUTH)
 
 
 def main(
@@ -59,11 +60,12 @@ def every(corpus: str, results: Path, tables: Path, features: Path) -> list[Foun
     table = videos.read(tables / "videos.parquet")
     known = intervals.read(tables / "expressions.parquet", Expression)
     found = intervals.read(results / "detections.parquet", Detection)
-    paired = pair(table, known, found, names_in(corpora.load(corpus).classes, found))
+    classes = names_in(corpora.load(corpus).classes, found)
+    paired = pair(table, known, found, classes)
     thresholds = {name: row["threshold"] for name, row in read_figures(results, corpus)["per_subject"].items()}
     if unknown := sorted({result.subject for result in paired} - thresholds.keys()):
         raise InputError(f"{results} has no threshold of {', '.join(unknown)}. Run: dvc repro evaluate@{corpus}")
-    return rows_of(paired, known, found, thresholds, columns_of(features, table))
+    return rows_of(paired, known, found, thresholds, columns_of(features, table), classes)
 
 
 def check_video(video: str, path: Path) -> None:
@@ -103,4 +105,5 @@ def _cells(row: Found) -> tuple[str, ...]:
         f"{row.threshold:.3f}",
         truth,
         "" if row.iou is None else f"{row.iou:.2f}",
+        (row.error or "").replace("_", " "),
     )

@@ -22,7 +22,10 @@ def test_what_changed_since_it_was_seen_is_not_noted_as_known(tmp_path: Path) ->
     first = footage(place, root)
     video.write_bytes(bytes(seen.SMALL_BYTES) + b"1")
     os.utime(video, (1, 1))
-    seen.note(place, root, {"a.avi": None})
+    (unit,) = units.walk(root)
+    assert seen.unread(place, root) == {"a.avi"}
+    seen.note(place, root, {"a.avi": units.content_of(root, unit)})
+    assert seen.unread(place, root) == {"a.avi"}
     (content,) = footage(place, root).values()
     assert content is not None
     assert list(first.values()) == [None]

@@ -98,3 +98,11 @@ def test_windows_that_cannot_be_are_refused(changes: dict[str, object], message:
 def test_rows_of_no_frame_are_refused() -> None:
     with pytest.raises(ValueError, match="row_frames is 0"):
         Whole(row_frames=0)
+
+
+def test_what_each_window_of_a_video_holds_is_told_in_frames() -> None:
+    # Windows of 8 steps every 4, then of 16 frames every 8; the last ends with the video.
+    spans = Windows(8, (1, 2), 0.9).spans(18, 4)
+    assert spans.tolist() == [[0, 8], [4, 12], [8, 16], [10, 18], [0, 16], [2, 18]]
+    assert Windows(8, (1, 2), 0.9).spans(5, 4).tolist() == [[0, 8]]
+    assert Whole().spans(18, 4).tolist() == [[0, 18]]

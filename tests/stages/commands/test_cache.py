@@ -131,6 +131,8 @@ SHARED = (
     "configs/weights/mine.safetensors",
     "results/tiny/detectors/all.safetensors",
     "results/tiny/detections.parquet",
+    "results/tiny/nested.parquet",
+    "results/tiny/curves.parquet",
 )
 
 
@@ -162,15 +164,15 @@ def test_verify_of_a_corpus_also_finds_what_changed_in_tables_detectors_and_enco
     for words in (["tiny"], ["data/tiny"], []):
         told = facespan("cache", "verify", *words, "--quiet")
         assert told.code == ExitCode.DONE, told.out + told.err
-        assert "verify: data/tiny: sound: 9 other files" in told.out
+        assert "verify: data/tiny: sound: 11 other files" in told.out
     for number, name in enumerate(SHARED):
         path = Path(name)
-        place = path.stat().st_size * (number + 1) // 8
+        place = path.stat().st_size * (number + 1) // (len(SHARED) + 2)
         invented.flip(path, place)
         told = facespan("cache", "verify", "tiny", "--quiet")
         assert told.code == ExitCode.DIFFERENCES
         assert f"damaged: {name} " in told.out
-        assert "verify: data/tiny: 1 fault in 9 other files" in told.out
+        assert "verify: data/tiny: 1 fault in 11 other files" in told.out
         found = json.loads(facespan("cache", "verify", "tiny", "--quiet", "--json").out)
         assert [one["problem"] for report in found for one in report["faults"]] == ["damaged"]
         invented.flip(path, place)

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from cache.shards import features, manifest
+from cache.sharing import integrity
+from cache.sharing.integrity import Beside
 from cache.weights import tensors
 from tests.stages.sharing.conftest import (
     CORPUS,
@@ -81,7 +83,7 @@ def test_a_listing_that_was_fetched_by_dvc_before_is_not_believed_either(team: T
     shutil.rmtree(team.clone / FEATURES)
     dvc(team.clone, "checkout", f"extract@{CORPUS}")
     assert not (team.clone / HOOK).exists()
-    assert manifest.verify(team.clone / FEATURES) == []
+    assert integrity.verify(team.clone / FEATURES, Beside(), lambda _: None) == []
 
 
 SOME = "0" * 32

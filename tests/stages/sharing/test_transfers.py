@@ -11,6 +11,8 @@ import pytest
 from dvc.repo import Repo
 
 from cache.shards import manifest
+from cache.sharing import integrity
+from cache.sharing.integrity import Beside
 from tests.stages.sharing.conftest import CORPUS, FEATURES, Team, commit_lock, dvc, everything, git, locked
 
 Facespan = Callable[..., Any]
@@ -72,7 +74,7 @@ def test_frames_travel_by_a_dvc_file_of_their_own_that_is_committed(
     monkeypatch.chdir(team.clone)
     git(team.clone, "pull", "--quiet")
     assert facespan("cache", "pull", CORPUS, "--frames").code == 0
-    assert manifest.verify(team.clone / "data/mine/frames") == []
+    assert integrity.verify(team.clone / "data/mine/frames", Beside(), lambda _: None) == []
     assert not (team.clone / FEATURES).exists()
 
 
@@ -94,7 +96,7 @@ def test_newer_features_take_the_place_of_pulled_ones(
     assert f"pull: {FEATURES}/manifest.json was another here and was replaced" in told.err
     assert f"{FEATURES}/cem_1.h5 was another" not in told.err
     assert not (team.clone / FEATURES / "cem_1.h5").exists()
-    assert manifest.verify(team.clone / FEATURES) == []
+    assert integrity.verify(team.clone / FEATURES, Beside(), lambda _: None) == []
 
 
 def change_one_video_less(home: Path) -> None:

@@ -22,7 +22,7 @@ def override(folder: Path, overrides: Any) -> None:
     path.write_text(yaml.safe_dump(described), encoding="utf-8")
 
 
-WHOLE: dict[str, Any] = {"align": {}, "extract": {}, "train": {}, "detect": {}, "evaluate": {}}
+WHOLE: dict[str, Any] = {"align": {}, "extract": {}, "train": {}, "detect": {}, "evaluate": {}, "report": {}}
 
 
 def test_a_whole_file_passes_the_check_and_the_sections_are_written_for_dvc(begin: Run, facespan: Run) -> None:
@@ -37,9 +37,9 @@ def test_a_whole_file_passes_the_check_and_the_sections_are_written_for_dvc(begi
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({}, "overrides lacks align, extract, train, detect, evaluate"),
-        (None, "overrides lacks align, extract, train, detect, evaluate"),
-        ({"align": {}, "train": {}}, "overrides lacks extract, detect, evaluate"),
+        ({}, "overrides lacks align, extract, train, detect, evaluate, report"),
+        (None, "overrides lacks align, extract, train, detect, evaluate, report"),
+        ({"align": {}, "train": {}}, "overrides lacks extract, detect, evaluate, report"),
         (WHOLE | {"algin": {}}, "overrides: unknown key 'algin'. Did you mean 'align'?"),
         ({"algin": {"method": "openface"}}, "overrides: unknown key 'algin'. Did you mean 'align'?"),
         (WHOLE | {"train": 5}, "overrides.train: expected `key: value` lines or {}, found 5"),
@@ -88,7 +88,9 @@ def test_a_value_that_its_stage_would_refuse_is_told_before_anything_runs(
 def test_a_missing_section_is_told_with_the_lines_to_write(begin: Run, facespan: Run) -> None:
     override(begin(), {"align": {}, "extract": {}, "train": {}})
     told = facespan("check", "tiny")
-    assert told.err.endswith("Write, beside what stands there:\noverrides:\n  detect: {}\n  evaluate: {}\n")
+    assert told.err.endswith(
+        "Write, beside what stands there:\noverrides:\n  detect: {}\n  evaluate: {}\n  report: {}\n"
+    )
 
 
 def test_the_check_finds_a_key_that_a_later_stage_would_refuse(begin: Run, facespan: Run) -> None:

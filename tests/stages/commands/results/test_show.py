@@ -112,6 +112,7 @@ def test_show_prints_a_table_of_a_corpus_or_of_a_video(shown: Path, facespan: Ru
     lines = told.out.splitlines()
     assert lines[0].split() == [
         "subject", "video", "frames", "seconds", "emotion", "confidence", "threshold", "expression", "found", "IoU",
+        "error",
     ]  # fmt: skip
     expected = ["ann", "ann_1", "240-443", "5.00-12.25", "happiness", "0.700", "0.650", "20-49", "happiness", "1.00"]
     assert lines[1].split() == expected
@@ -138,6 +139,28 @@ def test_show_as_csv_is_the_file_and_as_json_the_same_rows(shown: Path, facespan
     told = json.loads(facespan("show", "tiny", "--json").out)
     assert told == [dataclasses.asdict(row) for row in found_table.read(path)]
     assert facespan("show", "tiny", "--csv", "--json").code == ExitCode.USAGE
+
+
+def test_the_kind_of_error_of_each_detection_is_told_the_accepted_in_the_file_and_the_others_by_all(
+    shown: Path, facespan: Run
+) -> None:
+    assert [row.error for row in found_table.read(shown / "results/tiny/found.csv")] == [None] * 4
+    # [60, 70) overlaps nothing; [100, 130) fits anger and says happiness.
+    rows = json.loads(facespan("show", "tiny", "ann_1", "--all", "--json", *PATHS).out)
+    assert [row["error"] for row in rows] == [None, "background", "wrong_emotion"]
+    lines = facespan("show", "tiny", "ann_1", "--all", *PATHS).out.splitlines()
+    assert lines[2].endswith("  background")
+    assert lines[3].endswith("  wrong emotion")
+
+
+def test_a_table_of_before_kinds_of_errors_is_made_again_not_taken_for_one_without(shown: Path, facespan: Run) -> None:
+    path = shown / "results/tiny/found.csv"
+    lines = path.read_text("utf-8").splitlines()
+    path.write_text("".join(f"{line.rpartition(',')[0]}\n" for line in lines), encoding="utf-8")
+    told = facespan("show", "tiny")
+    assert told.code == ExitCode.INPUT
+    assert "has no column 'error'" in told.err
+    assert "Tables of an older facespan lack columns: dvc repro evaluate" in told.err
 
 
 def test_a_video_that_there_is_not_is_named_with_the_nearest(shown: Path, facespan: Run) -> None:

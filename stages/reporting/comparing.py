@@ -1,0 +1,92 @@
+"""Two runs on one page: revisions, experiments or folders, gathered from what there is of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from stages.page.document import Document
+from stages.reporting import gathering, material, origin, pictures, report_folder, reports
+from stages.reporting.gathering import Troubles
+from stages.reporting.material import Places
+from stages.reporting.origin import Background
+from stages.reporting.reports import Settings
+from stages.results import runs
+from stages.results.runs import Place
+from stages.shell import console, devices, params
+
+# Of a revision read where it has them: what they would show is missing elsewhere.
+ALSO_RESULTS = ("curves.parquet",)
+
+
+def write(named: Sequence[str], corpus: str, output: Path, params_path: Path, device: str) -> None:
+    """Write runs side by side on one page, and say where it is.
+
+    Args:
+        named: DVC revisions, experiments or folders; `workspace` is what lies here.
+
+    Raises:
+        InputError, ShardError: as in `material.read`, there is no such run, or what lies at `output` is no report.
+        ParameterError: a parameter is wrong.
+    """
+    settings = reports.settings_of(corpus, params_path, device)
+    report_folder.check(output)
+    documents = [(name, _document(name, corpus, settings, params_path)) for name in named]
+    size = report_folder.write(output, documents)
+    has_faces = any(case.pictures for _, document in documents for video in document.timelines for case in video.cases)
+    console.result(
+        f"report: {output}, {' beside '.join(named)}, {size / 1e6:.1f} MB; "
+        f"{reports.HOLDS_FACES if has_faces else 'without faces'}"
+    )
+
+
+def _document(name: str, corpus: str, settings: Settings, params_path: Path) -> Document:
+    configs = (params_path.as_posix(), f"{params.CORPORA}/{corpus}.yaml")
+    results = [f"results/{corpus}/{file}" for file in ALSO_RESULTS]
+    with runs.place(name, corpus, (*configs, *results)) as place:
+        where, own = _places(place, corpus, params_path)
+        run = material.read(corpus, where, settings.stride)
+        entries = pictures.entries_of(run) if settings.parameters.thumbnails else {}
+        document, troubles = gathering.gather(
+            run,
+            _background(place, own, configs),
+            settings.parameters,
+            entries,
+            settings.stride,
+            devices.choose(settings.device),
+            {},
+        )
+        _say(name, troubles)
+        return document
+
+
+def _places(place: Place, corpus: str, params_path: Path) -> tuple[Places, Places]:
+    """Return where a run is read, borrowing from what lies here, and the part of it that is the run's own."""
+    weights = str(params.load_section(params_path, "extract")["weights"])  # as dvc.yaml names the folder
+    table = place.tables / "videos.parquet"
+    own_features, here = place.tables / "features" / weights, Path("data", corpus)
+    found = [folder for folder in (own_features, here / "features" / weights) if material.has_features(folder, table)]
+    curves, detectors = place.results / "curves.parquet", place.results / "detectors"
+    where = Places(
+        videos=table,
+        expressions=place.tables / "expressions.parquet",
+        detections=place.results / "detections.parquet",
+        figures=place.results / "figures.json",
+        curves=curves if curves.is_file() else None,
+        features=found[0] if found else None,
+        detectors=detectors if detectors.is_dir() else None,
+        frames=here / "frames",
+    )
+    return where, replace(where, features=own_features, frames=place.tables / "frames")
+
+
+def _background(place: Place, own: Places, configs: tuple[str, str]) -> Background:
+    paths = [] if place.root is None else [place.root / name for name in configs]
+    known = bool(paths) and all(path.is_file() for path in paths)
+    return Background(origin.changed_of(*paths) if known else [], origin.runs_of(own))
+
+
+def _say(name: str, troubles: Troubles) -> None:
+    for video, problem in troubles.items():
+        console.say(f"report: {name}: {video} has no pictures: {problem}")
