@@ -22,7 +22,7 @@ from pipeline.detectors import decoding
 from pipeline.detectors.decoding import DetectParameters, Searched
 from pipeline.windows.recordings import Recording
 from stages.parts import detectors as stored
-from stages.parts import recordings, undigested
+from stages.parts import recordings, shard_folders, stored_detectors
 from stages.parts.pairs import complete_pairs, pairs_of
 from stages.shell import command, console, corpora, devices, options, params, runs
 
@@ -55,8 +55,8 @@ def main(
     parameters = params.read(params_path, "detect", DetectParameters, corpora.path_of(corpus))
     found = recordings.load(recordings.Inputs(videos, features, None, ()))
     cards = detector_card.read_folder(detectors)
-    undigested.say("detect", cards)
-    undigested.say_manifest("detect", features)
+    stored_detectors.say_undigested("detect", cards)
+    shard_folders.say_undigested("detect", features)
     chosen = choose(cards, corpus, sorted({recording.subject for recording in found}))
     pairs = (
         {} if set(chosen.values()) & set(pairs_of(corpus, cards).values()) else complete_pairs(corpus, chosen, cards)

@@ -27,7 +27,7 @@ from pipeline.scoring.recognition import Figures
 from pipeline.scoring.results import VideoResult
 from pipeline.scoring.thresholds import SPOTTING_IOU, choose_nested_thresholds, choose_thresholds
 from pipeline.significance.summary import summarise
-from stages.parts import left_out, undigested
+from stages.parts import left_out, stored_detectors
 from stages.results.diagnosis import diagnose, windows_of
 from stages.results.figures_file import MADE_OF, digests
 from stages.results.found_rows import columns_of, rows_of
@@ -59,7 +59,7 @@ def main(
     classes = names_in(corpora.load(corpus).classes, [*found, *paired])
     left_out.say("evaluate", videos_path)
     table, cards = videos.read(videos_path), detector_card.read_folder(detectors)
-    undigested.say("evaluate", cards)
+    stored_detectors.say_undigested("evaluate", cards)
     search, pairs = searches.read(detections_path), searches.read(nested_path)
     refuse_seen(corpus, table, found, search, cards)
     results = pair(table, known, found, classes)

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import torch
 import typer
+from torch import Tensor
 
 from cache import files
 from cache.errors import InputError, ShardError
@@ -27,7 +28,16 @@ from pipeline.training import memory as footprint
 from pipeline.training.fold import FoldParameters, columns, train_gathered
 from pipeline.training.folds import Fold, everyone, leave_one_subject_out, leave_pairs_out, nobody
 from pipeline.windows.recordings import Corpus, on_device
-from stages.parts import recordings, shared_corpus, stored_detectors, train_parameters, undigested
+from stages.parts import (
+    class_layers,
+    encoders,
+    recordings,
+    shard_folders,
+    shared_corpus,
+    stored_detectors,
+    train_parameters,
+)
+from stages.parts.class_layers import Told
 from stages.parts.recordings import Listing
 from stages.parts.shared_corpus import SharedCorpus
 from stages.shell import command, console, corpora, devices, memory, options, params, runs, workers
@@ -46,6 +56,7 @@ class Job:
     path: Path
     card: DetectorCard
     store: Store | None
+    told: Told | None = None
 
 
 def main(
@@ -59,6 +70,9 @@ def main(
         Path | None,
         typer.Option(help="The mean loss of each epoch, for `dvc plots`; without it, mean_losses.csv beside --losses."),
     ] = None,
+    encoders_path: Annotated[
+        Path, typer.Option("--encoders", help="The folder of encoders; `framewise` takes a class layer from there.")
+    ] = encoders.FOLDER,
     params_path: options.Params = params.PARAMS,
     store: Annotated[
         Path | None, typer.Option(help="Where detectors are kept for a return to them; without it, below .dvc.")
@@ -73,9 +87,12 @@ def main(
     place = corpora.path_of(corpus)
     parameters = train_parameters.read(params_path, place)
     listing = recordings.look(recordings.Inputs(videos, features, expressions, corpora.load(corpus).classes))
-    undigested.say_manifest("train", features)
+    shard_folders.say_undigested("train", features)
+    parameters, told = class_layers.settle(
+        parameters, recordings.encoder_of(features), encoders_path, listing.inputs.classes
+    )
     nested = train_parameters.is_nested(params_path, place)
-    jobs = plan(corpus, listing, parameters, output, stored_detectors.find(params_path, store), nested)
+    jobs = plan(corpus, listing, parameters, output, stored_detectors.find(params_path, store), nested, told)
     refuse_foreign(output, corpus)
     missing = [job for job in jobs if force or not is_current(job)]
     if nested:
@@ -105,12 +122,19 @@ def main(
 
 
 def plan(
-    corpus: str, listing: Listing, parameters: FoldParameters, output: Path, store: Store | None, nested: bool
+    corpus: str,
+    listing: Listing,
+    parameters: FoldParameters,
+    output: Path,
+    store: Store | None,
+    nested: bool,
+    told: Told | None = None,
 ) -> list[Job]:
     """Return one job per fold, each with the card its detector will carry; one for all where nothing is learned.
 
     Args:
         nested: whether there is one for each two subjects, too.
+        told: the encoder's class layer, for a network that is made of it.
     """
     classes = listing.inputs.classes
     subjects = [video.subject for video in listing.videos]
@@ -131,9 +155,10 @@ def plan(
             network=parameters.network,
             parameters=train_parameters.described(parameters),
         )
-        key = key_of(card, [digests[v.video] for v in listing.videos if v.subject in fold.train_subjects])
+        made_of = [digests[v.video] for v in listing.videos if v.subject in fold.train_subjects]
+        key = key_of(card, made_of + ([told.digest] if told else []))
         card = dataclasses.replace(card, key=key)
-        jobs.append(Job(fold, parameters, len(classes), output / f"{fold.name}.safetensors", card, store))
+        jobs.append(Job(fold, parameters, len(classes), output / f"{fold.name}.safetensors", card, store, told))
     return jobs
 
 
@@ -155,12 +180,12 @@ def emotions_told(parameters: FoldParameters, classes: Sequence[str]) -> tuple[s
     return tuple(classes) if parameters.own.recognises else (intervals.UNRECOGNISED,)
 
 
-def key_of(card: DetectorCard, trained_on: Sequence[str]) -> str:
+def key_of(card: DetectorCard, made_of: Sequence[str]) -> str:
     """Return a hash over all that decides the weights but the machine and the versions of libraries.
 
-    The digests of videos are part of it, none of the held-out subject's.
+    The digests of videos are part of it, none of the held-out subject's; so is that of a class layer.
     """
-    parts = [TRAINING_VERSION, card.described(), sorted(trained_on)]
+    parts = [TRAINING_VERSION, card.described(), sorted(made_of)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -224,8 +249,16 @@ def keep_current(jobs: Sequence[Job], missing: Sequence[Job]) -> None:
 
 
 def run(jobs: Sequence[Job], listing: Listing, device: torch.device, processes: int, quiet: bool) -> None:
-    """Train every job: on a GPU one after the other, on a CPU several at once with one thread each."""
+    """Train every job: on a GPU one after the other, on a CPU several at once with one thread each.
+
+    Of a network that learns nothing no feature is looked at but one video's, for their width.
+    """
     if not jobs:
+        return
+    if not registry.NETWORKS[jobs[0].parameters.network].learns:
+        width = next(recordings.each(listing)).features.shape[1]
+        for job in jobs:
+            write(job, class_layers.build(job.parameters, job.told, width, job.class_count).state_dict(), width)
         return
     shared = shared_corpus.read(listing, jobs[0].parameters.train.normalisation)
     if not quiet:
@@ -233,8 +266,7 @@ def run(jobs: Sequence[Job], listing: Listing, device: torch.device, processes: 
         console.say(
             f"train: {listing.frame_count:,} frames of {len(listing.videos)} videos are in memory, {read:,.0f} MB"
         )
-    learns = registry.NETWORKS[jobs[0].parameters.network].learns
-    epochs = sum(job.parameters.train.epochs for job in jobs) if learns else 0
+    epochs = sum(job.parameters.train.epochs for job in jobs)
     with console.progress("train", epochs, "epochs", quiet) as advance:
         if device.type == "cuda":
             corpus = on_device(shared.open(), device)
@@ -276,8 +308,12 @@ def train_on_one_thread(job: Job, advance: Callable[[int], None], shared: Shared
 def train(job: Job, corpus: Corpus, advance: Callable[[int], None]) -> None:
     """Train one fold where the corpus lies, and write its detector."""
     trained = train_gathered(corpus, job.fold, job.parameters, job.class_count, lambda _: advance(1))
-    tensors = {name: value.numpy() for name, value in trained.state.items()}
-    width, curve = corpus.stacked.features.shape[1], tuple(row.row() for row in trained.curve)
+    write(job, trained.state, corpus.stacked.features.shape[1], tuple(row.row() for row in trained.curve))
+
+
+def write(job: Job, state: Mapping[str, Tensor], width: int, curve: tuple[Mapping[str, float], ...] = ()) -> None:
+    """Write the detector of a job, also into the store."""
+    tensors = {name: value.numpy() for name, value in state.items()}
     detector_card.write(job.path, tensors, dataclasses.replace(job.card, input_width=width, curve=curve))
     keep(job)
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from torch import Tensor, nn
 
+from pipeline.encoder.class_layer import ClassLayer
 from pipeline.windows.cutting import Cutting, Truths
 
 
@@ -132,3 +133,40 @@ class Network(nn.Module, ABC):
     def plain_operations(self) -> Mapping[str, int]:
         """Return the operations of each part on one window as its paper counts them; none where no paper does."""
         return {}
+
+
+class FrameNetwork(Network):
+    """A network that learns nothing: the encoder's class layer names every frame by itself, then rises are found.
+
+    Features reach it as the encoder made them (normalisation: none), a row is a frame, and a video is seen whole.
+    `forward` looks at each row alone, so a video of hours goes through it piece by piece; its outputs, ``(B, T, ...)``,
+    are put together again for `decode` and `curve`.
+    """
+
+    learns: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def settle(cls, parameters: Any, names: Sequence[str], classes: Sequence[str]) -> Any:
+        """Return the parameters as they are for one encoder and one corpus, before anything is built.
+
+        Args:
+            parameters: of its `kind`.
+            names: of the classes of the encoder's layer.
+            classes: of the corpus.
+
+        Raises:
+            DataError: the parameters do not say what a class of the encoder stands for.
+        """
+
+    @abstractmethod
+    def take(self, layer: ClassLayer, classes: Sequence[str]) -> None:
+        """Take over an encoder's class layer; the parameters are settled for it, and for these classes of a corpus."""
+
+    @abstractmethod
+    def never_found(self, classes: Sequence[str]) -> list[str]:
+        """Return the corpus' classes that nothing can ever be called."""
+
+    @abstractmethod
+    def curve(self, outputs: Any, mask: Tensor) -> Tensor:
+        """Return ``(B, T, K)``, between 0 and 1: how probable each class is at every frame."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -12,11 +12,17 @@ import torch
 from torch import Tensor
 
 from pipeline.detectors import curves
-from pipeline.detectors.contract import Network
+from pipeline.detectors.contract import FrameNetwork, Network
 from pipeline.detectors.suppression import suppress
+from pipeline.errors import DataError
 from pipeline.precision import exact_float32
 from pipeline.windows.cutting import see
-from pipeline.windows.recordings import Cuts, Recording, Stack, stack
+from pipeline.windows.recordings import Cuts, Recording, Stack, check, stack
+
+# Frames that a network of frames looks at together: 8 MB of features.
+PIECE_FRAMES = 4096
+# Features (n, C) and face_found (n,) of consecutive frames.
+Piece = tuple[npt.NDArray[np.float16], npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Searched(NamedTuple):
     """What was found in one video, and how near every other frame came to it.
 
     `curve` ``(T, K)`` float16: of each class the highest score, before suppression and score floor, of any candidate
-    interval that covers the frame; 0 where none does.
+    interval that covers the frame; 0 where none does. Of a network of frames, how probable it says the class is.
     """
 
     detections: Detections
@@ -122,6 +128,9 @@ def search(
     Raises:
         DataError: a recording contradicts itself (see `stack`), or its width is not the detector's.
     """
+    if isinstance(detector, FrameNetwork):
+        pieces = (_pieces(recording, detector.input_width) for recording in recordings)
+        return [search_in_pieces(detector, each, parameters, device) for each in pieces]
     detector.eval()
     stacked = stack(recordings, normalisation, device)
     with exact_float32():
@@ -129,6 +138,54 @@ def search(
             _search_video(detector, stacked, video, len(recording.features), parameters)
             for video, recording in enumerate(recordings)
         ]
+
+
+@torch.inference_mode()
+def search_in_pieces(
+    detector: FrameNetwork,
+    pieces: Iterable[Piece],
+    parameters: DetectParameters,
+    device: torch.device,
+) -> Searched:
+    """Return what a network of frames finds in one video, of which a piece at a time is in memory.
+
+    Args:
+        detector: on the device.
+        pieces: one after the other, features ``(n, C)`` and face_found ``(n,)``; where they are cut is of no
+            consequence beyond rounding.
+        parameters: see DetectParameters.
+        device: where to compute.
+
+    Raises:
+        DataError: there is no frame, or features are not finite or of another width than the detector's.
+    """
+    detector.eval()
+    said, masks = [], []
+    with exact_float32():
+        for features, face_found in pieces:
+            if features.shape[1:] != (detector.input_width,) or not np.isfinite(features).all():
+                raise DataError(
+                    f"a piece of features is {features.shape} or holds values that are not finite, expected finite "
+                    f"ones, {detector.input_width} wide. Extract this video again, with the detector's encoder"
+                )
+            mask = torch.from_numpy(face_found).to(device)[None]  # (1, n)
+            said.append(detector(torch.from_numpy(features).to(device).float()[None], mask))
+            masks.append(mask)
+        if not said:
+            raise DataError("No frames, expected at least one")
+        outputs, mask = torch.cat(said, dim=1), torch.cat(masks, dim=1)
+        intervals, scores = detector.decode(outputs, mask)
+        frame_count = mask.shape[1]
+        possible = (intervals[..., 1] > intervals[..., 0]) & mask.any()
+        found = _choose([_rank(Candidates(intervals, scores, possible), parameters)], frame_count, parameters)
+        return Searched(found, detector.curve(outputs, mask)[0].half().cpu().numpy())
+
+
+def _pieces(recording: Recording, width: int) -> Iterator[Piece]:
+    check(recording, width)
+    for start in range(0, len(recording.features), PIECE_FRAMES):
+        piece = slice(start, start + PIECE_FRAMES)
+        yield recording.features[piece], recording.face_found[piece]
 
 
 @torch.inference_mode()
@@ -147,6 +204,11 @@ def _search_video(
             curve = curves.blank(frame_count, told.scores.shape[-1], told.scores.device)
         curves.raise_to(curve, _nearest(told.intervals, frame_count), told.scores, told.possible)
         said.append(_rank(told, parameters))
+    return Searched(_choose(said, frame_count, parameters), curves.spread(curve).cpu().numpy())
+
+
+def _choose(said: Sequence[tuple[Tensor, ...]], frame_count: int, parameters: DetectParameters) -> Detections:
+    """Return what stays of all that `_rank` kept of a video."""
     *values, kept = (torch.cat(parts) for parts in zip(*said, strict=True))  # (W, P, ...)
     # Once a video: how many are kept is known on the GPU alone, and asking for it would halt every batch.
     rows = kept.nonzero(as_tuple=True)
@@ -160,8 +222,7 @@ def _search_video(
         parameters.keep,
         parameters.suppression_per_class,
     )
-    detections = Detections(intervals[staying], emotions[staying], confidence[staying])
-    return Searched(detections, curves.spread(curve).cpu().numpy())
+    return Detections(intervals[staying], emotions[staying], confidence[staying])
 
 
 def _look_at_windows(detector: Network, stacked: Stack, cuts: Cuts, frame_count: int) -> Candidates:

@@ -8,8 +8,9 @@ from typing import Any
 
 from pipeline.detectors.contract import Network
 from pipeline.detectors.fedn.fedn import Fedn
+from pipeline.detectors.framewise.framewise import Framewise
 
-NETWORKS: dict[str, type[Network]] = {"fedn": Fedn}
+NETWORKS: dict[str, type[Network]] = {"fedn": Fedn, "framewise": Framewise}
 
 
 def build(name: str, parameters: Any, input_width: int, class_count: int) -> Network:

@@ -116,7 +116,7 @@ def columns(network: str) -> tuple[str, ...]:
 
 
 class Trained(NamedTuple):
-    """The weights on the CPU, by name, and one row per epoch; none of a network that learns nothing."""
+    """The weights on the CPU, by name, and one row per epoch."""
 
     state: dict[str, Tensor]
     curve: list[EpochLosses]
@@ -175,12 +175,16 @@ def train_gathered(
     with _own_randomness(seed, device), exact_float32():
         width = corpus.stacked.features.shape[1]
         network = registry.build(parameters.network, parameters.own, width, class_count).to(device)
-        curve = []
-        if network.learns:
-            generators = Generators.seeded(seed, device)
-            lesson = _prepare(network, _choose(corpus, fold, class_count), fold, parameters)
-            curve = list(_learn(network, lesson, parameters, generators, progress or _ignore))
+        generators = Generators.seeded(seed, device)
+        lesson = _prepare(network, _choose(corpus, fold, class_count), fold, parameters)
+        curve = list(_learn(network, lesson, parameters, generators, progress or _ignore))
     return Trained({name: value.detach().cpu().clone() for name, value in network.state_dict().items()}, curve)
+
+
+def untrained(fold: Fold, parameters: FoldParameters, input_width: int, class_count: int) -> Network:
+    """Return a network that learns nothing, on the CPU; what is random in it, the seed and the fold's name decide."""
+    with _own_randomness(fold_seed(parameters.train.seed, fold.name), torch.device("cpu")):
+        return registry.build(parameters.network, parameters.own, input_width, class_count)
 
 
 class Lesson(NamedTuple):

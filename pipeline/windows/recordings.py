@@ -190,7 +190,7 @@ def _fill(recordings: Iterable[Recording], room: npt.NDArray[np.float16]) -> Ite
     """Yield each recording with its features where they lie in the room, in which they follow each other."""
     first = 0
     for recording in recordings:
-        _check(recording, room.shape[1])
+        check(recording, room.shape[1])
         stop = first + len(recording.features)
         if stop > len(room):
             raise ValueError(f"video {recording.video!r} ends at frame {stop} of all, expected at most {len(room)}")
@@ -201,7 +201,7 @@ def _fill(recordings: Iterable[Recording], room: npt.NDArray[np.float16]) -> Ite
         raise ValueError(f"the recordings have {first} frames together, expected {len(room)}")
 
 
-def _check(recording: Recording, width: int) -> None:
+def check(recording: Recording, width: int) -> None:
     """Raise DataError, with the video's name, where a recording contradicts itself."""
     name, features = f"video {recording.video!r}", recording.features
     if features.ndim != 2 or not features.size:

@@ -14,7 +14,7 @@ from cache.errors import InputError, ShardError
 from cache.tables.intervals import Detection
 from cache.weights import detector_card
 from cache.weights.detector_card import DetectorCard
-from stages.parts import undigested
+from stages.parts import stored_detectors
 from stages.shell import corpora, params
 
 
@@ -25,7 +25,7 @@ def choose(folder: Path, corpus: str, unseen: str | None) -> tuple[Path, Detecto
         InputError: there is none.
     """
     cards = detector_card.read_folder(folder)
-    undigested.say("detector", cards)
+    stored_detectors.say_undigested("detector", cards)
     left_out = () if unseen is None else (unseen,)
     for path, card in cards.items():
         if card.corpus == corpus and card.held_out == left_out:

@@ -1,12 +1,14 @@
-"""Location of the store of trained detectors: below `.dvc` of the checkout, for experiments in a copy of it as well."""
+"""Stored detectors: where the store lies (below `.dvc` of the checkout), and those that carry no digest."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from cache.weights import detector_card
 from cache.weights.detector_store import Store
-from stages.shell import params, places
+from stages.shell import console, params, places
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,13 @@ def find(params_path: Path, folder: Path | None = None) -> Store | None:
     bound = params.read(params_path, "store", StoreParameters)
     place = folder or places.remembered("detectors")
     return Store(place, round(bound.gigabytes * 1e9)) if place else None
+
+
+def say_undigested(stage: str, detectors: Collection[Path]) -> None:
+    """Say how many of the detectors in use carry no digest, if any: they are used, and nobody can check them."""
+    older = detector_card.without_digest(detectors)
+    if older:
+        console.say(
+            f"{stage}: {len(older)} of {len(detectors)} detectors ({older[0].name} for instance) are of an earlier "
+            "version and carry no digest, so a changed bit would not be noticed. Run dvc repro, which gives them one"
+        )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.detectors import registry
+from pipeline.detectors.contract import FrameNetwork
 from pipeline.training.fold import FoldParameters, TrainParameters
 from pipeline.windows.augmentation import AugmentParameters
 from stages.shell import console, params
@@ -49,7 +50,11 @@ def read(path: Path, corpus: Path) -> FoldParameters:
     values, plain = params.in_force(path, SECTION, corpus), params.load_section(path, SECTION)
     for name in registry.NETWORKS.keys() & plain.keys():
         if isinstance(plain[name], dict) and isinstance(values[name], dict):
-            values[name] = plain[name] | values[name]  # a corpus overrides single values of a block, too
+            # A corpus overrides single values of a block, too; those of a network that is not trained concern nobody.
+            for key in values[name] if name == values.get("network") else ():
+                if values[name][key] != plain[name].get(key):
+                    console.say(f"{SECTION}: {name}.{key} = {params.shown(values[name][key])} ({corpus})")
+            values[name] = plain[name] | values[name]
     return build(values, params.origin(path, SECTION, corpus))
 
 
@@ -79,9 +84,19 @@ def build(values: Mapping[str, Any], where: str | SectionOrigin) -> FoldParamete
     parts = params.build_parts(chosen, (*own.values(), *COMMON), origin)
     try:
         network = registry.NETWORKS[name].kind(**dict(zip(own, parts, strict=False)))
+        _refuse_normalised(name, parts[-1])
         return FoldParameters(name, network, *parts[len(own) :])
     except ValueError as error:
         raise ParameterError(f"{origin.about(str(error))}: {error}") from error
+
+
+def _refuse_normalised(name: str, train: TrainParameters) -> None:
+    """Raise ValueError where a network that takes features as the encoder made them would get others."""
+    if issubclass(registry.NETWORKS[name], FrameNetwork) and train.normalisation != "none":
+        raise ValueError(
+            f"normalisation is {train.normalisation!r}, expected 'none' for network {name}: the encoder's class layer "
+            "knows its features as they are"
+        )
 
 
 def _choice(values: Mapping[str, Any], origin: SectionOrigin) -> Choice:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cache import files
 from cache.errors import InputError
-from cache.shards.manifest import ShardEntry
+from cache.shards.shard_entry import ShardEntry
 from cache.tables.videos import Video
 from stages.page import render
 from stages.page.document import Document

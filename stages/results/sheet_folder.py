@@ -11,7 +11,7 @@ from pathlib import Path
 from cache import files
 from cache.errors import DiskError, InputError, ShardError
 from cache.shards import frames
-from cache.shards.manifest import ShardEntry
+from cache.shards.shard_entry import ShardEntry
 from cache.tables.videos import Video
 from stages.page import sheets
 from stages.page.sheets import Row, SheetFacts

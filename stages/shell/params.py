@@ -80,12 +80,12 @@ def build_parts(values: Mapping[str, Any], kinds: tuple[type[Any], ...], where: 
 
 
 def in_force(path: Path, section: str, corpus: Path | None = None) -> dict[str, Any]:
-    """Return the values of a section after a corpus' overrides."""
+    """Return the values of a section after a corpus' overrides; whoever reads a block of them tells it."""
     values = load_section(path, section)
     overrides = overrides_of(corpus).get(section, {}) if corpus else {}
     refuse_unknown(overrides, list(values), f"{corpus}: overrides.{section}")
     for name, value in overrides.items():
-        if value != values[name]:
+        if value != values[name] and not isinstance(value, dict):
             console.say(f"{section}: {name} = {_cut(value)} ({corpus}) instead of {_cut(values[name])} ({path})")
     return values | overrides
 

@@ -13,11 +13,14 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from torchvision.models import resnet18
 
 from pipeline.detectors import curves, decoding, registry
-from pipeline.detectors.contract import Network
+from pipeline.detectors.contract import FrameNetwork, Network
 from pipeline.detectors.fedn.attention import SEGMENT_ATTENTIONS, SEGMENT_SCORES, WINDOW_ATTENTIONS
 from pipeline.detectors.fedn.classification import CLASSIFICATIONS
 from pipeline.detectors.fedn.heads import BRANCHES
 from pipeline.detectors.fedn.losses import INTERVAL_LOSSES
+from pipeline.detectors.framewise.class_map import ClassMapParameters
+from pipeline.detectors.framewise.framewise import FramewiseParameters
+from pipeline.detectors.framewise.rises import RiseParameters
 from pipeline.encoder import resnet
 from pipeline.encoder.augmentation import ImageAugmentParameters, augment
 from pipeline.encoder.preparation import CHANNELS, Preprocessing
@@ -70,8 +73,15 @@ VARIANTS = list(
 VARIANTS += [
     dataclasses.replace(PARAMETERS, network="linear", own=LinearParameters(RowParameters(8, 4, 3.0))),
     dataclasses.replace(PARAMETERS, network="untrained", own=UntrainedParameters(LevelParameters(1.0))),
+    dataclasses.replace(
+        PARAMETERS,
+        network="framewise",
+        own=FramewiseParameters(
+            ClassMapParameters({"joy": "a", "rest": None}), RiseParameters(9, 0.1, 0.5, 0.3, 8, 99)
+        ),
+    ),
 ]
-LEARNING = [parameters for parameters in VARIANTS if parameters.network != "untrained"]
+LEARNING = [parameters for parameters in VARIANTS if parameters.network not in ("untrained", "framewise")]
 
 
 @pytest.fixture(autouse=True)
@@ -212,6 +222,9 @@ def test_detection_does_not_wait_between_two_batches(parameters: FoldParameters)
             curve = curves.blank(300, told.scores.shape[-1], GPU)
             curves.raise_to(curve, decoding._nearest(told.intervals, 300), told.scores, told.possible)
             spread = curves.spread(curve)
+            if isinstance(network, FrameNetwork):
+                mask = torch.ones(WINDOWS, 300, dtype=torch.bool, device=GPU)
+                said.append(network.curve(torch.zeros(WINDOWS, 300, CLASS_COUNT, device=GPU), mask))
     assert (gpu.reads, gpu.writes) == ([], [])
     assert {values.device for values in (*said, spread)} == {GPU}
     assert {values.shape[0] for values in said} == {WINDOWS}

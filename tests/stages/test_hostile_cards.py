@@ -103,7 +103,10 @@ NETWORKS: dict[str, tuple[Callable[[Card], object], str]] = {
         lambda card: card["parameters"].pop("match") and None,
         "match differs from this version of facespan",
     ),
-    "an unknown network": (fact("network", "fedm"), "is a detector of network 'fedm', known are fedn. Update"),
+    "an unknown network": (
+        fact("network", "fedm"),
+        "is a detector of network 'fedm', known are fedn, framewise. Update",
+    ),
     "an unknown normalisation": (part("train", normalisation="z"), "train.normalisation is 'z', expected one of none"),
     "a normalisation of lists": (part("train", normalisation=[]), "train.normalisation is [], expected one of none"),
     "one name for six": (fact("emotions", ["expression"]), "emotions are expression, expected every class"),

@@ -118,7 +118,7 @@ def test_operations_of_another_network_are_counted(begin: Begin, facespan: Run) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"network": "fedm"}, "overrides.train: network is 'fedm', expected one of fedn, linear, untrained"),
+        ({"network": "fedm"}, "overrides.train: network is 'fedm', expected one of fedn, framewise, linear, untrained"),
         ({"network": 3}, "overrides.train.network: expected a text, found 3"),
         ({"linear": 3}, "overrides.train.linear: expected `key: value` lines, found 3"),
         ({"linear": {"widht": 3}}, "overrides.train.linear: unknown key 'widht'. Did you mean 'width'?"),
