@@ -119,6 +119,7 @@ def _make(
         total = face_parts.length_of(path)
     except InputError as problem:
         raise inputs.refused(path, problem) from problem
+    search = searcher()  # before hours of alignment: it may refuse
     with console.progress(f"analyse: {path.name}: align ({chosen.name})", total, "frames", asked.quiet) as advance:
         stated = face_parts.align(path, frames, chosen, method, advance)
     faces = face_parts.people_of(stated, asked.face)
@@ -127,7 +128,7 @@ def _make(
             f"no face is seen in any of the {stated.frame_count:,} frames of {given}: nothing can be found there. "
             "A face that is smaller than about a tenth of the picture, turned away or dark is not seen"
         )
-    facts, search = stated.facts or {}, searcher()
+    facts = stated.facts or {}
     features = folder / f"features-{search.encoder.key[:16]}"
     with console.progress(
         f"analyse: {path.name}: encode", stated.frame_count * len(faces), "frames", asked.quiet

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cache.errors import InputError, ShardError
 from cache.troubles import alone
 from stages.analysing import analysis, output, place, projects
 from stages.analysing.analysis import Kept
@@ -83,7 +84,7 @@ def main(
             output.write_csv(csv, [each.analysed for each in kept])
         if curves is not None:
             output.write_curves(curves, kept)
-        if page is not None:
+        if page is not None and kept:
             size = report.write(page, kept)
             console.say(f"analyse: {page}, {size / 1e6:.1f} MB; it shows faces: pass it on as you would the videos")
         analysed = [each.analysed for each in kept]
@@ -92,9 +93,8 @@ def main(
         console.result(output.as_json(analysed) if as_json else output.as_text(analysed))
         if where.is_kept:
             say_place(where)
-    for name, problem in failed.items():
-        console.say(f"analyse: {name} failed: {problem}")
     if failed:
+        console.say(f"analyse: {len(failed)} of {len(videos)} videos failed; the others are done")
         raise typer.Exit(int(ExitCode.PARTIAL))
 
 
@@ -117,18 +117,30 @@ def analyse_each(videos: Sequence[str], asked: Asked, where: place.Place, failed
     def searcher() -> Searcher:
         from stages.analysing.search import Searcher  # torch, which takes seconds
 
-        return Searcher(asked)
+        try:
+            return Searcher(asked)
+        except (InputError, ShardError, params.ParameterError) as problem:
+            raise SearcherError from problem
 
     kept = []
     for given in videos:
-        if len(videos) == 1:
-            kept.append(analysis.analyse(given, asked, where, searcher))
-        else:
-            with alone(given, failed):
+        try:
+            if len(videos) == 1:
                 kept.append(analysis.analyse(given, asked, where, searcher))
-    for each in kept:
-        output.say(each.analysed, each.analysed.video)
+            else:
+                with alone(given, failed):
+                    kept.append(analysis.analyse(given, asked, where, searcher))
+        except SearcherError as problem:
+            raise problem.__cause__ or problem from None
+        if given in failed:
+            console.say(f"analyse: {given} failed: {failed[given]}")
+        else:
+            output.say(kept[-1].analysed)
     return kept
+
+
+class SearcherError(Exception):
+    """Encoder or detectors cannot be used, whatever the video; its cause says why."""
 
 
 def say_place(where: place.Place) -> None:
