@@ -22,7 +22,7 @@ from pipeline.detectors import decoding
 from pipeline.detectors.decoding import DetectParameters, Searched
 from pipeline.windows.recordings import Recording
 from stages.parts import detectors as stored
-from stages.parts import recordings, stored_detectors
+from stages.parts import recordings, shard_folders, stored_detectors
 from stages.parts.pairs import complete_pairs, pairs_of
 from stages.shell import command, console, corpora, devices, options, params, runs
 
@@ -56,7 +56,7 @@ def main(
     found = recordings.load(recordings.Inputs(videos, features, None, ()))
     cards = detector_card.read_folder(detectors)
     stored_detectors.say_undigested("detect", cards)
-    stored_detectors.say_manifest("detect", features)
+    shard_folders.say_undigested("detect", features)
     chosen = choose(cards, corpus, sorted({recording.subject for recording in found}))
     pairs = (
         {} if set(chosen.values()) & set(pairs_of(corpus, cards).values()) else complete_pairs(corpus, chosen, cards)

@@ -28,7 +28,15 @@ from pipeline.training import memory as footprint
 from pipeline.training.fold import FoldParameters, columns, train_gathered
 from pipeline.training.folds import Fold, everyone, leave_one_subject_out, leave_pairs_out, nobody
 from pipeline.windows.recordings import Corpus, on_device
-from stages.parts import class_layers, encoders, recordings, shared_corpus, stored_detectors, train_parameters
+from stages.parts import (
+    class_layers,
+    encoders,
+    recordings,
+    shard_folders,
+    shared_corpus,
+    stored_detectors,
+    train_parameters,
+)
 from stages.parts.class_layers import Told
 from stages.parts.recordings import Listing
 from stages.parts.shared_corpus import SharedCorpus
@@ -79,7 +87,7 @@ def main(
     place = corpora.path_of(corpus)
     parameters = train_parameters.read(params_path, place)
     listing = recordings.look(recordings.Inputs(videos, features, expressions, corpora.load(corpus).classes))
-    stored_detectors.say_manifest("train", features)
+    shard_folders.say_undigested("train", features)
     parameters, told = class_layers.settle(
         parameters, recordings.encoder_of(features), encoders_path, listing.inputs.classes
     )

@@ -200,7 +200,7 @@ def test_a_corpus_in_its_own_layout_goes_from_its_label_file_to_scores_and_takes
     describe(project, name, make_small)
 
     told = dvc(project, "repro")
-    line = ("check", "fingerprint", "index", "align", "extract", "train", "detect", "evaluate")
+    line = ("check", "fingerprint", "index", "align", "extract", "train", "detect", "evaluate", "report")
     assert started(told) == {f"{stage}@{name}" for stage in line}
     metrics = json.loads((project / f"results/{name}/metrics.json").read_text(encoding="utf-8"))
     assert metrics["spotting"]["m"] == 3
@@ -208,7 +208,9 @@ def test_a_corpus_in_its_own_layout_goes_from_its_label_file_to_scores_and_takes
     assert [path.name for path in (project / "data").iterdir()] == [name]
 
     describe(project, name, lambda described: described["overrides"]["evaluate"].update(seed=1))
-    assert started(dvc(project, "repro")) == {f"check@{name}", f"fingerprint@{name}", f"evaluate@{name}"}
+    assert started(dvc(project, "repro")) == {
+        f"{stage}@{name}" for stage in ("check", "fingerprint", "evaluate", "report")
+    }
 
     added = ADD[name](root)
     told = dvc(project, "repro", f"extract@{name}")

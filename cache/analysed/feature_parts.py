@@ -15,6 +15,7 @@ from cache.errors import InputError
 from cache.shards import features, frames, manifest
 from cache.shards.frames import Frames
 from cache.shards.manifest import CORPUS, Manifest
+from cache.shards.shard_entry import ShardEntry
 
 Encode = Callable[[Frames], NDArray[np.float16]]
 KeyOf = Callable[[str], str]
@@ -80,7 +81,7 @@ def pieces(folder: Path, stated: Stated, face: int, width: int) -> Iterator[NDAr
             yield np.zeros((part.stop - part.start, width), np.float16)
 
 
-def _held(folder: Path) -> Mapping[str, manifest.ShardEntry]:
+def _held(folder: Path) -> Mapping[str, ShardEntry]:
     try:
         return manifest.read(folder).shards
     except InputError:

@@ -19,7 +19,8 @@ from cache.columns import FrameColumns
 from cache.errors import InputError, ShardError
 from cache.shards import frames, layout, manifest
 from cache.shards.frames import Frame
-from cache.shards.manifest import CORPUS, Manifest, ShardEntry
+from cache.shards.manifest import CORPUS, Manifest
+from cache.shards.shard_entry import ShardEntry
 
 # A minute at 30 frames a second: so much is done again after a kill. A multiple of a batch of the encoder.
 PART_FRAMES = 1920

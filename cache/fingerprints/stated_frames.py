@@ -17,7 +17,7 @@ from cache import own_digest, strict_json
 from cache.errors import InputError
 from cache.fingerprints import tracked
 from cache.shards import manifest
-from cache.shards.manifest import ShardEntry
+from cache.shards.shard_entry import ShardEntry
 
 FORMAT = 1
 MAXIMUM_BYTES = 1 << 16

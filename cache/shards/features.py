@@ -14,7 +14,7 @@ from cache.columns import FrameColumns, describe_fault
 from cache.errors import InputError, ShardError
 from cache.shards import layout, manifest
 from cache.shards.layout import COLUMN_DATASETS, Layout
-from cache.shards.manifest import ShardEntry, is_known
+from cache.shards.shard_entry import ShardEntry, is_known
 from cache.shards.untrusted import MAXIMUM_LOADED_BYTES, UntrustedShard
 
 # Averages of what a rectifier lets through.

@@ -21,7 +21,7 @@ from cache.media import thumbnails
 from cache.media.images import MAXIMUM_SIDE, decode_image, encode_image, image_size
 from cache.shards import layout
 from cache.shards.layout import COLUMN_DATASETS, Attribute, Content, Layout
-from cache.shards.manifest import ShardEntry, is_known
+from cache.shards.shard_entry import ShardEntry, is_known
 from cache.shards.untrusted import UntrustedShard
 
 __all__ = [

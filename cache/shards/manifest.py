@@ -6,19 +6,18 @@ none and processes at work side by side know of each other's; readers take both 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cache import checked, files, own_digest, strict_json
-from cache.checked import Checked
+from cache import files, own_digest, strict_json
 from cache.errors import InputError, ShardError
+from cache.shards import shard_entry
+from cache.shards.shard_entry import ShardEntry
 
 MANIFEST_FORMAT = 1
 NAME = "manifest.json"
@@ -29,34 +28,9 @@ KINDS = ("features", "frames")
 # of the corpus that have no shard; and the entries of what lies in the folder of earlier ones of these, so that it is
 # known as ours for as long as it lies there.
 CORPUS, KEY_FIELDS, MISSING, STALE = "corpus", "key_fields", "missing", "stale"
-SUFFIX = ".h5"
 MAXIMUM_BYTES = 1 << 28
-# Beyond, a sparse file would be read for hours.
-MAXIMUM_SHARD_BYTES = 1 << 38
 # Beyond it a folder is slow to list on some file systems and shares.
 FLAT_COUNT = 10_000
-
-
-@dataclass(frozen=True)
-class ShardEntry:
-    """What the manifest states of one shard.
-
-    Args:
-        file: path relative to the folder, with ``/``.
-        sha256: digest of the whole file, in hexadecimal.
-        bytes: size of the file.
-        frames: T.
-        key: the fingerprint of what it was made from.
-        digest: of frames, what `frames.Frames.digest` says of them, so that what is made of them is known to be current
-            without reading them; None of features, and where an earlier version stated none.
-    """
-
-    file: str
-    sha256: str
-    bytes: int
-    frames: int
-    key: str
-    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,36 +54,14 @@ class Manifest:
 
 def shard_path(folder: Path, video: str, count: int) -> Path:
     """Return where the shard of a video lies in a folder of ``count`` videos; beyond 10 000, one folder deeper."""
-    name = files.check_video_id(video) + SUFFIX
-    return folder / name if count <= FLAT_COUNT else folder / _prefix(video) / name
+    name = files.check_video_id(video) + shard_entry.SUFFIX
+    return folder / name if count <= FLAT_COUNT else folder / shard_entry.prefix(video) / name
 
 
 def describe(folder: Path, path: Path, frames: int, key: str, digest: str | None = None) -> ShardEntry:
     """Return the entry of a shard in a folder; its file is read once."""
     sha256 = files.sha256_of(path)
     return ShardEntry(path.relative_to(folder).as_posix(), sha256, path.stat().st_size, frames, key, digest)
-
-
-def state(entry: ShardEntry) -> dict[str, Any]:
-    """Return an entry as JSON states it: without what is None."""
-    return {name: value for name, value in asdict(entry).items() if value is not None}
-
-
-def is_whole(path: Path, key: str, entry: ShardEntry | None) -> bool:
-    """Return whether the file is, to the last bit, what its entry states, and was made from what ``key`` says."""
-    if entry is None or entry.key != key:
-        return False
-    return _describe_change(path, entry) is None
-
-
-def is_known(path: Path, key: str, entry: ShardEntry | None, known: Checked | None) -> bool:
-    """Return whether a shard did not change since it was checked to be what its entry states, with this key."""
-    if known is None or entry is None or entry.key != key:
-        return False
-    try:
-        return known.knows(path, checked.identity_of(path.lstat()), entry.sha256, key)
-    except OSError:
-        return False
 
 
 @contextmanager
@@ -125,7 +77,7 @@ def add(folder: Path, video: str, entry: ShardEntry) -> None:
     Raises:
         InputError: the disk refuses.
     """
-    line = json.dumps({"video": video, **state(entry)}, sort_keys=True)
+    line = json.dumps({"video": video, **shard_entry.state(entry)}, sort_keys=True)
     path = folder / JOURNAL
     with locked(folder), files.explain_failures(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -144,7 +96,7 @@ def write(folder: Path, manifest: Manifest) -> None:
     stored = {
         "format": MANIFEST_FORMAT,
         "kind": manifest.kind,
-        "shards": {video: state(entry) for video, entry in manifest.shards.items()},
+        "shards": {video: shard_entry.state(entry) for video, entry in manifest.shards.items()},
         "run": {**manifest.run, own_digest.KEY: own_digest.BLANK},
     }
     try:
@@ -202,31 +154,13 @@ def damaged_text(folder: Path) -> bytes | None:
     return None
 
 
-def remove(folder: Path, entries: Iterable[ShardEntry]) -> tuple[list[Path], list[Path]]:
-    """Remove the shards that entries of this folder's manifest name.
-
-    Returns:
-        The removed paths; and those left because what lies there is not what the entry states, so it is not ours.
-    """
-    removed: list[Path] = []
-    left: list[Path] = []
-    for path, entry in sorted((folder / entry.file, entry) for entry in entries):
-        if not os.path.lexists(path):
-            continue
-        is_ours = not (path.parent != folder and path.parent.is_symlink()) and _describe_change(path, entry) is None
-        if is_ours:
-            path.unlink()
-        (removed if is_ours else left).append(path)
-    return removed, left
-
-
 def list_shards(folder: Path) -> list[Path]:
     """Return what lies where shards of this folder would, stated or not; a missing folder holds nothing.
 
     A folder inside that has a manifest of its own is another one.
     """
     inner = [path for path in folder.glob("[0-9a-f][0-9a-f]") if path.is_dir() and not (path / NAME).exists()]
-    return sorted(path for place in (folder, *inner) for path in place.glob(f"*{SUFFIX}"))
+    return sorted(path for place in (folder, *inner) for path in place.glob(f"*{shard_entry.SUFFIX}"))
 
 
 def missing(held: Manifest) -> list[str]:
@@ -241,26 +175,8 @@ def stale(held: Manifest) -> dict[str, ShardEntry]:
     found = {}
     for video, entry in told.items() if isinstance(told, dict) else ():
         with suppress(ValueError, InputError):
-            found[files.check_video_id(video)] = parse_entry(video, entry)
+            found[files.check_video_id(video)] = shard_entry.parse(video, entry)
     return found
-
-
-def _describe_change(path: Path, entry: ShardEntry) -> str | None:
-    """Return how a file differs from its entry, or None."""
-    try:
-        descriptor = files.open_regular(path, follow_links=False)
-    except InputError as problem:
-        return str(problem)
-    try:
-        size = os.fstat(descriptor).st_size
-        if size != entry.bytes:
-            return f"{size} bytes, expected {entry.bytes}"
-        if (hollow := files.describe_hollow(descriptor)) is not None:
-            return f"{hollow}, expected a whole file"
-        found = files.sha256_of_descriptor(descriptor)
-        return None if found == entry.sha256 else f"SHA-256 {found}, expected {entry.sha256}"
-    finally:
-        os.close(descriptor)
 
 
 def _remedy(folder: Path) -> str:
@@ -296,13 +212,9 @@ def _parse_line(line: bytes) -> tuple[str, ShardEntry] | None:
         if not isinstance(stored, dict) or not isinstance(stored.get("video"), str):
             return None
         video = files.check_video_id(stored.pop("video"))
-        return video, parse_entry(video, stored)
+        return video, shard_entry.parse(video, stored)
     except ValueError:
         return None
-
-
-def _prefix(video: str) -> str:
-    return hashlib.sha256(video.encode("ascii")).hexdigest()[:2]
 
 
 def _parse(stored: object) -> Manifest:
@@ -315,30 +227,5 @@ def _parse(stored: object) -> Manifest:
     if not isinstance(stored["shards"], dict) or not isinstance(stored["run"], dict):
         raise ValueError("shards and run are to be objects")
     files.check_video_ids(stored["shards"])
-    shards = {video: parse_entry(video, entry) for video, entry in sorted(stored["shards"].items())}
+    shards = {video: shard_entry.parse(video, entry) for video, entry in sorted(stored["shards"].items())}
     return Manifest(stored["kind"], shards, stored["run"])
-
-
-def parse_entry(video: str, stored: object) -> ShardEntry:
-    """Return the entry that JSON states of a video; a ValueError says what is wrong with it."""
-    if not isinstance(stored, dict) or set(stored) - {"digest"} != {"file", "sha256", "bytes", "frames", "key"}:
-        raise ValueError(f"video {video}: expected exactly file, sha256, bytes, frames and key, and at most digest")
-    allowed = {
-        # Only the two places that `shard_path` gives: a manifest cannot point outside its folder.
-        "file": stored["file"] in (f"{video}{SUFFIX}", f"{_prefix(video)}/{video}{SUFFIX}"),
-        "sha256": _is_sha256(stored["sha256"]),
-        "bytes": type(stored["bytes"]) is int and 0 < stored["bytes"] <= MAXIMUM_SHARD_BYTES,
-        "frames": type(stored["frames"]) is int and stored["frames"] > 0,
-        "key": isinstance(stored["key"], str) and stored["key"] != "",
-        "digest": "digest" not in stored or _is_sha256(stored["digest"]),
-    }
-    for name, is_allowed in allowed.items():
-        if not is_allowed:
-            raise ValueError(f"video {video}: {name} is {repr(stored[name])[:80]}")
-    if stored["frames"] > stored["bytes"]:
-        raise ValueError(f"video {video}: {repr(stored['frames'])[:80]} frames in {stored['bytes']} bytes")
-    return ShardEntry(**stored)
-
-
-def _is_sha256(stored: object) -> bool:
-    return isinstance(stored, str) and re.fullmatch("[0-9a-f]{64}", stored) is not None

@@ -10,7 +10,8 @@ from pathlib import Path
 from cache.errors import InputError, ShardError
 from cache.shards import manifest
 from cache.shards.layout import Layout
-from cache.shards.manifest import CORPUS, Manifest, ShardEntry
+from cache.shards.manifest import CORPUS, Manifest
+from cache.shards.shard_entry import ShardEntry
 from cache.shards.untrusted import UntrustedShard
 from cache.tables import failures
 

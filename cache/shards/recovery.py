@@ -13,8 +13,9 @@ from pathlib import Path
 from cache import files
 from cache.errors import InputError, ShardError
 from cache.shards import manifest
-from cache.shards.manifest import CORPUS, Manifest, ShardEntry
+from cache.shards.manifest import CORPUS, Manifest
 from cache.shards.ownership import ShardFolder
+from cache.shards.shard_entry import ShardEntry
 from cache.shards.untrusted import UntrustedShard
 
 DIGITS = 32

@@ -14,9 +14,10 @@ from typing import Any
 
 from cache import files
 from cache.errors import InputError, ShardError
-from cache.shards import manifest, ownership, recovery
-from cache.shards.manifest import CORPUS, MISSING, STALE, Manifest, ShardEntry
+from cache.shards import manifest, ownership, recovery, shard_entry
+from cache.shards.manifest import CORPUS, MISSING, STALE, Manifest
 from cache.shards.ownership import ShardFolder
+from cache.shards.shard_entry import ShardEntry
 from cache.shards.untrusted import UntrustedShard
 from cache.tables import failures
 from cache.troubles import alone
@@ -294,7 +295,7 @@ def _settle(
         gone = {v: entry for v, entry in known.items() if v not in videos and held.get(v, entry) == entry}
         orphans = gone if remove else {}
         moved = [entry for v, entry in known.items() if remove and v in held and held[v].file != entry.file]
-        outcome.removed, outcome.left = manifest.remove(folder.path, [*orphans.values(), *moved])
+        outcome.removed, outcome.left = shard_entry.remove(folder.path, [*orphans.values(), *moved])
         kept = {v: entry for v, entry in held.items() if v not in orphans}
         _write(folder, planned, run, kept, {v: entry for v, entry in known.items() if v not in orphans})
     outcome.entries = {v: entry for v, entry in held.items() if v in videos}
@@ -313,7 +314,7 @@ def _write(
         facts[MISSING] = missing
     left = {v: entry for v, entry in known.items() if v not in entries and os.path.lexists(folder.path / entry.file)}
     if left:
-        facts[STALE] = {video: manifest.state(entry) for video, entry in left.items()}
+        facts[STALE] = {video: shard_entry.state(entry) for video, entry in left.items()}
     manifest.write(folder.path, Manifest(folder.layout.kind, entries, facts))
 
 

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from cache import files, strict_json
 from cache.errors import InputError, ShardError
-from cache.shards import manifest
+from cache.shards import manifest, shard_entry
 from cache.shards.untrusted import MAXIMUM_LOADED_BYTES
 from cache.sharing.inventory import EXPRESSIONS, FEATURES, VIDEOS
 
@@ -27,7 +27,7 @@ ARCHIVE_FORMAT = 1
 TITLE, DIGESTS = "facespan.json", "SHA256SUMS"
 FEATURES_MANIFEST = f"{FEATURES}/{manifest.NAME}"
 ALWAYS = (EXPRESSIONS, FEATURES_MANIFEST, VIDEOS)
-SHARD = re.compile(rf"{FEATURES}/(?:[0-9a-f]{{2}}/)?([^/]+){re.escape(manifest.SUFFIX)}")
+SHARD = re.compile(rf"{FEATURES}/(?:[0-9a-f]{{2}}/)?([^/]+){re.escape(shard_entry.SUFFIX)}")
 # As sha256sum writes and checks them.
 DIGEST_LINE = re.compile("([0-9a-f]{64})  (.+)")
 MAXIMUM_TITLE_BYTES = 4096

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cache.errors import InputError
 from cache.shards import features
 from cache.shards.features import FeatureShard
-from cache.shards.manifest import Manifest, ShardEntry
+from cache.shards.manifest import Manifest
+from cache.shards.shard_entry import ShardEntry
 from cache.sharing import key_fields
 
 

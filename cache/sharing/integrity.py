@@ -21,7 +21,8 @@ from cache.printing import printable
 from cache.shards import features, frames, layout, manifest
 from cache.shards.features import FeatureShard
 from cache.shards.frames import Frames
-from cache.shards.manifest import KEY_FIELDS, Manifest, ShardEntry
+from cache.shards.manifest import KEY_FIELDS, Manifest
+from cache.shards.shard_entry import ShardEntry
 from cache.tables import videos
 
 COLUMNS = ("pts_seconds", "frame_label", "face_found", "face_confidence")

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from cache import files
 from cache.errors import InputError
-from cache.shards import manifest
-from cache.shards.manifest import STALE, Manifest, ShardEntry
+from cache.shards import manifest, shard_entry
+from cache.shards.manifest import STALE, Manifest
+from cache.shards.shard_entry import ShardEntry
 from cache.sharing import inventory
 from cache.tables import videos
 
@@ -96,7 +97,7 @@ def clear(folder: Path, corpus: Collection[str] | None) -> Cleared:
         for video, entry in {**found.stale, **found.orphans}.items():
             path = folder / entry.file
             with files.claim(path.with_name(f".{video}.lock")) as ours:
-                taken, refused = manifest.remove(folder, [entry]) if ours else ([], [path])
+                taken, refused = shard_entry.remove(folder, [entry]) if ours else ([], [path])
             removed += taken
             left += refused
             gone |= set() if refused else {video}
@@ -109,7 +110,7 @@ def clear(folder: Path, corpus: Collection[str] | None) -> Cleared:
 
 
 def _without(held: Manifest, gone: set[str]) -> Manifest:
-    stale = {video: manifest.state(entry) for video, entry in manifest.stale(held).items() if video not in gone}
+    stale = {video: shard_entry.state(entry) for video, entry in manifest.stale(held).items() if video not in gone}
     facts = {name: value for name, value in held.run.items() if name != STALE} | ({STALE: stale} if stale else {})
     return replace(held, shards={v: entry for v, entry in held.shards.items() if v not in gone}, run=facts)
 

@@ -15,8 +15,9 @@ from typing import Any, Literal
 from cache import files
 from cache.errors import InputError, ShardError
 from cache.fingerprints.frame_digests import FRAMES
-from cache.shards import manifest
-from cache.shards.manifest import CORPUS, KEY_FIELDS, MISSING, STALE, Manifest, ShardEntry
+from cache.shards import manifest, shard_entry
+from cache.shards.manifest import CORPUS, KEY_FIELDS, MISSING, STALE, Manifest
+from cache.shards.shard_entry import ShardEntry
 from cache.sharing import coverage, differences, integrity, key_fields
 from cache.sharing.integrity import Beside
 from cache.sharing.inventory import told
@@ -187,7 +188,7 @@ def _told_frames(held: Manifest) -> dict[str, Any] | None:
 
 def _check_place(path: Path, known: ShardEntry | None, expected: ShardEntry) -> None:
     """Raise InputError when what lies where a shard goes is neither stated by our manifest nor that shard."""
-    if known is None and os.path.lexists(path) and not manifest.is_whole(path, expected.key, expected):
+    if known is None and os.path.lexists(path) and not shard_entry.is_whole(path, expected.key, expected):
         raise InputError(f"{path} lies where a shard goes, but {manifest.NAME} does not name it. Move it away.")
 
 

@@ -14,7 +14,8 @@ from cache import files
 from cache.errors import InputError, ShardError
 from cache.printing import printable
 from cache.shards import features, manifest
-from cache.shards.manifest import CORPUS, STALE, Manifest, ShardEntry
+from cache.shards.manifest import CORPUS, STALE, Manifest
+from cache.shards.shard_entry import ShardEntry
 from cache.sharing import archive, integrity, inventory, pseudonyms
 from cache.sharing.archive import Title
 from cache.sharing.integrity import Beside

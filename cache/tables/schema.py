@@ -6,7 +6,8 @@ import csv
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from types import NoneType
+from typing import Any, ClassVar, TextIO, TypeVar, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +28,7 @@ LEAST_BYTES_A_ROW = 4
 # A path may have as many.
 MAX_TEXT_BYTES = 4096
 _BATCH_ROWS = 1 << 14
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 # Of a CSV, in characters.
 MAX_LINE = 1 << 20
 
@@ -65,6 +67,17 @@ def write(
         writer.add_key_value_metadata({**(metadata or {}), own_digest.KEY: own_digest.BLANK})
         writer.close()
         own_digest.put(temporary)
+
+
+def as_arrow(kind: type[Record], records: Sequence[Record]) -> pa.Table:
+    """Return records of a dataclass as a table in memory, a column a field; one that may be None may be empty."""
+    columns = []
+    for name, hint in get_type_hints(kind).items():
+        if get_origin(hint) is not ClassVar:
+            told = [each for each in get_args(hint) or (hint,) if each is not NoneType]
+            columns.append(pa.field(name, _ARROW[told[0]], nullable=NoneType in get_args(hint)))
+    values = {field.name: [getattr(record, field.name) for record in records] for field in columns}
+    return pa.Table.from_pydict(values, schema=pa.schema(columns))
 
 
 def read(path: Path, columns: pa.Schema, build: Callable[..., Record], fault: Fault[Record]) -> list[Record]:

@@ -1,11 +1,17 @@
-"""The `facespan` command: every stage by its name, and what people type besides."""
+"""The `facespan` command: every stage by its name, and what people type besides; a new one is one line of a table.
+
+A module is imported when its command is called: PyTorch takes seconds, and lists of commands need none of it.
+"""
 
 from __future__ import annotations
 
+import ast
 import importlib
-import sys
+from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from stages.shell import console
 from stages.shell.command import INTERRUPTED, ExitCode, guarded
@@ -43,32 +49,70 @@ GROUPS = {
 }
 # Commands of a group that stand in a module of their own.
 ALSO = {"cache": "stages.commands.push_pull"}
+CODE = Path(__file__).resolve().parents[2]
+
+
+class LazyCommands(TyperGroup):
+    """The commands by their names: lists hold a stand-in with a line of help, a call imports the command itself."""
+
+    def __init__(self, **told: Any) -> None:
+        """Begin with a stand-in for each."""
+        super().__init__(**told)
+        self.commands = {name: TyperCommand(name) for name in (*COMMANDS, *GROUPS)}
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return what stands for a command in lists; None for a name that there is not."""
+        found = super().get_command(ctx, cmd_name)
+        if found is not None:
+            found.help = help_line(cmd_name)
+        return found
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command that was typed, imported; Ctrl-C ends as in `command.guarded`."""
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        try:
+            return name, load(name) if name and stand_in else None, rest
+        except KeyboardInterrupt:
+            console.say(f"error: {INTERRUPTED}")
+            raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
 
 
 def main() -> None:
-    """Run `facespan`; Ctrl-C ends as in `command.guarded` from the start, for torch takes seconds to import."""
-    try:
-        build(sys.argv[1:])()
-    except KeyboardInterrupt:
-        console.say(f"error: {INTERRUPTED}")
-        sys.exit(ExitCode.INTERRUPTED)
+    """Run `facespan`."""
+    build()()
 
 
-def build(arguments: list[str]) -> typer.Typer:
-    """Return the application; only the command that is asked for is imported, because torch takes seconds."""
+def build() -> typer.Typer:
+    """Return the application, with no command imported yet."""
     app = typer.Typer(
-        add_completion=False,
+        cls=LazyCommands,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         help="Spot and recognise facial expressions in long videos.",
     )
     app.callback()(_nothing)
-    asked = arguments[0] if arguments else ""
-    for name in (asked,) if asked in COMMANDS else COMMANDS if asked not in GROUPS else ():
-        app.command(name)(guarded(importlib.import_module(COMMANDS[name]).main))
-    for name in (asked,) if asked in GROUPS else GROUPS if asked not in COMMANDS else ():
-        app.add_typer(_group(name), name=name)
     return app
+
+
+def help_line(name: str) -> str:
+    """Return what lists say of a command, or of a group of commands, read from its source."""
+    module = COMMANDS.get(name) or GROUPS[name]
+    tree = ast.parse(CODE.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "main" and name in COMMANDS:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and ast.unparse(node.targets[0]) == "app":
+            return str(next(ast.literal_eval(word.value) for word in node.value.keywords if word.arg == "help"))
+    raise LookupError(f"{module} has neither `main` nor `app`")
+
+
+def load(name: str) -> Any:
+    """Return a command, or a group of commands, from its module."""
+    if name in GROUPS:
+        return typer.main.get_group(_group(name))
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(name)(guarded(importlib.import_module(COMMANDS[name]).main))
+    return typer.main.get_command(app)
 
 
 def _group(name: str) -> typer.Typer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,22 +54,33 @@ def main(
     ] = False,
 ) -> None:  # fmt: skip
     """Score detections against expressions; onset and offset are inclusive frames, start and stop half-open."""
-    _check(protocol, threshold, kind)
-    named = tuple(PROTOCOLS) if all_protocols else (protocol,)
     emotions = tuple(name.strip() for name in (classes or "").split(",") if name.strip())
-    corpus = scored_corpus.read(Files(detections, expressions, videos, emotions, threshold, kind))
+    files = Files(detections, expressions, videos, emotions, threshold, kind)
+    figures = figures_of(files, tuple(PROTOCOLS) if all_protocols else (protocol,))
+    console.result(json.dumps(figures, indent=2) if as_json else as_text(figures))
+
+
+def figures_of(files: Files, protocols: Sequence[str]) -> dict[str, Any]:
+    """Return the figures of detections beside expressions; what their reader has to know is said.
+
+    Raises:
+        ParameterError: there is no such protocol or kind, or the threshold is out of range.
+        InputError: as `scored_corpus.read`.
+    """
+    for protocol in protocols:
+        _check(protocol, files.threshold, files.kind)
+    corpus = scored_corpus.read(files)
     for note in corpus.notes:
         console.say(f"note: {note}")
-    figures = {
-        "detections": str(detections),
-        "expressions": str(expressions),
+    return {
+        "detections": str(files.detections),
+        "expressions": str(files.expressions),
         "videos": len(corpus.videos),
-        "threshold": threshold,
-        "kind": kind,
+        "threshold": files.threshold,
+        "kind": files.kind,
         "notes": corpus.notes,
-        **score(corpus.videos, named, corpus.classes),
+        **score(corpus.videos, protocols, corpus.classes),
     }
-    console.result(json.dumps(figures, indent=2) if as_json else as_text(figures))
 
 
 def _check(protocol: str, threshold: float | None, kind: str | None) -> None:

@@ -15,7 +15,7 @@ from cache import checked
 from cache.checked import Checked
 from cache.errors import InputError, ShardError
 from cache.shards import features, manifest
-from cache.shards.manifest import ShardEntry
+from cache.shards.shard_entry import ShardEntry
 from cache.tables import intervals, videos
 from cache.tables.intervals import Expression
 from cache.tables.videos import Video

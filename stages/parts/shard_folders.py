@@ -1,4 +1,4 @@
-"""Dry run, refusals and summary of the stages that keep a folder of shards."""
+"""Dry run, refusals, missing digest and summary of the stages that work on a folder of shards."""
 
 from __future__ import annotations
 
@@ -78,3 +78,12 @@ def conclude(stage: str, folder: Path, outcome: Outcome) -> None:
 def _say_failures(stage: str, failures: Mapping[str, str]) -> None:
     for video, error in sorted(failures.items()):
         console.say(f"{stage}: {video} failed: {error}")
+
+
+def say_undigested(stage: str, folder: Path) -> None:
+    """Say that the manifest of a folder in use is of an earlier version and carries no digest, if so."""
+    if not manifest.read(folder).has_digest:
+        console.say(
+            f"{stage}: {folder / manifest.NAME} is of an earlier version and carries no digest, so a changed bit would "
+            "not be noticed. Run: dvc repro --single-item --force extract@CORPUS, which gives it one and keeps the rest"
+        )

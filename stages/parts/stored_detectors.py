@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache.shards import manifest
 from cache.weights import detector_card
 from cache.weights.detector_store import Store
 from stages.shell import console, params, places
@@ -46,13 +45,4 @@ def say_undigested(stage: str, detectors: Collection[Path]) -> None:
         console.say(
             f"{stage}: {len(older)} of {len(detectors)} detectors ({older[0].name} for instance) are of an earlier "
             "version and carry no digest, so a changed bit would not be noticed. Run dvc repro, which gives them one"
-        )
-
-
-def say_manifest(stage: str, folder: Path) -> None:
-    """Say that the manifest of the features in use carries no digest, if so."""
-    if not manifest.read(folder).has_digest:
-        console.say(
-            f"{stage}: {folder / manifest.NAME} is of an earlier version and carries no digest, so a changed bit would "
-            "not be noticed. Run: dvc repro --single-item --force extract@CORPUS, which gives it one and keeps the rest"
         )

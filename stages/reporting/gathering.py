@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from cache.errors import InputError, ShardError
-from cache.shards.manifest import ShardEntry
+from cache.shards.shard_entry import ShardEntry
 from pipeline.scoring.average_precision import PrecisionRecall, precision_recall
 from pipeline.scoring.matching import LOOSEST_IOU, match, pool
 from pipeline.significance.drawn_figures import HEADLINES

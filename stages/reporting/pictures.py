@@ -12,7 +12,7 @@ from cache.columns import FrameColumns
 from cache.media import thumbnails
 from cache.shards import frames, manifest
 from cache.shards.frames import Frames
-from cache.shards.manifest import ShardEntry
+from cache.shards.shard_entry import ShardEntry
 from cache.tables.intervals import NO_APEX
 from cache.tables.videos import Video
 from stages.page.document import Picture

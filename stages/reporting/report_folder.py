@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cache import files
 from cache.errors import InputError
-from cache.shards.manifest import ShardEntry
+from cache.shards.shard_entry import ShardEntry
 from cache.tables.videos import Video
 from stages.page import render
 from stages.page.document import Document
@@ -56,8 +56,11 @@ def write_sheets(
     sheets = folder / SHEETS
     there = [video for video in table if video.video in entries]
     sheet_folder.check(sheets, corpus, there)
-    choice = FaceChoice(faces, changes=False)  # `facespan sheet` looks at every frame
-    return sheet_folder.write(sheets, corpus, there, there, (frames, entries), choice, False, lambda _: None)
+    # `facespan sheet` looks at every frame and at every byte, which takes longer than the rest of a report.
+    choice = FaceChoice(faces, changes=False)
+    return sheet_folder.write(
+        sheets, corpus, there, there, (frames, entries), choice, False, lambda _: None, hashed=False
+    )
 
 
 def remove_sheets(folder: Path, corpus: str) -> None:

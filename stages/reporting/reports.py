@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache.shards.manifest import ShardEntry
+from cache.shards.shard_entry import ShardEntry
 from pipeline.detectors.decoding import DetectParameters
 from stages.reporting import gathering, material, origin, pictures, report_folder
 from stages.reporting.material import Material, Places

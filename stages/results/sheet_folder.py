@@ -11,7 +11,7 @@ from pathlib import Path
 from cache import files
 from cache.errors import DiskError, InputError, ShardError
 from cache.shards import frames
-from cache.shards.manifest import ShardEntry
+from cache.shards.shard_entry import ShardEntry
 from cache.tables.videos import Video
 from stages.page import sheets
 from stages.page.sheets import Row, SheetFacts
@@ -61,12 +61,14 @@ def write(
     choice: FaceChoice,
     force: bool,
     advance: Callable[[int], None],
+    hashed: bool = True,
 ) -> SheetsMade:
     """Make the pages that are asked for and not current, and the list of all; a video fails alone.
 
     Args:
         shards: the folder of frames, and what its manifest states.
         advance: is called with the frames of each video once it is done.
+        hashed: whether a shard is read whole first, and has to have the digest that the manifest states.
 
     Raises:
         DiskError: the disk takes nothing more.
@@ -74,7 +76,7 @@ def write(
     outcome = SheetsMade(removed=_remove_strangers(folder, corpus, table))
     for video in asked:
         try:
-            _write_page(folder, corpus, video, shards, choice, force, outcome)
+            _write_page(folder, corpus, video, shards, choice, force, hashed, outcome)
         except DiskError:
             raise
         except (InputError, ShardError) as problem:
@@ -121,6 +123,7 @@ def _write_page(
     shards: tuple[Path, Mapping[str, ShardEntry]],
     choice: FaceChoice,
     force: bool,
+    hashed: bool,
     outcome: SheetsMade,
 ) -> None:
     frames_folder, entries = shards
@@ -132,7 +135,8 @@ def _write_page(
     if known is not None and known.made_of == made_of and not force:
         outcome.kept.append(video.video)
         return
-    with frames.open(frames_folder / entry.file, sha256=entry.sha256, size=entry.bytes) as opened:
+    digest = entry.sha256 if hashed else None
+    with frames.open(frames_folder / entry.file, key=entry.key, sha256=digest, size=entry.bytes) as opened:
         if len(opened) != video.frame_count:
             raise opened.refuse(f"{len(opened)} frames", f"{video.frame_count}, as the table of videos says")
         contact_sheets.write(opened, video, target, corpus=corpus, choice=choice, back=BACK, made_of=made_of)

@@ -15,7 +15,8 @@ from cache.errors import InputError, ShardError
 from cache.shards import features, frames, manifest
 from cache.shards.features import FeatureShard
 from cache.shards.frames import Frames
-from cache.shards.manifest import Manifest, ShardEntry
+from cache.shards.manifest import Manifest
+from cache.shards.shard_entry import ShardEntry
 from cache.sharing import inventory
 from pipeline.encoder import comparison
 from pipeline.encoder.comparison import Agreement

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cache.errors import InputError
-from cache.shards import manifest
+from cache.shards import manifest, shard_entry
 from cache.sharing import dvc_objects
 from cache.sharing.inventory import VIDEOS
 from cache.tables import videos
@@ -70,7 +70,7 @@ def describe(corpus: str, gone: Sequence[str]) -> str:
 
 
 def _videos_of(files: Iterable[File]) -> Iterator[str]:
-    return (path.stem for path in (PurePosixPath(file.path) for file in files) if path.suffix == manifest.SUFFIX)
+    return (path.stem for path in (PurePosixPath(file.path) for file in files) if path.suffix == shard_entry.SUFFIX)
 
 
 def _known_here(folder: Path) -> set[str] | None:

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-CorpusName = Annotated[str, typer.Argument(help="A corpus described in configs/corpora/.", metavar="CORPUS")]
+from stages.shell import corpora
+
+
+def known_corpora() -> list[str]:
+    """Return the names of corpora, for a shell that completes one."""
+    return sorted(path.stem for path in corpora.FOLDER.glob("*.yaml"))
+
+
+CorpusName = Annotated[
+    str,
+    typer.Argument(help="A corpus described in configs/corpora/.", metavar="CORPUS", autocompletion=known_corpora),
+]
 Root = Annotated[
     Path | None, typer.Option("--root", help="Where the corpus lies; without it, as configs/places.yaml says.")
 ]

@@ -27,7 +27,8 @@ from cache.checked import Checked
 from cache.columns import FrameColumns
 from cache.shards import features, frames, manifest
 from cache.shards.frames import Frame
-from cache.shards.manifest import Manifest, ShardEntry
+from cache.shards.manifest import Manifest
+from cache.shards.shard_entry import ShardEntry
 from cache.sharing import integrity
 from cache.sharing.integrity import Beside
 

@@ -24,7 +24,8 @@ import typer
 
 from cache import checked
 from cache.shards import features, manifest
-from cache.shards.manifest import Manifest, ShardEntry
+from cache.shards.manifest import Manifest
+from cache.shards.shard_entry import ShardEntry
 from pipeline.encoder.resnet import ExtractParameters
 from stages.parts.feature_sources import Encoded
 from stages.shell import params

@@ -23,7 +23,8 @@ import yaml
 
 from cache.fingerprints import stated_frames
 from cache.shards import manifest
-from cache.shards.manifest import Manifest, ShardEntry
+from cache.shards.manifest import Manifest
+from cache.shards.shard_entry import ShardEntry
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("cache", "configs", "pipeline", "stages")

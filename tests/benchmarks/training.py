@@ -24,7 +24,8 @@ import yaml
 
 from cache.columns import FrameColumns
 from cache.shards import features, manifest
-from cache.shards.manifest import Manifest, ShardEntry
+from cache.shards.manifest import Manifest
+from cache.shards.shard_entry import ShardEntry
 from cache.tables import intervals, videos
 from cache.tables.intervals import NO_APEX, Expression
 from cache.tables.videos import Video

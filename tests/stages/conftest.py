@@ -92,7 +92,7 @@ STAGES = {
 
 def type_command(*words: str) -> Told:
     """Type a `facespan` command and return how it ended; an error that no command expects is raised."""
-    told = CliRunner().invoke(app.build(list(words)), list(words))
+    told = CliRunner().invoke(app.build(), list(words))
     if told.exception is not None and not isinstance(told.exception, SystemExit):
         raise told.exception
     return Told(told.exit_code, told.stdout, told.stderr)

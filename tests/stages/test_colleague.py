@@ -16,7 +16,7 @@ pytestmark = pytest.mark.whole_line
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ("index@tiny", "extract@tiny")
 FINGERPRINT, STATED = Path("configs/fingerprints/tiny.json"), Path("configs/frames/tiny.json")
-LATER = ("train", "detect", "evaluate")
+LATER = ("train", "detect", "evaluate", "report")
 ALL = {f"{stage}@tiny" for stage in ("check", "fingerprint", "index", "align", "extract", *LATER)}
 
 

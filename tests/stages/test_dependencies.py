@@ -175,6 +175,23 @@ def test_a_dozen_figures_are_metrics(project: Path) -> None:
     assert (project / "results/tiny/figures.json").is_file()
 
 
+def test_no_face_of_a_report_leaves_by_dvc_push(project: Path) -> None:
+    assert dvc(project, "repro", "--quiet").returncode == 0
+    page = (project / "results/tiny/report/index.html").read_bytes()
+    assert b"data:image/jpeg" in page
+    remote = project.parent / "remote"
+    assert dvc(project, "remote", "add", "--default", "shared", str(remote)).returncode == 0
+    told = dvc(project, "push")
+    assert told.returncode == 0, told.stderr
+    pushed = [path for path in remote.rglob("*") if path.is_file()]
+    assert pushed
+    assert not [path for path in pushed if b"data:image/jpeg" in path.read_bytes()]
+    # What somebody put beside it stays when it is written again.
+    (project / "results/tiny/report/notes.txt").write_text("mine", encoding="utf-8")
+    assert dvc(project, "repro", "--single-item", "--force", "report@tiny").returncode == 0
+    assert (project / "results/tiny/report/notes.txt").is_file()
+
+
 def test_an_encoder_trained_again_under_its_name_makes_new_features(project: Path) -> None:
     assert dvc(project, "repro", "--quiet", "extract@tiny").returncode == 0
     place = project / "data/tiny/features/own"

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cache import files
-from cache.shards import frames, manifest
+from cache.shards import frames, manifest, shard_entry
 from cache.shards.manifest import Manifest
 from stages.shell.command import ExitCode
 
@@ -96,7 +96,7 @@ def stretch(path: Path, size: int) -> None:
 def test_a_sparse_shard_of_a_tebibyte_is_not_hashed(begin: Begin, stage: Run, facespan: Run, is_stated: bool) -> None:
     begin("extract")
     # What a manifest may state at most is as sparse.
-    size = manifest.MAXIMUM_SHARD_BYTES if is_stated else TEBIBYTE
+    size = shard_entry.MAXIMUM_BYTES if is_stated else TEBIBYTE
     for folder in (FEATURES, FRAMES):
         stretch(folder / "ann_1.h5", size)
         if is_stated:

@@ -145,7 +145,7 @@ def test_totals_in_the_genuine_shape_agree_with_the_corpus_file(tmp_path: Path) 
 def type_audit(monkeypatch: pytest.MonkeyPatch, path: Path) -> Any:
     """Type `facespan labels audit casme3`."""
     monkeypatch.chdir(ROOT)
-    return CliRunner().invoke(app.build(["labels"]), ["labels", "audit", "casme3", "--labels", str(path)])
+    return CliRunner().invoke(app.build(), ["labels", "audit", "casme3", "--labels", str(path)])
 
 
 def test_the_audit_confirms_the_genuine_totals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_the_corpus_is_indexed_by_objective_classes_without_the_emotions(
     path = tmp_path / "configs/corpora/casme3.yaml"
     monkeypatch.chdir(tmp_path)
     typed = ["index", "casme3", "--root", "root", "--output", "data"]
-    told = CliRunner().invoke(app.build(typed), typed)
+    told = CliRunner().invoke(app.build(), typed)
     assert told.exit_code == 4
     assert f"{EMOTIONS} is missing" in told.stderr
     assert "set label_set: objective, class_map: objective and classes: [I, II, III, IV, V, VI, VII]" in told.stderr
@@ -196,7 +196,7 @@ def test_the_corpus_is_indexed_by_objective_classes_without_the_emotions(
     described["facts"] |= {"label_set": "objective", "class_map": "objective"}
     described["classes"] = ["I", "II", "III", "IV", "V", "VI", "VII"]
     path.write_text(yaml.safe_dump(described), encoding="utf-8")
-    told = CliRunner().invoke(app.build(typed), typed)
+    told = CliRunner().invoke(app.build(), typed)
     assert told.exit_code == 0, told.stderr
     found = intervals.read(tmp_path / "data/expressions.parquet", Expression)
     assert [(one.kind, one.emotion) for one in found] == [("macro", "II")]

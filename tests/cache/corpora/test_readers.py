@@ -84,7 +84,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def type_index() -> Any:
-    return CliRunner().invoke(app.build(["index"]), ["index", "new", "--root", "disk", "--output", "data"])
+    return CliRunner().invoke(app.build(), ["index", "new", "--root", "disk", "--output", "data"])
 
 
 def test_a_new_corpus_is_one_small_module_on_the_path(project: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_bad_cell_of_a_csv_is_named_by_row_and_column(project: Path) -> None:
 def test_a_reader_that_does_not_exist_is_refused_with_those_there_are(project: Path, words: list[str]) -> None:
     path = Path("configs/corpora/new.yaml")
     path.write_text(path.read_text(encoding="utf-8").replace("reader: new", "reader: old"), encoding="utf-8")
-    told = CliRunner().invoke(app.build(words), words)
+    told = CliRunner().invoke(app.build(), words)
     assert told.exit_code == ExitCode.USAGE
     assert "configs/corpora/new.yaml: reader 'old' is none of casme2, casme3, samm_lv, table, new" in told.stderr
 

@@ -10,7 +10,8 @@ import pytest
 from cache.errors import InputError
 from cache.fingerprints import stated_frames
 from cache.shards import manifest
-from cache.shards.manifest import Manifest, ShardEntry
+from cache.shards.manifest import Manifest
+from cache.shards.shard_entry import ShardEntry
 
 
 def entry(video: str, digit: str = "0", key: str = "key") -> ShardEntry:

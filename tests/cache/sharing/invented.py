@@ -12,7 +12,8 @@ import numpy as np
 from cache.columns import FrameColumns
 from cache.shards import features, frames, layout, manifest
 from cache.shards.frames import Frame
-from cache.shards.manifest import Manifest, ShardEntry
+from cache.shards.manifest import Manifest
+from cache.shards.shard_entry import ShardEntry
 from cache.tables import intervals, videos
 from cache.tables.intervals import NO_APEX, Expression
 from cache.tables.videos import Video

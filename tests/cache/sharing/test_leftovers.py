@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cache import files
-from cache.shards import manifest
+from cache.shards import manifest, shard_entry
 from cache.sharing import inventory, leftovers
 from tests.cache.sharing import invented
 
@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
     """Return features with a stale shard, an orphan, a temporary, and what is somebody's."""
     made = invented.write_corpus(tmp_path)
     held = manifest.read(made)
-    stale = {"anneliese-2": manifest.state(held.shards["anneliese-2"])}
+    stale = {"anneliese-2": shard_entry.state(held.shards["anneliese-2"])}
     shards = {video: entry for video, entry in held.shards.items() if video != "anneliese-2"}
     manifest.write(made, replace(held, shards=shards, run={**held.run, "stale": stale}))
     invented.write_tables(tmp_path, ["anneliese-1", "anneliese-2"])

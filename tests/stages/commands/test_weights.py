@@ -41,7 +41,7 @@ class Intruder:
 
 
 def facespan(*words: object) -> Result:
-    told = CliRunner().invoke(app.build([str(word) for word in words]), [str(word) for word in words])
+    told = CliRunner().invoke(app.build(), [str(word) for word in words])
     if told.exception is not None and not isinstance(told.exception, SystemExit):
         raise told.exception
     return told

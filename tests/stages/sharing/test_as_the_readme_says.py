@@ -35,7 +35,7 @@ overrides:
   detect: {}
   evaluate: {guess_repetitions: 5, bootstrap_repetitions: 20}
 """
-LATER = {"train@mine", "detect@mine", "evaluate@mine"}
+LATER = {"train@mine", "detect@mine", "evaluate@mine", "report@mine"}
 ALWAYS = {"check@mine", "fingerprint@mine"}  # which read parameters, and the corpus where it is
 SHARED = ("data/mine/*.parquet", "data/mine/audit.csv", "data/mine/features/*/[!.]*")
 
