@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ import typer
 
 from cache.errors import InputError, ShardError
 from cache.troubles import alone
+from pipeline.errors import DataError
 from stages.analysing import analysis, output, place, projects
 from stages.analysing.analysis import Kept
 from stages.analysing.request import Asked
@@ -113,30 +115,33 @@ def check(videos: Sequence[str], face: str, align: str, threshold: float | None)
 def analyse_each(videos: Sequence[str], asked: Asked, where: place.Place, failed: dict[str, str]) -> list[Kept]:
     """Return the analysis of each video; what is wrong with one of several is noted, of a single one raised."""
 
-    @cache
-    def searcher() -> Searcher:
-        from stages.analysing.search import Searcher  # torch, which takes seconds
-
-        try:
-            return Searcher(asked)
-        except (InputError, ShardError, params.ParameterError) as problem:
-            raise SearcherError from problem
-
     kept = []
-    for given in videos:
-        try:
-            if len(videos) == 1:
-                kept.append(analysis.analyse(given, asked, where, searcher))
+    with ThreadPoolExecutor(1) as thread:
+        loading = cache(lambda: thread.submit(load, asked))
+        for given in videos:
+            try:
+                if len(videos) == 1:
+                    kept.append(analysis.analyse(given, asked, where, loading))
+                else:
+                    with alone(given, failed):
+                        kept.append(analysis.analyse(given, asked, where, loading))
+            except SearcherError as problem:
+                raise problem.__cause__ or problem from None
+            if given in failed:
+                console.say(f"analyse: {given} failed: {failed[given]}")
             else:
-                with alone(given, failed):
-                    kept.append(analysis.analyse(given, asked, where, searcher))
-        except SearcherError as problem:
-            raise problem.__cause__ or problem from None
-        if given in failed:
-            console.say(f"analyse: {given} failed: {failed[given]}")
-        else:
-            output.say(kept[-1].analysed)
+                output.say(kept[-1].analysed)
     return kept
+
+
+def load(asked: Asked) -> Searcher:
+    """Return encoder and detectors; a SearcherError where they cannot be used."""
+    from stages.analysing.search import Searcher  # torch, which takes seconds
+
+    try:
+        return Searcher(asked)
+    except (InputError, ShardError, params.ParameterError, DataError) as problem:
+        raise SearcherError from problem
 
 
 class SearcherError(Exception):

@@ -1,7 +1,7 @@
 """Time of `facespan analyse` beside alignment and encoding alone: python -m tests.benchmarks.analysing VIDEO [FOLDER].
 
-VIDEO shows a face; a minute of 640 x 480 is made of it, its frames over and over. FOLDER holds detectors; without it the
-spotter without training is used. Printed are seconds, and how many times alignment and encoding alone the first run takes.
+VIDEO shows a face; a minute of 640 x 480 is made of it, its frames over and over. FOLDER holds detectors; without it
+the spotter without training is used. Printed are seconds, and how many times both alone the first run takes.
 """
 
 from __future__ import annotations
