@@ -50,8 +50,8 @@ def as_text(corpus: str, figures: dict[str, Any], oracle: bool) -> str:
             f"  encoder      {encoder['name']}, "
             + (f"{encoder['image_size']} px" if encoder["image_size"] else "features made elsewhere")
             + ("" if encoder["has_learned"] else ", random weights: meaningless for real faces"),
-            f"next: facespan show {corpus} lists what was found; results/{corpus}/figures.json has every figure and",
-            "      `dvc plots show` the curves; README.md says how to bring your own corpus",
+            f"next: results/{corpus}/report/index.html shows it all; facespan show {corpus} lists what was found;",
+            f"      results/{corpus}/figures.json has every figure; README.md says how to bring your own corpus",
         ]
     )
 
