@@ -93,7 +93,8 @@ def test_what_is_kept_keeps_its_record(begin: Begin, stage: Run, code: Path) -> 
 
 
 def test_what_a_killed_process_left_goes_also_when_nothing_is_made(begin: Begin, stage: Run, code: Path) -> None:
-    begin("train")
+    begin("extract")
+    Path(".dvc").mkdir()
     assert stage("train").code == 0
     left = RECORDS / "train" / f".{'a' * 64}.json.{'b' * 16}.tmp"
     left.write_text("{", encoding="utf-8")
