@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from stages.project.stage_command import StageCommand
 from stages.shell import console
 from stages.shell.command import INTERRUPTED, ExitCode, guarded
 
@@ -64,7 +65,7 @@ def build(arguments: list[str]) -> typer.Typer:
     app.callback()(_nothing)
     asked = arguments[0] if arguments else ""
     for name in (asked,) if asked in COMMANDS else COMMANDS if asked not in GROUPS else ():
-        app.command(name)(guarded(importlib.import_module(COMMANDS[name]).main))
+        app.command(name, cls=StageCommand)(guarded(importlib.import_module(COMMANDS[name]).main))
     for name in (asked,) if asked in GROUPS else GROUPS if asked not in COMMANDS else ():
         app.add_typer(_group(name), name=name)
     return app
