@@ -22,6 +22,7 @@ COMMANDS = {
     "detect": "stages.detect",
     "evaluate": "stages.evaluate",
     "demo": "stages.commands.demo",
+    "new": "stages.commands.corpora.new",
     "place": "stages.commands.place",
     "scores": "stages.commands.results.scores",
     "show": "stages.commands.results.show",
