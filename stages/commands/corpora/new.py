@@ -210,12 +210,13 @@ def say_estimates(found: Survey, choices: Choices, people: int, params_path: Pat
 
     extracting = params.build(values("extract"), ExtractParameters, f"{params_path}: extract")
     training = train_parameters.build(values("train"), f"{params_path}: train")
+    without = [] if all(sight.frame_count for sight in found.sights) else ["  without the videos of unknown length"]
     lines = (
         estimates.of_alignment(found, choices.method, aligning.quality),
         estimates.of_extraction(found, extracting, encoders.FOLDER, device),
         estimates.of_training(found, people, len(choices.emotions), training, device),
     )
-    console.result("\n".join([TIMES, *(f"  {line}" for line in lines)]))
+    console.result("\n".join([TIMES, *(f"  {line}" for line in lines), *without]))
 
 
 def write(name: str, root: Path, found: Survey, choices: Choices, params_path: Path) -> None:
@@ -247,9 +248,13 @@ def say_next(
         return
     blank = "" if subjects or found.subjects else "the column subject in every row, and "
     fill = f"fill in {labels}: {blank}a row for each expression (frames from {found.first_frame}, inclusive);"
-    rows = [] if words else [fill, "a video that keeps its empty row is one without an expression"]
+    rows = [fill, "a video that keeps its empty row is one without an expression"]
+    tools = [
+        f"what coders marked in ELAN, BORIS or Label Studio goes there by: dvc repro extract@{name}, then",
+        f"facespan import-annotations {name} FILE... --from elan --tier NAME",
+    ]
     steps = [
-        *rows,
+        *([] if words else [*rows, *tools]),
         f"facespan labels audit {name}    # what is wrong with the CSV, and counts",
         f"dvc repro report@{name}         # all of it; or dvc repro, for every corpus listed",
     ]

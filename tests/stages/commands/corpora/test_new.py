@@ -112,6 +112,7 @@ def test_it_says_what_lies_there_how_long_it_will_take_and_what_to_type_next(pro
     assert "about" in lines[5]
     assert "at most: 4 detectors" in lines[6]
     assert "facespan labels audit mine" in told.out
+    assert "facespan import-annotations mine FILE... --from elan --tier NAME" in told.out
     assert "dvc repro report@mine" in told.out
 
 
