@@ -50,7 +50,7 @@ def as_text(corpus: str, told: Mapping[str, Any]) -> str:
             f"{corpus}: {count} detections accepted, {counts['correct']} of them right (IoU 0.5, emotion too); "
             f"{missed} of {annotated} expressions missed",
             "",
-            f"  {'':<15}{'':>6}   {'spotting':^16}{'detection':^16}",
+            f"  {'':<15}{'':>6}   {'spotting':^16}{'detection':^16}".rstrip(),
             f"  {'kind of error':<15}{'count':>6}   " + "  ".join(f"{name:>6}" for name in _SCORES.values()),
             f"  {'now':<15}{'':>6}   {now}",
             *rows,
