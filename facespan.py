@@ -107,6 +107,36 @@ def compare(
     return _ask(project(), "compare", runs, corpus, repetitions, level, seed)
 
 
+def analyse(
+    *videos: str | Path,
+    detectors: str | Path | None = None,
+    face: str = "largest",
+    align: str = "auto",
+    threshold: float | None = None,
+    keep: bool = True,
+    device: str = "auto",
+) -> pa.Table:
+    """Return the expressions found in video files, as `facespan analyse`: frames count from 0 and are inclusive.
+
+    Outside of a project the parameters and the encoder are those that facespan ships. Of several videos what cannot be
+    read is said on stderr, and the others are in the table; of a single one it is an Error.
+
+    Args:
+        detectors: the folder of a trained run; without it, the spotter that needs no training.
+        face: `largest`, `all`, or the number of a person from 1.
+        align: `auto`, `openface`, `builtin`, or `none` where faces are aligned already.
+        threshold: the least confidence; None takes the one that belongs to the detectors.
+        keep: aligned faces and features, so that the next time is quick.
+    """
+    given = {str(video): _absolute(video) for video in videos}
+    folder = None if detectors is None else _absolute(detectors)
+    try:
+        root = project()
+    except Error:
+        root = CHECKOUT
+    return _ask(root, "analyse", given, folder, face, align, threshold, keep, device)
+
+
 def detector(corpus: str, *, unseen: str | None = None) -> Detector:
     """Return a trained detector of the last run: the one for new people, or the one that never saw a subject."""
     root = project()
@@ -282,6 +312,11 @@ def _recording(video: VideoFeatures | Any, number: int) -> dict[str, Any]:
     array = np.asarray(video, np.float16)
     unknown = {"corpus": None, "encoder": None, "video": str(number), "subject": str(number)}
     return unknown | {"features": array, "face_found": np.ones(len(array), bool)}
+
+
+def _absolute(path: str | Path) -> str:
+    """Return a path that means the same in another folder; an address as it is, to be refused by its name."""
+    return str(path) if "://" in str(path) else str(Path(path).expanduser().absolute())
 
 
 def _as_file(table: Events | None, path: Path) -> Path | None:

@@ -40,7 +40,7 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Method:
-    """How faces are aligned: the name, and all that decides the frames, by digest."""
+    """How faces are aligned: the name, and all that decides the frames."""
 
     name: str
     fields: Mapping[str, str]
@@ -65,7 +65,9 @@ def choose(asked: str) -> Method:
             if asked == "openface":
                 raise
         else:
-            return Method("openface", {"openface": openface_model.digest_of(command, None)})
+            # Not a digest of its models, which are read for seconds: whoever installs others installs a command.
+            found = command.stat()
+            return Method("openface", {"openface": f"{command} {found.st_size} {found.st_mtime_ns}"})
     return Method("none", {}) if asked == "none" else Method("builtin", face_networks.DIGESTS)
 
 
@@ -141,8 +143,12 @@ def _openface(path: Path, writer: Writer, advance: Advance) -> None:
     for _ in playback.grab(None):
         pass
     count, start = playback.facts.frame_count, writer.stated.frame_count
+    console.say(f"analyse: OpenFace runs over {path}; it does not tell how far it is")
     with openface_runs.own_workspace(writer.folder / ".openface") as workspace:
-        openface_runs.try_out(command, workspace)
+        try:
+            openface_runs.try_out(command, workspace)
+        except InputError as problem:
+            raise InputError(f"{problem} Or leave OpenFace aside: --align builtin") from problem
         with (
             openface_runs.Runs(command, ["video"], lambda *_: path, workspace, 1) as runs,
             runs.output("video") as (folder, said),

@@ -53,32 +53,27 @@ def main(
         Path | None, typer.Option(help="Write a page of timelines, curves and faces.", metavar="FILE|FOLDER")
     ] = None,
     keep: Annotated[bool, typer.Option(help="Keep aligned faces and features, so that the next time is quick.")] = True,
-    params_path: Annotated[
-        Path | None, typer.Option("--params", help="Parameters; else the project's, or those that facespan ships.")
-    ] = None,
     device: options.Device = "auto",
     batch_size: Annotated[int, typer.Option(help="Frames at once; 0 takes extract.batch_size.")] = 0,
     force: Annotated[bool, typer.Option("--force", "-f", help="Search again, also what was searched.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Find facial expressions in videos: align, encode, find; frames count from 0 and are inclusive."""
-    check(videos, face, align, threshold)
-    if page is not None:
-        from stages.analysing import report  # torch
-
-        page = report.path_of(page)
-    configs = params_path.parent if params_path else projects.configs_of(detectors) if detectors else None
-    asked = Asked(
+    asked = request(
+        videos,
+        detectors=detectors,
         face=face,
         align=align,
-        detectors=detectors,
         threshold=threshold,
-        configs=configs or projects.usual_configs(),
         device=device,
         batch_size=batch_size,
         force=force,
         quiet=quiet,
     )
+    if page is not None:
+        from stages.analysing import report  # torch
+
+        page = report.path_of(page)
     failed: dict[str, str] = {}
     with place.opened(keep) as where:
         kept = analyse_each(videos, asked, where, failed)
@@ -98,6 +93,24 @@ def main(
     if failed:
         console.say(f"analyse: {len(failed)} of {len(videos)} videos failed; the others are done")
         raise typer.Exit(int(ExitCode.PARTIAL))
+
+
+def request(
+    videos: Sequence[str],
+    *,
+    detectors: Path | None,
+    face: str,
+    align: str,
+    threshold: float | None,
+    device: str,
+    batch_size: int = 0,
+    force: bool = False,
+    quiet: bool = False,
+) -> Asked:
+    """Return what is asked of each video; a ParameterError says what cannot be asked."""
+    check(videos, face, align, threshold)
+    configs = projects.usual_configs() if detectors is None else projects.configs_of(detectors)
+    return Asked(face, align, detectors, threshold, configs, device, batch_size, force, quiet)
 
 
 def check(videos: Sequence[str], face: str, align: str, threshold: float | None) -> None:

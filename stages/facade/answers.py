@@ -6,11 +6,12 @@ What is heavy is imported where it is used: a table comes without PyTorch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cache import checked
+from cache.analysed.records import FoundExpression
 from cache.errors import ShardError
 from cache.shards import features as feature_shards
 from cache.shards import manifest
@@ -20,6 +21,8 @@ from cache.tables.found import Found
 from cache.tables.intervals import Detection, Expression
 from cache.tables.videos import Video
 from pipeline.scoring.protocols import PROTOCOLS
+from stages.analysing import place
+from stages.commands import analyse as analyse_command
 from stages.commands import score as score_command
 from stages.commands.results import show
 from stages.facade import searching
@@ -141,6 +144,32 @@ def compare(named: Sequence[str], corpus: str | None, repetitions: int, level: f
                 )
             )  # fmt: skip
     return schema.as_arrow(ComparedFigure, rows)
+
+
+def analyse(
+    videos: dict[str, str],
+    detectors: str | None,
+    face: str,
+    align: str,
+    threshold: float | None,
+    keep: bool,
+    device: str,
+) -> Any:
+    """Return the table of what is found in videos, by what they were called and where they lie."""
+    failed: dict[str, str] = {}
+    asked = analyse_command.request(
+        list(videos.values()),
+        detectors=None if detectors is None else Path(detectors),
+        face=face,
+        align=align,
+        threshold=threshold,
+        device=device,
+    )
+    with place.opened(keep) as where:
+        kept = analyse_command.analyse_each(list(videos.values()), asked, where, failed)
+    called = {path: name for name, path in videos.items()}
+    rows = [replace(row, video=called[row.video]) for each in kept for row in each.analysed.found]
+    return schema.as_arrow(FoundExpression, rows)
 
 
 def detector(corpus: str, unseen: str | None) -> dict[str, Any]:

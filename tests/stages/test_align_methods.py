@@ -75,10 +75,8 @@ def tell(folder: Path, has_models: bool = True, **videos: dict[str, object]) -> 
     (folder / "told.json").write_text(json.dumps({"has_models": has_models, "videos": videos}), encoding="utf-8")
 
 
-@pytest.fixture
-def openface(tmp_path: Path) -> Path:
-    """Return a folder with a fake OpenFace."""
-    folder = tmp_path / "OpenFace"
+def install(folder: Path) -> Path:
+    """Put a fake OpenFace into a new folder, and return that."""
     (folder / "model").mkdir(parents=True)
     (folder / "model" / "main_ceclm_general.txt").write_text("a model", encoding="utf-8")
     command = folder / "FeatureExtraction"
@@ -89,6 +87,12 @@ def openface(tmp_path: Path) -> Path:
     cv2.imwrite(str(folder / "black.png"), np.zeros_like(face))
     tell(folder)
     return folder
+
+
+@pytest.fixture
+def openface(tmp_path: Path) -> Path:
+    """Return a folder with a fake OpenFace."""
+    return install(tmp_path / "OpenFace")
 
 
 @pytest.fixture

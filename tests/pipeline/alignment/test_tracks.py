@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -122,3 +122,27 @@ def test_regions_overlap_by_intersection_over_union() -> None:
     assert overlap(first, Region(15, 10, 10, 0)) == pytest.approx(50 / 150)
     assert overlap(first, Region(10, 10, 5, 0)) == pytest.approx(25 / 100)
     assert overlap(first, Region(30, 10, 10, 0)) == 0
+
+
+def test_tracks_go_on_where_others_left_them_and_need_nothing_of_what_was_seen() -> None:
+    moving = [[(200.0 + 3 * position, 200.0, 1.0)] for position in range(25)]
+    faces = moving + [[]] * 8 + [[LEFT, RIGHT]] * 27
+    whole = Scene(faces)
+    expected = face_tracks.follow(whole.frames(), whole)
+    seen: list[dict[int, tuple[float, ...]]] = [{}, {}]
+
+    def take(position: int, frame: Image, tracks: Sequence[face_tracks.FaceTrack]) -> None:
+        for number, track in enumerate(tracks):
+            if position in track.placements:
+                seen[number][position] = tuple(track.placements.pop(position).ravel())
+
+    parts = Scene(faces)
+    played = list(parts.frames())
+    first = face_tracks.follow(played[:30], parts, take)
+    known = [face_tracks.FaceTrack(track.region, size=track.size, is_seen=track.is_seen) for track in first]
+    tracks = face_tracks.follow(played[30:], parts, take, known)
+    assert [track.placements for track in tracks] == [{}, {}]
+    assert [track.size for track in tracks] == pytest.approx([track.size for track in expected])
+    assert parts.detections == whole.detections
+    for found, track in zip(seen, expected, strict=True):
+        assert found == {position: tuple(placed.ravel()) for position, placed in track.placements.items()}

@@ -32,7 +32,7 @@ from cache.tables import intervals
 from cache.tables.intervals import Detection
 from cache.weights import face_networks
 from stages.commands import analyse
-from tests.stages import test_framewise
+from tests.stages import test_align_methods, test_framewise
 from tests.stages.conftest import EXPRESSIONS
 
 Run = Callable[..., Any]
@@ -534,3 +534,39 @@ def test_an_encoder_without_a_class_layer_stops_the_alignment_that_goes_on_meanw
         assert "error: configs/weights/known.safetensors has no class layer" in told.err
         assert sum(decoded.values()) < 50
         decoded.clear()
+
+
+@pytest.fixture
+def openface(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a fake OpenFace, which the environment names."""
+    folder = test_align_methods.install(tmp_path / "OpenFace")
+    monkeypatch.setenv("OPENFACE", str(folder))
+    return folder
+
+
+def test_openface_aligns_where_it_is_there(begin: Begin, facespan: Run, kept: Path, openface: Path) -> None:
+    begin("evaluate")
+    words = ("analyse", VIDEO, "--detectors", "results/detectors", "--device", "cpu", "--json")
+    told = facespan(*words)
+    assert told.code == 0, told.err
+    [video] = json.loads(told.out)
+    assert video["alignment"] == "openface"
+    assert video["people"] == [{"person": 1, "frames_with_face": 140, "is_analysed": True}]
+    with frames.open(below(kept, "frames-*") / "00000000.0.h5") as shard:
+        assert shard.read(10) == (openface / "face.png").read_bytes()
+        assert not shard.columns.face_found[:10].any()
+        assert shard.columns.frame_label.tolist() == list(range(150))
+    ran = len(test_align_methods.log(openface))
+    assert facespan(*words).out == told.out
+    assert len(test_align_methods.log(openface)) == ran
+
+
+def test_an_openface_that_does_not_work_is_said_with_the_way_around_it(
+    begin: Begin, facespan: Run, openface: Path
+) -> None:
+    begin("evaluate")
+    test_align_methods.tell(openface, has_models=False)
+    told = facespan("analyse", VIDEO, "--detectors", "results/detectors")
+    assert told.code == 4
+    assert "run on one image it wrote no CSV" in told.err
+    assert "leave OpenFace aside: --align builtin" in told.err

@@ -16,7 +16,8 @@ NOTEBOOK = json.loads((ROOT / "docs/facespan.ipynb").read_text(encoding="utf-8")
 CELLS: list[dict[str, Any]] = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/python.md").read_text(encoding="utf-8"), re.M | re.S)
 # The demo takes minutes; the tests have a corpus of one video each of ann, ben and cem.
-HERE = {'"demo"': '"tiny"', ', features["p01_2"]': "", '"p01_1"': '"ann_1"', '"p01"': '"ann"'}
+HERE = {"data/demo/corpus/videos/p01_1": "corpus/videos/ann_1", "results/demo": "results/tiny"}
+HERE |= {'"demo"': '"tiny"', ', features["p01_2"]': "", '"p01_1"': '"ann_1"', '"p01"': '"ann"'}
 
 
 def adapted(parts: list[str]) -> str:
@@ -44,11 +45,12 @@ def test_every_cell_of_the_notebook_runs_and_shows_what_it_is_there_for(ask: Ask
     assert lines[-1].startswith("{'one_to_one': ")
 
 
-def test_every_block_of_the_page_runs(ask: Ask, project: Path) -> None:
+def test_every_block_of_the_page_runs(ask: Ask, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESPAN_CACHE", str(tmp_path / "kept"))
     (project / "before").mkdir()
     for name in ("detections.parquet", "figures.json", "found.csv"):
         shutil.copy(project / "results/tiny" / name, project / "before")
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
     assert ask(adapted([*BLOCKS, "print(table.num_rows)"])) == "7\n"
 
 
