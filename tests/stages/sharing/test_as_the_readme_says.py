@@ -15,7 +15,7 @@ from tests.stages.typing_in import change, dvc, facespan, queued, run, started
 pytestmark = [pytest.mark.whole_line, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).resolve().parents[3]
-# The file that the README shows, but for a network and a method that fit three videos of noise.
+# The corpus file of docs/corpora.md, but for a network and a method that fit three videos of noise.
 MINE = """
 reader: table
 facts:
