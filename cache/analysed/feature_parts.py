@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +66,19 @@ def make(
     manifest.write(folder, Manifest(features.LAYOUT.kind, _held(folder), facts))
 
 
-def read_into(room: NDArray[np.float16], folder: Path, stated: Stated, face: int) -> None:
-    """Read all features of a face into a room ``(T, C)`` of zeros; errors as in `features.read`."""
+def pieces(folder: Path, stated: Stated, face: int, width: int) -> Iterator[NDArray[np.float16]]:
+    """Yield the features of a face, a part at a time ``(n, width)``, 0 where it was not seen.
+
+    Raises:
+        ShardError: a shard is missing, damaged or not what the manifest states.
+    """
     held = _held(folder)
     for part in stated.parts:
         if face in part.faces:
             entry = held[parts.name_of(part.start, face)]
-            shard = features.read(folder / entry.file, entry.key, entry.sha256, entry.bytes)
-            room[part.start : part.stop] = shard.features
+            yield features.read(folder / entry.file, entry.key, entry.sha256, entry.bytes).features
+        else:
+            yield np.zeros((part.stop - part.start, width), np.float16)
 
 
 def _held(folder: Path) -> Mapping[str, ShardEntry]:

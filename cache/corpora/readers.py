@@ -116,6 +116,13 @@ def read_labels(reader: Reader, path: Path, facts: Any) -> Labels:
     return replace(labels, audit=(*labels.audit, *_declared(labels)), missing=missing)
 
 
+def check_names(reader: Reader, root: Path, labels: Labels, facts: Any) -> None:
+    """Raise InputError with all that is wrong between labels and the names of videos; no video is opened."""
+    problems = Problems(str(root / facts.labels))
+    reader.locate(labels, ReadContext(root, facts, problems, []))
+    problems.stop()
+
+
 def _inspect(
     reader: Reader, locations: Mapping[str, Location], context: ReadContext[Any]
 ) -> tuple[dict[str, Footage], dict[str, str]]:

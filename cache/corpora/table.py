@@ -50,6 +50,7 @@ class TableFacts:
         emotions: class of each emotion as written, or the classes themselves.
         allow_truncated: accept video files of which only the beginning decodes.
         invented: the faces are drawn by a program; nothing is read otherwise, but a report says what that means.
+        leave_out: what lies there and is no part of the corpus, as paths below `folder`; each has a row in the audit.
     """
 
     labels: str
@@ -60,6 +61,7 @@ class TableFacts:
     emotions: Mapping[str, str] | Sequence[str]
     allow_truncated: bool
     invented: bool = False
+    leave_out: Sequence[str] = ()
 
 
 def labels(path: Path, facts: TableFacts, problems: Problems) -> Labels:
@@ -89,7 +91,13 @@ def locate(labels: Labels, context: ReadContext[TableFacts]) -> dict[str, Locati
     """
     path, folder = context.root / context.facts.labels, context.root / context.facts.folder
     is_complete = not context.problems
-    found = _find(folder, context.facts.source, path, context.audit)
+    found = []
+    for video, place in find(folder, context.facts.source, path, context.audit):
+        name = place.relative_to(folder).as_posix()
+        if name in context.facts.leave_out:
+            context.audit.append(AuditRow("left_out", "", "", before=name, note="as leave_out of the corpus file says"))
+        else:
+            found.append((video, place))
     annotations = sorted((*labels.found, *labels.silent), key=lambda one: one.row)
     for problem in (*_id_problems(found), *_unpaired(path, annotations, found, is_complete)):
         context.problems.tell(problem)
@@ -237,7 +245,7 @@ def _two_subjects(rows: Iterable[Annotation]) -> list[str]:
     return problems
 
 
-def _find(folder: Path, kind: str, labels: Path, audit: list[AuditRow]) -> list[tuple[str, Path]]:
+def find(folder: Path, kind: str, labels: Path, audit: list[AuditRow]) -> list[tuple[str, Path]]:
     """Return ``(video id, path)`` of every video below a folder, sorted; files left out go to the audit.
 
     The id is the stem of a video file or of OpenFace's CSV, or the name of a folder of images. The label file may lie

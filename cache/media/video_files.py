@@ -22,6 +22,10 @@ from cache.media import suffixes
 LEVEL_VARIABLES = ("OPENCV_FFMPEG_LOGLEVEL", "OPENCV_LOG_LEVEL")
 QUIET = "-8"
 MOST_COMPLAINTS = 5
+# Frames a second; beyond it is a header's count of ticks (a phone's 90 000).
+MOST_RATE = 1000
+# Of the frames that a header promises: one that is missing here makes a file a truncated one.
+LATE = 0.98
 _IS_LEVEL_ASKED_FOR = any(name in os.environ for name in LEVEL_VARIABLES)
 
 # How OpenCV is told what FFmpeg may do; read whenever a file is opened.
@@ -97,6 +101,50 @@ def count_frames(path: Path, allow_truncated: bool = False) -> VideoFacts:
     """
     _quieten()
     return _count(path, allow_truncated)
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What the header of a video file promises, and the size of its first frame as shown.
+
+    Attributes:
+        frame_count: 0 where the header does not say.
+        frame_rate: likewise.
+    """
+
+    frame_count: int
+    frame_rate: float
+    width: int
+    height: int
+
+
+def glance(path: Path) -> Glance:
+    """Return what a video file says of itself; of its frames the first is decoded, and those around a late one.
+
+    Where the late one is not reached all are, for not every file can be searched.
+
+    Raises:
+        InputError: no such file, not a video, its first frame does not decode, or it is truncated.
+    """
+    _quieten()
+    seen, reaches_end = _glance(path)
+    if not reaches_end:
+        _count(path, allow_truncated=False)
+    return seen
+
+
+def _glance(path: Path) -> tuple[Glance, bool]:
+    """Return what a file says of itself, and whether a frame near the end that it promises can be reached."""
+    with _opened(path) as capture:
+        if not capture.grab():
+            raise InputError(f"{path} opens as a video but no frame decodes. Copy it again or convert it (ffmpeg -i).")
+        height, width = _retrieve(capture, path, 0).shape[:2]
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        is_rate = math.isfinite(rate) and 0 < rate <= MOST_RATE
+        count = _header_count(capture)
+        late = min(count - 3, int(LATE * count))
+        reaches_end = late < 1 or (capture.set(cv2.CAP_PROP_POS_FRAMES, late) and capture.grab())
+        return Glance(count, rate if is_rate else 0.0, width, height), reaches_end
 
 
 def _quieten() -> None:

@@ -6,6 +6,7 @@ Nothing here imports torch before something is to be made: an analysis that was 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from stages.shell import console
 if TYPE_CHECKING:
     from stages.analysing.search import Searcher
 
+# Encoder and detectors are loaded, torch with them, while a video is aligned.
+Loading = Callable[[], "Future[Searcher]"]
 # Raised when the same video and detectors would give another table on purpose.
 VERSION = 1
 
@@ -41,11 +44,11 @@ class Kept:
     found: Path
 
 
-def analyse(given: str, asked: Asked, where: Place, searcher: Callable[[], Searcher]) -> Kept:
+def analyse(given: str, asked: Asked, where: Place, loading: Loading) -> Kept:
     """Return the analysis of one video, made anew where it was not made before of the same content.
 
     Args:
-        searcher: gives what searches, loaded when it is first needed.
+        loading: begins to load what searches, when it is first needed.
 
     Raises:
         InputError: it is no video, or no face is seen in it; or the disk refuses, and then what is finished stays.
@@ -61,14 +64,14 @@ def analyse(given: str, asked: Asked, where: Place, searcher: Callable[[], Searc
             return Kept(known, frames, found)
         with shard_folders.refusals():
             try:
-                made = _make(path, given, folder, frames, found, method, asked, searcher)
+                made = _make(path, given, folder, frames, found, method, asked, loading)
             except ShardError as problem:
                 if not str(problem).startswith(str(folder)):
                     raise
                 # All of it was made here, and of nothing but this video.
                 console.say(f"analyse: {problem} What was kept of {given} is damaged and made again")
                 place.remove(folder)
-                made = _make(path, given, folder, frames, found, method, asked, searcher)
+                made = _make(path, given, folder, frames, found, method, asked, loading)
         return Kept(made, frames, found)
 
 
@@ -110,7 +113,7 @@ def _make(
     found: Path,
     method: str,
     asked: Asked,
-    searcher: Callable[[], Searcher],
+    loading: Loading,
 ) -> AnalysedVideo:
     from stages.analysing import face_parts
 
@@ -119,15 +122,23 @@ def _make(
         total = face_parts.length_of(path)
     except InputError as problem:
         raise inputs.refused(path, problem) from problem
+    loaded = loading()
     with console.progress(f"analyse: {path.name}: align ({chosen.name})", total, "frames", asked.quiet) as advance:
-        stated = face_parts.align(path, frames, chosen, method, advance)
+
+        def go_on(units: int) -> None:
+            if loaded.done():
+                loaded.result()  # what refuses does so now, not after hours of alignment
+            advance(units)
+
+        stated = face_parts.align(path, frames, chosen, method, go_on)
+    search = loaded.result()
     faces = face_parts.people_of(stated, asked.face)
     if not faces:
         raise InputError(
             f"no face is seen in any of the {stated.frame_count:,} frames of {given}: nothing can be found there. "
             "A face that is smaller than about a tenth of the picture, turned away or dark is not seen"
         )
-    facts, search = stated.facts or {}, searcher()
+    facts = stated.facts or {}
     features = folder / f"features-{search.encoder.key[:16]}"
     with console.progress(
         f"analyse: {path.name}: encode", stated.frame_count * len(faces), "frames", asked.quiet

@@ -11,14 +11,20 @@ from typing import Any
 from cache.errors import InputError, ShardError
 from cache.weights import detector_card
 from cache.weights.detector_card import DetectorCard
-from pipeline.detectors.contract import Network
+from pipeline.detectors import registry
+from pipeline.detectors.contract import FrameNetwork, Network
 from pipeline.detectors.decoding import DetectParameters
-from stages.parts import detectors as stored
+from pipeline.encoder import resnet
+from stages.analysing import face_features
+from stages.parts import class_layers, encoders, train_parameters
+from stages.parts.detectors import load, normalisation_of
 from stages.results.figures_file import read_figures
 from stages.shell import params
 
 # Of detectors that nobody evaluated.
 PLAIN_THRESHOLD = 0.5
+# A name in `registry.NETWORKS`.
+WITHOUT_TRAINING = "framewise"
 
 
 @dataclass(frozen=True)
@@ -26,38 +32,71 @@ class DetectorChoice:
     """Detectors that look at a video together.
 
     Attributes:
-        cards: by path, one or more, all of one encoder and one set of emotions.
+        networks: each with the normalisation that it knows, one or more.
+        encoder: whose features they know.
+        emotions: what they call what they find.
         parameters: how they search.
         threshold: what is at least as confident is accepted.
         told: what they learned from, and where the threshold comes from: sentences.
     """
 
-    cards: Mapping[Path, DetectorCard]
+    networks: tuple[tuple[Network, str], ...]
+    encoder: Mapping[str, Any]
+    emotions: tuple[str, ...]
     parameters: DetectParameters
     threshold: float
     told: tuple[str, ...]
 
-    @property
-    def first(self) -> DetectorCard:
-        """The card of one of them."""
-        return next(iter(self.cards.values()))
 
-    @property
-    def encoder(self) -> Mapping[str, Any]:
-        """The encoder whose features they know."""
-        return self.first.encoder
-
-    def networks(self) -> list[tuple[Network, str]]:
-        """Return each network and the normalisation that it learned with; ShardError for one that is damaged."""
-        return [(stored.load(path, card), stored.normalisation_of(path, card)) for path, card in self.cards.items()]
-
-    @property
-    def emotions(self) -> tuple[str, ...]:
-        """What they call what they find."""
-        return self.first.emotions
+def choose(folder: Path | None, configs: Path, threshold: float | None) -> DetectorChoice:
+    """Return the detectors of a run, or without one the spotter that needs no training; errors as in either."""
+    if folder is None:
+        return _without_training(configs, threshold)
+    return _of_run(folder, configs, threshold)
 
 
-def choose(folder: Path, configs: Path, threshold: float | None) -> DetectorChoice:
+def _without_training(configs: Path, threshold: float | None) -> DetectorChoice:
+    """Return the spotter that needs nothing but the encoder's class layer.
+
+    Raises:
+        InputError: the encoder has none, or its classes are not mapped.
+        ParameterError: a parameter is wrong or missing.
+    """
+    path, folder = configs / "params.yaml", configs / "weights"
+    name = str(params.load_section(path, "extract")["weights"])
+    values = params.load_section(path, "train") | {"network": WITHOUT_TRAINING}
+    values |= {
+        "normalisation": values.get(WITHOUT_TRAINING, {}).get("normalisation")
+    }  # not said aloud: nobody chose it
+    parameters = train_parameters.build(values, params.origin(path, "train", None))
+    kind = registry.NETWORKS[WITHOUT_TRAINING]
+    if not issubclass(kind, FrameNetwork):
+        raise TypeError(f"{kind} is no network of frames")
+    stored = encoders.load(name, folder, face_features.RANDOM_SIZE)
+    encoder = face_features.told_of(name, stored)
+    layer = class_layers.find(encoder, folder, WITHOUT_TRAINING)
+    spoken_for = values[WITHOUT_TRAINING]["classes"]
+    classes = tuple(dict.fromkeys(own for each in layer.names if (own := spoken_for.get(each)) is not None))
+    parameters, told = class_layers.settle_for(parameters, kind, layer, classes)
+    network = class_layers.build(parameters, told, resnet.WIDTH, len(classes))
+    limit = 0.0 if threshold is None else threshold
+    return DetectorChoice(
+        networks=((network, parameters.train.normalisation),),
+        encoder=encoder,
+        emotions=classes,
+        parameters=params.read(path, "detect", DetectParameters),
+        threshold=limit,
+        told=(
+            f"detector {WITHOUT_TRAINING}: trained on no video; it follows the class layer of the encoder {name}, so "
+            "it sees what a still face shows, and neither subtle nor micro-expressions",
+            "threshold: none, every rise over the person's usual face is told"
+            if threshold is None
+            else f"threshold {limit:g}, as asked for",
+        ),
+    )
+
+
+def _of_run(folder: Path, configs: Path, threshold: float | None) -> DetectorChoice:
     """Return the detectors of a run for people they never saw: the one that left nobody out, else all folds together.
 
     Args:
@@ -81,7 +120,8 @@ def choose(folder: Path, configs: Path, threshold: float | None) -> DetectorChoi
         configs / "params.yaml", "detect", DetectParameters, described if described.is_file() else None
     )
     limit, why = _threshold(folder, first.corpus, threshold)
-    return DetectorChoice(chosen, parameters, limit, (_learned(chosen), why))
+    networks = [(load(path, card), normalisation_of(path, card)) for path, card in chosen.items()]
+    return DetectorChoice(tuple(networks), first.encoder, first.emotions, parameters, limit, (_learned(chosen), why))
 
 
 def _check_alike(cards: Mapping[Path, DetectorCard]) -> None:

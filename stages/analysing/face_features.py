@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from cache.analysed import feature_parts
 from cache.analysed.parts import Stated
@@ -17,6 +15,8 @@ from cache.shards import layout
 from cache.shards.manifest import KEY_FIELDS
 from pipeline.encoder import resnet
 from pipeline.encoder.resnet import ExtractParameters
+from stages.parts import encoders
+from stages.parts.encoders import StoredEncoder
 from stages.parts.feature_sources import Encoded, encode
 
 Advance = Callable[[int], None]
@@ -76,8 +76,8 @@ class FaceEncoder:
         )
 
 
-def read(folder: Path, stated: Stated, face: int) -> NDArray[np.float16]:
-    """Return the ``(T, 512)`` features of a face, 0 where it is not seen."""
-    room = np.zeros((stated.frame_count, resnet.WIDTH), np.float16)
-    feature_parts.read_into(room, folder, stated, face)
-    return room
+def told_of(name: str, stored: StoredEncoder) -> dict[str, Any]:
+    """Return what manifests and detectors say of an encoder."""
+    size = stored.preprocessing.image_size
+    digest = resnet.digest_of(stored.tensors)
+    return {"name": name, "digest": digest, "image_size": size, "has_learned": name != encoders.RANDOM}

@@ -73,7 +73,7 @@ def write_curves(path: Path, kept: Sequence[Kept]) -> None:
                 file.writelines(lines)
 
 
-def say(analysed: AnalysedVideo, name: str) -> None:
+def say(analysed: AnalysedVideo) -> None:
     """Tell what the user should know of a video."""
     for note in analysed.notes:
-        console.say(f"analyse: {name}: {note}")
+        console.say(f"analyse: {analysed.video}: {note}")

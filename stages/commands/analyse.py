@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cache.errors import InputError, ShardError
 from cache.troubles import alone
+from pipeline.errors import DataError
 from stages.analysing import analysis, output, place, projects
 from stages.analysing.analysis import Kept
 from stages.analysing.request import Asked
@@ -83,7 +86,7 @@ def main(
             output.write_csv(csv, [each.analysed for each in kept])
         if curves is not None:
             output.write_curves(curves, kept)
-        if page is not None:
+        if page is not None and kept:
             size = report.write(page, kept)
             console.say(f"analyse: {page}, {size / 1e6:.1f} MB; it shows faces: pass it on as you would the videos")
         analysed = [each.analysed for each in kept]
@@ -92,9 +95,8 @@ def main(
         console.result(output.as_json(analysed) if as_json else output.as_text(analysed))
         if where.is_kept:
             say_place(where)
-    for name, problem in failed.items():
-        console.say(f"analyse: {name} failed: {problem}")
     if failed:
+        console.say(f"analyse: {len(failed)} of {len(videos)} videos failed; the others are done")
         raise typer.Exit(int(ExitCode.PARTIAL))
 
 
@@ -113,22 +115,37 @@ def check(videos: Sequence[str], face: str, align: str, threshold: float | None)
 def analyse_each(videos: Sequence[str], asked: Asked, where: place.Place, failed: dict[str, str]) -> list[Kept]:
     """Return the analysis of each video; what is wrong with one of several is noted, of a single one raised."""
 
-    @cache
-    def searcher() -> Searcher:
-        from stages.analysing.search import Searcher  # torch, which takes seconds
-
-        return Searcher(asked)
-
     kept = []
-    for given in videos:
-        if len(videos) == 1:
-            kept.append(analysis.analyse(given, asked, where, searcher))
-        else:
-            with alone(given, failed):
-                kept.append(analysis.analyse(given, asked, where, searcher))
-    for each in kept:
-        output.say(each.analysed, each.analysed.video)
+    with ThreadPoolExecutor(1) as thread:
+        loading = cache(lambda: thread.submit(load, asked))
+        for given in videos:
+            try:
+                if len(videos) == 1:
+                    kept.append(analysis.analyse(given, asked, where, loading))
+                else:
+                    with alone(given, failed):
+                        kept.append(analysis.analyse(given, asked, where, loading))
+            except SearcherError as problem:
+                raise problem.__cause__ or problem from None
+            if given in failed:
+                console.say(f"analyse: {given} failed: {failed[given]}")
+            else:
+                output.say(kept[-1].analysed)
     return kept
+
+
+def load(asked: Asked) -> Searcher:
+    """Return encoder and detectors; a SearcherError where they cannot be used."""
+    from stages.analysing.search import Searcher  # torch, which takes seconds
+
+    try:
+        return Searcher(asked)
+    except (InputError, ShardError, params.ParameterError, DataError) as problem:
+        raise SearcherError from problem
+
+
+class SearcherError(Exception):
+    """Encoder or detectors cannot be used, whatever the video; its cause says why."""
 
 
 def say_place(where: place.Place) -> None:

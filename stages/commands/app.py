@@ -13,6 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from stages.project.stage_command import StageCommand
 from stages.shell import console
 from stages.shell.command import INTERRUPTED, ExitCode, guarded
 
@@ -28,6 +29,7 @@ COMMANDS = {
     "evaluate": "stages.evaluate",
     "analyse": "stages.commands.analyse",
     "demo": "stages.commands.demo",
+    "new": "stages.commands.corpora.new",
     "place": "stages.commands.place",
     "scores": "stages.commands.results.scores",
     "show": "stages.commands.results.show",
@@ -111,7 +113,7 @@ def load(name: str) -> Any:
     if name in GROUPS:
         return typer.main.get_group(_group(name))
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(name)(guarded(importlib.import_module(COMMANDS[name]).main))
+    app.command(name, cls=StageCommand)(guarded(importlib.import_module(COMMANDS[name]).main))
     return typer.main.get_command(app)
 
 

@@ -1,4 +1,4 @@
-"""`facespan labels audit CORPUS --labels FILE`: what a label file holds, and what is repaired, mapped or dropped."""
+"""`facespan labels audit CORPUS`: what a label file holds, and what is repaired, mapped or dropped."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import typer
 
 from cache.corpora import readers
 from cache.corpora.annotations import Annotation, CorpusFacts, Expected, Labels
+from cache.errors import InputError
 from cache.tables.audit import AuditRow
-from stages.shell import command, console, corpora, options
+from stages.shell import command, console, corpora, options, places
 
 TOTAL_DIFFERS = "total_differs"
 
@@ -30,19 +31,36 @@ def labels() -> None:
 @command.guarded
 def audit(
     corpus: options.CorpusName,
-    labels: Annotated[Path, typer.Option("--labels", help="The label file as it came with the corpus.")],
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="A label file; without it, the corpus' own, where it lies.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Count a label file by kind, class and subject, and list every row not taken as it stands; no frames are needed.
 
+    The corpus' own CSV is also compared with the videos that lie there, by their names.
     Exit code 1 when a total is not the one the corpus file expects, or a class is missing there.
     """
     reader, facts = corpora.reader_of(corpus, readers.READERS)
-    found = summarise(readers.read_labels(reader, labels, facts), corpora.load(corpus).classes)
+    stated = readers.read_labels(reader, labels or own_labels(corpus, facts), facts)
+    if labels is None and reader is readers.READERS["table"]:
+        readers.check_names(reader, places.root_of(corpus), stated, facts)
+    found = summarise(stated, corpora.load(corpus).classes)
     found["totals_expected"] = isinstance(facts, CorpusFacts) and facts.expected != Expected(None, None, None)
     console.result(json.dumps(found, indent=2) if as_json else as_text(corpus, found))
     if found["differences"]:
         raise typer.Exit(int(command.ExitCode.DIFFERENCES))
+
+
+def own_labels(corpus: str, facts: Any) -> Path:
+    """Return where the label file of a corpus lies; InputError where the corpus is not there."""
+    root = places.root_of(corpus)
+    if not places.is_there(root):
+        raise InputError(
+            f"{places.absent(corpus, root)}. Say where it lies: facespan place {corpus} FOLDER, or give the label file "
+            "itself: --labels FILE"
+        )
+    return root / str(facts.labels)
 
 
 def summarise(labels: Labels, classes: Iterable[str]) -> dict[str, Any]:
@@ -82,6 +100,8 @@ def _sorted_counts(names: Iterable[str]) -> dict[str, int]:
 def as_text(corpus: str, found: dict[str, Any]) -> str:
     """Return the figures and every audit row, one a line."""
     lines = [f"{corpus}: {found['found']['expressions']} rows, {found['used']['expressions']} used"]
+    if not found["found"]["expressions"]:
+        lines += ["no expression yet: a row of a video says onset, offset and emotion, or that it has none"]
     for name in ("by_kind", "by_class", "by_subject"):
         before, after = found["found"][name], found["used"][name]
         lines += ["", f"{name.replace('_', ' '):<24} {'found':>6} {'used':>6}"]

@@ -21,8 +21,6 @@ def main(
         place = folder.expanduser()
         if not place.is_dir():
             raise InputError(f"{place} {'is no folder' if place.exists() else 'does not exist'}. Correct the path")
-        # What lies in the checkout is found wherever that is moved; all else by its whole path.
-        here, whole = Path.cwd(), place.absolute()
-        places.write(corpus, whole.relative_to(here) if whole.is_relative_to(here) else whole)
+        places.set_to(corpus, place)
     root = places.root_of(corpus)
     console.result(f"place: {corpus} lies in {root}{'' if places.is_there(root) else ', which is not there'}")

@@ -21,6 +21,8 @@ from stages.shell import corpora, params
 def choose(folder: Path, corpus: str, unseen: str | None) -> tuple[Path, DetectorCard]:
     """Return a detector of a run: the one that left a subject out, or without one that for new people.
 
+    A network that learns nothing left nobody out, and is both.
+
     Raises:
         InputError: there is none.
     """
@@ -28,7 +30,7 @@ def choose(folder: Path, corpus: str, unseen: str | None) -> tuple[Path, Detecto
     stored_detectors.say_undigested("detector", cards)
     left_out = () if unseen is None else (unseen,)
     for path, card in cards.items():
-        if card.corpus == corpus and card.held_out == left_out:
+        if card.corpus == corpus and (card.held_out == left_out or not card.train_subjects):
             return path, card
     known = sorted({card.held_out[0] for card in cards.values() if len(card.held_out) == 1})
     wanted = "for new people" if unseen is None else f"that left out {unseen!r} alone"

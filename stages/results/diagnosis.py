@@ -18,7 +18,6 @@ from pipeline.diagnosis.outcomes import false_detections, misses
 from pipeline.intervals import Intervals
 from pipeline.scoring.recognition import Figures
 from pipeline.scoring.results import VideoResult, keep_confident
-from stages.parts import detectors
 from stages.results.video_results import by_video
 
 
@@ -75,6 +74,8 @@ def windows_of(
     Raises:
         ShardError: a card describes no network.
     """
+    from stages.parts import detectors  # PyTorch, without which what was found is judged and shown
+
     used = set(search.searched.values())
     cuttings = {card.key: detectors.cutting_of(path, card) for path, card in cards.items() if card.key in used}
     return {row.video: cuttings[search.searched[row.video]].spans(row.frame_count, stride) for row in table}

@@ -99,6 +99,12 @@ def write(corpus: str, place: Path) -> None:
         temporary.write_text(HEADING + yaml.safe_dump(dict(sorted(stated.items())), allow_unicode=True), "utf-8")
 
 
+def set_to(corpus: str, folder: Path) -> None:
+    """Write where a corpus lies: what is in the checkout moves along with it, all else by its whole path."""
+    here, whole = Path.cwd(), folder.absolute()
+    write(corpus, whole.relative_to(here) if whole.is_relative_to(here) else whole)
+
+
 def seen_file(corpus: str) -> Path | None:
     """Return where is remembered what was seen of a corpus on this disk; None outside of a checkout that DVC knows."""
     return _with(remembered("footage"), f"{corpus}.json")

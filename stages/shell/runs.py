@@ -83,8 +83,11 @@ class Run:
         own = Record(self.commit, self.changed, now, device, _versions(), seconds)
         for path, earlier in self.before.items():
             record, place = own if made else earlier, _place(self.stage, path)
-            if record is not None and place is not None and (made or not place.is_file()):
-                with suppress(InputError):
+            if place is None:
+                continue
+            with suppress(InputError):
+                files.sweep_temporaries(place.parent)
+                if record is not None and (made or not place.is_file()):
                     _write(place, record)
 
 
@@ -172,7 +175,6 @@ def _digest(path: Path) -> str:
 
 def _write(place: Path, record: Record) -> None:
     """Write a record, and remove the oldest where there are too many."""
-    files.sweep_temporaries(place.parent)
     with files.write_atomically(place) as temporary:
         temporary.write_text(json.dumps({"format": FORMAT, **asdict(record)}), encoding="utf-8")
     ours = [path for path in place.parent.iterdir() if NAME.fullmatch(path.name)]

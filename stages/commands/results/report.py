@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stages.project import stage_paths
 from stages.reporting import comparing, reports
 from stages.reporting.material import Places
 from stages.results import runs
@@ -25,18 +27,31 @@ def main(
         Path | None,
         typer.Option(help="The folder; else results/CORPUS/report. With --compare the file: .../comparison.html."),
     ] = None,
-    results: Annotated[Path, typer.Option(help="The folder `evaluate` wrote into.")] = Path("results"),
-    data: Annotated[Path, typer.Option(help="The folder of tables and shards.")] = Path("data"),
+    results: Annotated[
+        Path | None, typer.Option(help="The folder `evaluate` wrote into; without it and --data, as in dvc.yaml.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="The folder of tables and shards; likewise.")] = None,
     params_path: options.Params = params.PARAMS,
     device: options.Device = "auto",
 ) -> None:
     """Write the report of the last evaluation, or of two runs side by side."""
     chosen = corpus or runs.only_corpus(str(params_path))
     corpora.path_of(chosen)
-    own, tables = results / chosen, data / chosen
     if compare is not None:
-        comparing.write(compare, chosen, output or own / "comparison.html", params_path, device)
+        beside = (results or Path("results")) / chosen / "comparison.html"
+        comparing.write(compare, chosen, output or beside, params_path, device)
         return
+    where, folder = places_of(chosen, results, data, params_path)
+    reports.write(chosen, where, output or folder, params_path, device)
+
+
+def places_of(corpus: str, results: Path | None, data: Path | None, params_path: Path) -> tuple[Places, Path]:
+    """Return where a run lies and its report goes: as dvc.yaml says, or in folders laid out likewise."""
+    if results is None and data is None:
+        names = [field.name for field in dataclasses.fields(Places)]
+        told = stage_paths.of("report", corpus, [f"--{name}" for name in (*names, "output")])
+        return Places(**{name: Path(told[f"--{name}"]) for name in names}), Path(told["--output"])
+    own, tables = (results or Path("results")) / corpus, (data or Path("data")) / corpus
     weights = str(params.load_section(params_path, "extract")["weights"])  # as dvc.yaml names the folder
     where = Places(
         videos=tables / "videos.parquet",
@@ -48,4 +63,4 @@ def main(
         detectors=own / "detectors",
         frames=tables / "frames",
     )
-    reports.write(chosen, where, output or own / "report", params_path, device)
+    return where, own / "report"

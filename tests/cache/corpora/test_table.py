@@ -223,6 +223,14 @@ def test_a_file_whose_name_is_no_id_is_refused(root: Path) -> None:
     assert "'my video' cannot name a video" in problems(root)
 
 
+def test_what_the_corpus_file_leaves_out_needs_no_row_and_is_audited(root: Path) -> None:
+    (root / "videos/tried out.avi").write_bytes(b"no video, and no name for one")
+    write_labels(root, "s1,v1,10,12,19,joy,micro")
+    found, _, notes = read(root, dataclasses.replace(FACTS, leave_out=("tried out.avi", "v2.avi")))
+    assert [video.video for video in found] == ["v1"]
+    assert [row.before for row in notes if row.rule == "left_out"] == ["tried out.avi", "v2.avi"]
+
+
 def test_damaged_videos_are_all_named(root: Path) -> None:
     for name in ("v1", "v2"):
         (root / "videos" / f"{name}.avi").write_bytes(b"junk")

@@ -178,6 +178,22 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     assert peaks[1] < peaks[0] + 10 * SIZE[0] * SIZE[1] * 3
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.avi", "MJPG"), ("a.mp4", "mp4v")])
+def test_a_glance_tells_what_the_header_says_and_decodes_few_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, codec: str
+) -> None:
+    path = write_video(tmp_path / name, 200, codec)
+    monkeypatch.setattr(video_files, "_count", lambda *_: pytest.fail("all of it was decoded"))
+    assert video_files.glance(path) == video_files.Glance(200, 25.0, 64, 48)
+
+
+@pytest.mark.parametrize("part", [0.5, 0.9])
+def test_a_glance_refuses_what_is_truncated_as_a_whole_look_does(tmp_path: Path, part: float) -> None:
+    path = cut(write_video(tmp_path / "a.avi", 100), part)
+    with pytest.raises(InputError, match="header promises 100 frames"):
+        video_files.glance(path)
+
+
 @pytest.mark.parametrize("name", ["pyfeat_face_noface.mov", "pyfeat_noface_face.mov"])
 def test_a_phone_video_keeps_its_uneven_times(shared: Path, name: str) -> None:
     """Frames come 14 to 42 ms apart: position / mean rate would be wrong by 9 frames."""
@@ -198,3 +214,9 @@ def test_real_videos_have_the_frames_that_they_are_known_to_have(shared: Path) -
     folder = shared / "faces" / "videos"
     assert video_files.count_frames(folder / "pyfeat_single_face.mp4").frame_count == 72
     assert video_files.count_frames(shared / "openface" / "inputs" / "default_10s.wmv").frame_count == 151
+
+
+def test_a_glance_at_real_videos_finds_the_frames_that_decode(shared: Path) -> None:
+    for path in sorted((shared / "faces" / "videos").iterdir()):
+        if path.suffix in video_files.SUFFIXES:
+            assert video_files.glance(path).frame_count == video_files.count_frames(path).frame_count, path.name

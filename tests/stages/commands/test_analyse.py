@@ -14,12 +14,14 @@ import time
 import wave
 from collections import Counter
 from collections.abc import Callable
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from cache import files
 from cache.analysed import parts, records
@@ -29,6 +31,9 @@ from cache.shards import features, frames, manifest
 from cache.tables import intervals
 from cache.tables.intervals import Detection
 from cache.weights import face_networks
+from stages.commands import analyse
+from tests.stages import test_framewise
+from tests.stages.conftest import EXPRESSIONS
 
 Run = Callable[..., Any]
 Begin = Callable[..., Path]
@@ -458,3 +463,74 @@ def test_a_kill_leaves_no_temporary_file_and_the_next_run_goes_on(begin: Begin, 
     process.wait()
     assert facespan("analyse", VIDEO, *AS_THEY_ARE).code == 0
     assert not [path for path in kept.rglob("*") if path.name.endswith((".tmp", ".lock"))]
+
+
+@pytest.fixture
+def untrained(begin: Begin, stage: Run) -> Path:
+    """Return a project without detectors, whose encoder has a class layer that knows the first person."""
+    here = begin("align")
+    test_framewise.WEIGHTS.mkdir()
+    test_framewise.keep("known", None)
+    test_framewise.override("extract", weights="known")
+    told = stage("extract")
+    assert told.code == 0, told.err
+    test_framewise.keep("known", test_framewise.fitted())
+    described = yaml.safe_load(Path("configs/params.yaml").read_text(encoding="utf-8"))
+    described["extract"]["weights"] = "known"
+    Path("configs/params.yaml").write_text(yaml.safe_dump(described), encoding="utf-8")
+    return here
+
+
+def test_without_training_the_class_layer_of_the_encoder_finds_expressions(untrained: Path, facespan: Run) -> None:
+    told = facespan("analyse", VIDEO, "--align", "none", "--device", "cpu", "--json", "--curves", "curves.csv")
+    assert told.code == 0, told.err
+    [video] = json.loads(told.out)
+    assert video["classes"] == ["happiness", "anger"]
+    assert [row["emotion"] for row in video["found"]] == ["happiness", "anger"]
+    for row, (onset, offset, _) in zip(video["found"], EXPRESSIONS, strict=True):
+        assert abs(row["onset"] - onset) <= 4
+        assert abs(row["offset"] - offset) <= 4
+    assert "detector framewise: trained on no video; it follows the class layer of the encoder known" in told.err
+    assert "every rise over the person's usual face" in told.err
+    curves = rows_of(Path("curves.csv"))
+    assert float(curves[35]["happiness"]) > 0.5 > float(curves[70]["happiness"])
+
+
+def test_parts_are_of_no_consequence_for_what_is_found(
+    untrained: Path, facespan: Run, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("analyse", VIDEO, "--align", "none", "--device", "cpu")
+    whole_video = facespan(*words)
+    shutil.rmtree(kept)
+    monkeypatch.setattr(parts, "PART_FRAMES", 64)
+    assert facespan(*words).out == whole_video.out
+    assert len(manifest.read(below(kept, "frames-*")).shards) == 3
+
+
+def test_an_encoder_without_a_class_layer_stops_the_alignment_that_goes_on_meanwhile(
+    untrained: Path, facespan: Run, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test_framewise.keep("known", None)
+    right = video_files._retrieve
+
+    def retrieve(*words: Any) -> Any:
+        futures.wait(loading)
+        return right(*words)
+
+    loading: list[futures.Future[Any]] = []
+    submit = futures.ThreadPoolExecutor.submit
+
+    def note(pool: futures.ThreadPoolExecutor, work: Any, *words: Any) -> futures.Future[Any]:
+        future = submit(pool, work, *words)
+        if work is analyse.load:
+            loading.append(future)
+        return future
+
+    monkeypatch.setattr(futures.ThreadPoolExecutor, "submit", note)
+    monkeypatch.setattr(video_files, "_retrieve", retrieve)
+    for videos in ([VIDEO], [VIDEO, "corpus/videos/ben_1.avi"]):
+        told = facespan("analyse", *videos, "--align", "none")
+        assert told.code == 4
+        assert "error: configs/weights/known.safetensors has no class layer" in told.err
+        assert sum(decoded.values()) < 50
+        decoded.clear()

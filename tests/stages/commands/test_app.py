@@ -17,7 +17,7 @@ from tests.stages.conftest import Run
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = ("cv2", "h5py", "numpy", "pyarrow", "torch")
 # What these do begins with torch.
-COMPUTING = {"check", "detect", "doctor", "extract", "flops", "train", "weights"}
+COMPUTING = {"check", "detect", "doctor", "evaluate", "extract", "flops", "new", "report", "train", "weights"}
 
 
 def loaded(*words: str) -> set[str]:

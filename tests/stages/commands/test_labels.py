@@ -135,3 +135,47 @@ def test_where_no_totals_are_declared_none_are_called_as_expected(
     told = run(monkeypatch, "demo", "--labels", str(path))
     assert told.exit_code == ExitCode.DONE
     assert told.stdout.splitlines()[-1] == "the corpus file declares no totals to compare with"
+
+
+def own_corpus(folder: Path, monkeypatch: pytest.MonkeyPatch, *rows: str) -> Any:
+    """Audit the labels of a corpus where it lies, beside two videos nobody has to decode."""
+    (folder / "configs/corpora").mkdir(parents=True)
+    (folder / "footage/videos").mkdir(parents=True)
+    for name in ("ann_1", "ben_1"):
+        (folder / f"footage/videos/{name}.avi").touch()
+    (folder / "configs/corpora/mine.yaml").write_bytes((ROOT / "configs/corpora/demo.yaml").read_bytes())
+    (folder / "configs/places.yaml").write_text("mine: footage\n", encoding="utf-8")
+    text = "\n".join(["subject,video,onset,apex,offset,emotion", *rows, ""])
+    (folder / "footage/expressions.csv").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return CliRunner().invoke(labels.app, ["audit", "mine"])
+
+
+def test_without_a_file_the_corpus_own_is_audited_where_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = own_corpus(tmp_path, monkeypatch, "ann,ann_1,3,,9,happiness", "ben,ben_1,,,,")
+    assert told.exit_code == ExitCode.DONE, told.output
+    assert told.stdout.startswith("mine: 1 rows, 1 used\n")
+
+
+def test_rows_are_compared_with_the_videos_that_lie_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = own_corpus(tmp_path, monkeypatch, "ann,ann_1,3,,9,happiness", "ben,bem_1,,,,")
+    assert told.exit_code == ExitCode.INPUT
+    assert "row 3: no file for video 'bem_1' (did you mean 'ben_1'?): add it" in told.stderr
+    assert "ben_1.avi has no row in expressions.csv" in told.stderr
+
+
+def test_a_csv_that_nobody_filled_in_is_said_to_hold_no_expression(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = own_corpus(tmp_path, monkeypatch, "ann,ann_1,,,,", "ben,ben_1,,,,")
+    assert "no expression yet: a row of a video says onset, offset and emotion, or that it has none" in told.stdout
+
+
+def test_where_the_corpus_is_not_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert own_corpus(tmp_path, monkeypatch).exit_code == ExitCode.INPUT  # each video needs a row
+    (tmp_path / "configs/places.yaml").write_text("mine: elsewhere\n", encoding="utf-8")
+    told = CliRunner().invoke(labels.app, ["audit", "mine"])
+    assert told.exit_code == ExitCode.INPUT
+    assert "facespan place mine FOLDER, or give the label file itself: --labels FILE" in told.stderr

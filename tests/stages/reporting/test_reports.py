@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -361,6 +362,7 @@ def test_parameters_of_the_report_are_checked_before_anything_is_made(begin: Beg
 
 def lay_out(here: Path) -> None:
     """Lay the folder out as `dvc.yaml` does: a folder a corpus."""
+    shutil.copy(Path(__file__).resolve().parents[3] / "dvc.yaml", here)
     (here / "data/tiny").symlink_to(here / "data")
     (here / "data/features/ferplus").symlink_to(here / "data/features")
     for path in ("detections.parquet", "curves.parquet", "detectors"):

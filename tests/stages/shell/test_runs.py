@@ -92,6 +92,16 @@ def test_what_is_kept_keeps_its_record(begin: Begin, stage: Run, code: Path) -> 
     assert record_of(Path("data/features"), "extract").commit == git(code, "rev-parse", "HEAD")
 
 
+def test_what_a_killed_process_left_goes_also_when_nothing_is_made(begin: Begin, stage: Run, code: Path) -> None:
+    begin("extract")
+    Path(".dvc").mkdir()
+    assert stage("train").code == 0
+    left = RECORDS / "train" / f".{'a' * 64}.json.{'b' * 16}.tmp"
+    left.write_text("{", encoding="utf-8")
+    assert stage("train").code == 0
+    assert not left.exists()
+
+
 def test_what_somebody_else_made_has_no_record_though_a_stage_found_it_current(begin: Begin, stage: Run) -> None:
     here = begin("train")
     (here / ".dvc").mkdir()
