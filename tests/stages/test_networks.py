@@ -149,3 +149,20 @@ def test_parameters_from_before_networks_had_names_say_what_is_missing(begin: Be
     told = facespan("check", "tiny")
     assert told.code == ExitCode.USAGE
     assert "configs/params.yaml: train: missing network. Write it there" in told.err
+
+
+@pytest.mark.parametrize("name", ["linear", "untrained"])
+def test_a_report_is_written_of_a_network_without_attention_and_of_one_that_only_spots(
+    begin: Begin, stage: Run, facespan: Run, name: str
+) -> None:
+    here = begin("extract")
+    choose(name)
+    assert stage("train", "detect", "evaluate").code == 0
+    (here / "data/tiny").symlink_to(here / "data")
+    (here / "data/features/ferplus").symlink_to(here / "data/features")
+    for path in ("detections.parquet", "curves.parquet", "detectors"):
+        (here / "results/tiny" / path).symlink_to(here / "results" / path)
+    told = facespan("report", "tiny", "--results", "results", "--data", "data", "--device", "cpu")
+    assert told.code == 0, told.err
+    assert (here / "results/tiny/report/index.html").is_file()
+    assert facespan("diagnose", "tiny").code == 0

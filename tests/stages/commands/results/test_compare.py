@@ -173,6 +173,7 @@ def experiments(advanced: Callable[[str], Path], tmp_path_factory: pytest.TempPa
     described = yaml.safe_load(path.read_text(encoding="utf-8"))
     path.write_text(yaml.safe_dump(described | {"corpora": ["tiny"]}), encoding="utf-8")
     (here / ".gitignore").write_text("/results/\n/corpus/\n/data/tiny/frames/\n__pycache__/\n", encoding="utf-8")
+    (here / "configs/weights").mkdir(exist_ok=True)  # a dependency of `train`
     type_in(here, "git", "init", "--quiet")
     dvc(here, "init", "--quiet")
     dvc(here, "repro", "--quiet")
