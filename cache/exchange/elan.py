@@ -140,7 +140,8 @@ def _look(path: Path) -> None:
         if count > MOST_ELEMENTS:
             raise InputError(f"{path} has more than {MOST_ELEMENTS} elements. Is it a file of annotations?")
 
-    parser = expat.ParserCreate()
+    # With namespaces, as pympi's own parser: a prefix that nobody declared ends there in a bare Exception.
+    parser = expat.ParserCreate(namespace_separator="}")
     parser.StartDoctypeDeclHandler, parser.StartElementHandler = refuse, element
     try:
         parser.Parse(returned.read_bytes(path), True)

@@ -55,6 +55,15 @@ def test_bytes_that_were_changed_cut_or_doubled(name: str, data: st.DataObject) 
     take(name, content[:place] + data.draw(st.binary(max_size=8)) + content[place + length :])
 
 
+def test_an_elan_file_with_a_prefix_that_nobody_declared_is_refused(tmp_path: Path) -> None:
+    content = content_of("elan")
+    assert b"xmlns:xsi=" in content
+    path = tmp_path / "v1.eaf"
+    path.write_bytes(content.replace(b"xmlns:xsi=", b"xmlns:other="))
+    with pytest.raises(InputError, match="is no XML"):
+        formats.READERS["elan"](path)
+
+
 @pytest.mark.parametrize("name", ["boris", "labelstudio"])
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
