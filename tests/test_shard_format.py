@@ -20,7 +20,7 @@ from cache.errors import InputError, ShardError
 from cache.fingerprints import fingerprint, stated_frames
 from cache.labelled import ferplus
 from cache.media import images, jpeg
-from cache.shards import features, manifest, untrusted
+from cache.shards import features, manifest, shard_entry, untrusted
 from cache.sharing import archive, integrity, pseudonyms
 from cache.sharing.integrity import Beside
 from cache.tables import schema, streams
@@ -91,7 +91,7 @@ def limits(name: str) -> list[int]:
 
 def test_the_limits_of_the_document_are_those_of_the_code() -> None:
     assert limits("a shard") == [
-        untrusted.MAXIMUM_LOADED_BYTES, untrusted.MAXIMUM_WHOLE_BYTES, manifest.MAXIMUM_SHARD_BYTES
+        untrusted.MAXIMUM_LOADED_BYTES, untrusted.MAXIMUM_WHOLE_BYTES, shard_entry.MAXIMUM_BYTES
     ]  # fmt: skip
     assert limits("a manifest") == [manifest.MAXIMUM_BYTES]
     assert limits("an image") == [images.MAXIMUM_SIDE, jpeg.MAXIMUM_SCANS]
