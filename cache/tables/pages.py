@@ -77,12 +77,16 @@ class _Header:
         elif kind in (_TRUE, _FALSE, _BYTE):
             self._byte()
         elif kind == _DOUBLE:
-            self.position += 8
+            self._skip(8)
         elif kind == _BINARY:
-            length = self._number()
-            self.position += length
+            self._skip(self._number())
         else:
             raise ValueError("a page has no header")
+
+    def _skip(self, count: int) -> None:
+        self.position += count
+        if self.position > len(self.content):  # a list may claim any number of what is passed over
+            raise ValueError("a page's header does not end")
 
     def _byte(self) -> int:
         if self.position >= len(self.content):

@@ -35,7 +35,17 @@ def test_every_page_of_a_column_is_counted_once(tmp_path: Path, way: dict[str, A
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x1c" * 100, b"\x15", b"\x19\xf5\xff\xff\xff\xff\x0f", b"\x00" * 20, b"\x1d\x00"]
+    "content",
+    # The last one: a list of 2^60 doubles, which nothing stands behind.
+    [
+        b"",
+        b"\x1c" * 100,
+        b"\x15",
+        b"\x19\xf5\xff\xff\xff\xff\x0f",
+        b"\x00" * 20,
+        b"\x1d\x00",
+        b"\x19\xf7" + b"\x80" * 8 + b"\x10",
+    ],
 )
 def test_what_is_no_header_is_said_and_never_followed(tmp_path: Path, content: bytes) -> None:
     class Column:
