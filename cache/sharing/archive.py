@@ -134,13 +134,14 @@ class Archive:
         member = self._tar.next()
         if member is None or member.name != name:
             raise ValueError(f"found {'the end' if member is None else repr(member.name[:200])}, expected {name}")
-        # Python's own rules against links, devices and paths that lead outside; the name is ours already.
-        member = tarfile.data_filter(member, os.sep)
-        source = self._tar.extractfile(member)
-        if member.type != tarfile.REGTYPE or member.issparse() or not set(member.pax_headers) <= {"path"} or not source:
+        # No link, device or folder; the name is ours already, so it leads nowhere else.
+        if member.type != tarfile.REGTYPE or member.issparse() or not set(member.pax_headers) <= {"path"}:
             raise ValueError(f"{name} is no plain file")
         if not 0 < member.size <= largest:
             raise ValueError(f"{name} of {member.size} bytes, expected 1 to {largest}")
+        source = self._tar.extractfile(member)
+        if source is None:
+            raise ValueError(f"{name} has no content")
         with source:
             while piece := source.read(files.CHUNK_BYTES):
                 yield piece
