@@ -44,6 +44,7 @@ def as_an_earlier_version_wrote(path: Path) -> None:
     path.write_text(json.dumps(stored, sort_keys=True, indent=1) + "\n", encoding="ascii")
 
 
+@pytest.mark.whole_line
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_bit_changed_anywhere_in_a_manifest_is_refused_by_who_uses_it_and_made_good_by_who_wrote_it(
     begin: Begin, stage: Run, facespan: Run, name: str

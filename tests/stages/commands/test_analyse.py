@@ -357,6 +357,7 @@ def test_what_was_stopped_goes_on_and_ends_as_if_it_had_not_been(
     assert whole(kept) == gone_on
 
 
+@pytest.mark.whole_line
 def test_faces_are_followed_on_as_if_nobody_had_stopped(
     begin: Begin, facespan: Run, kept: Path, monkeypatch: pytest.MonkeyPatch, networks: None, shared: Path
 ) -> None:

@@ -159,6 +159,7 @@ def shared(begin: Begin, stage: Run) -> None:
     stated_frames.write(Path("configs/frames/tiny.json"), stated)
 
 
+@pytest.mark.whole_line
 @pytest.mark.usefixtures("shared")
 def test_verify_of_a_corpus_also_finds_what_changed_in_tables_detectors_and_encoders(facespan: Run) -> None:
     for words in (["tiny"], ["data/tiny"], []):

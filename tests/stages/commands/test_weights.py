@@ -148,6 +148,7 @@ def test_names_that_fit_no_class_layer_are_refused(tmp_path: Path) -> None:
     assert "each once" in twice.stderr
 
 
+@pytest.mark.whole_line
 def test_a_probe_becomes_the_class_layer_of_an_encoder_without_one(tmp_path: Path, faces: Path) -> None:
     torch.save(STATE, tmp_path / "own.pth")
     take_over(tmp_path / "own.pth")
@@ -294,6 +295,7 @@ def test_a_damaged_image_is_named_before_training(faces: Path, small: Path) -> N
     assert "epoch 1" not in told.stderr
 
 
+@pytest.mark.whole_line
 def test_a_finished_training_is_not_repeated_and_keeps_no_unfinished_one(faces: Path, small: Path) -> None:
     encoder, progress = small.parent / "weights/own.safetensors", small.parent / "work/own/progress.safetensors"
     train(faces, small)

@@ -45,6 +45,7 @@ def test_every_cell_of_the_notebook_runs_and_shows_what_it_is_there_for(ask: Ask
     assert lines[-1].startswith("{'one_to_one': ")
 
 
+@pytest.mark.whole_line
 def test_every_block_of_the_page_runs(ask: Ask, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACESPAN_CACHE", str(tmp_path / "kept"))
     (project / "before").mkdir()

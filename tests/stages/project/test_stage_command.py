@@ -35,6 +35,7 @@ def edit(change: Callable[[dict[str, Any]], None], path: str = "dvc.yaml") -> No
     typing_in.change(Path(path), change)
 
 
+@pytest.mark.whole_line
 def test_every_stage_of_a_corpus_runs_by_its_name_alone(project: Path, facespan: Run) -> None:
     # The folder of features is named by configs/params.yaml.
     edit(lambda params: params["extract"].update(weights="random"), "configs/params.yaml")
@@ -108,6 +109,7 @@ def test_a_command_of_dvc_yaml_that_gives_no_paths_is_told(
     assert said in told.err
 
 
+@pytest.mark.whole_line
 def test_dvc_runs_a_stage_with_the_paths_that_stand_there_alone(project: Path) -> None:
     for module in ("stages.detect", "stages.align"):
         told = typing_in.run(ROOT, "python", "-m", module, "tiny", expected=2)

@@ -74,6 +74,7 @@ def write_openface(folder: Path, stem: str, rate: float) -> None:
     (folder / f"{stem}.csv").write_text("\n".join(["frame,face_id,timestamp,confidence,success", *rows]) + "\n")
 
 
+@pytest.mark.whole_line
 def test_from_a_folder_of_videos_to_a_report_in_two_commands(project: Path) -> None:
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, project)
@@ -158,6 +159,7 @@ def test_the_corpus_file_is_whole_has_a_comment_on_each_choice_and_tells_no_plac
     assert yaml.safe_load(Path("configs/places.yaml").read_text(encoding="utf-8")) == {"mine": "footage"}
 
 
+@pytest.mark.whole_line
 def test_the_paper_preset_overrides_nothing_of_training(project: Path, facespan: Run) -> None:
     assert new(facespan, "--preset", "paper").code == ExitCode.DONE
     assert described()["overrides"]["train"] == {}
