@@ -132,8 +132,10 @@ def _corrected(
             continue
         found: dict[str, list[Mark]] = {CORRECTIONS: []} if reference else {}
         for region in annotation["result"]:
+            if region["type"] != KIND:
+                continue  # a relation between two regions, which is of no control, or what others asked for besides
             tier, kind = _tier(str(region["from_name"]), is_ours=bool(reference))
-            if region["type"] == KIND and tier not in reference:
+            if tier not in reference:
                 found.setdefault(tier, []).extend(_marks_of(region, kind, told))
         if not any(_keys(found) == _keys(other) for other in versions):
             versions.append({tier: tuple(marks) for tier, marks in found.items()})

@@ -453,6 +453,16 @@ def test_an_export_of_label_studio_of_others_says_its_rate_and_its_control(coded
     assert rows("ann_1")[-1] == "ann,ann_1,60,,71,fear"
 
 
+def test_a_relation_between_regions_of_label_studio_leaves_them_readable(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "labelstudio")
+    correct_label_studio(path)
+    relation = {"from_id": "corrections_0", "to_id": "x", "type": "relation", "direction": "right", "labels": []}
+    edit(path, lambda tasks: tasks[0]["annotations"][0]["result"].insert(0, relation))
+    told = facespan("import-annotations", "tiny", str(path), "--from", "labelstudio")
+    assert told.code == 0, told.err
+    assert "1 added, 2 changed, 0 removed" in told.out
+
+
 def test_seconds_edited_beside_numbers_of_frames_are_not_lost_in_silence(coded: Path, facespan: Run) -> None:
     path = exported(facespan, "csv")
     lines = path.read_text("utf-8").splitlines()
