@@ -65,7 +65,8 @@ def main(
         raise params.ParameterError(
             f"--from {source!r}: expected one of {known}{schema.nearest(source, formats.READERS)}"
         )
-    root = root or places.root_of(corpus)
+    root, audit_path = root or places.root_of(corpus), audit_path or data / corpus / "imported.csv"
+    noted = audit.read(audit_path) if audit_path.is_file() else []
     weights = str(params.load_section(params_path, "extract")["weights"])  # as dvc.yaml names the folder
     known_videos = times_of(data / corpus, weights, root)
     path, labels, words = labels_of(corpus, root, output, data / corpus, known_videos)
@@ -78,9 +79,9 @@ def main(
     if len(failed) == len({str(file) for file in paths}):
         raise InputError("\n  ".join(["nothing was taken", *failed.values()]))
     if not dry_run:
+        audit.write(audit_path, [*noted, *notes])  # before the labels: what a removed row said stands nowhere else
         if not path.is_file() or path.read_bytes() != label_rows.as_text(labels).encode():
             label_rows.write(path, labels)
-        note(audit_path or data / corpus / "imported.csv", notes)
     finish(path, notes, failed, dry_run)
 
 
@@ -159,12 +160,6 @@ def take(labels: LabelRows, found: Iterable[Corrected], file: Path) -> tuple[Lab
         kept -= sum(row.rule in ("expression_added", "expression_changed") for row in told)
         notes.append(AuditRow(SAME, *about, after=str(kept), note=file.name))
     return labels, [replace(row, note=row.note or file.name) for row in notes]
-
-
-def note(path: Path, rows: list[AuditRow]) -> None:
-    """Add to the audit of imports, which keeps those before: what a removed row said stands nowhere else."""
-    before = audit.read(path) if path.is_file() else []
-    audit.write(path, [*before, *rows])
 
 
 def finish(path: Path, notes: list[AuditRow], failed: dict[str, str], dry_run: bool) -> None:

@@ -482,6 +482,27 @@ def test_a_dry_run_changes_nothing(coded: Path, facespan: Run) -> None:
     assert not Path("data/tiny/imported.csv").exists()
 
 
+def test_labels_stay_where_the_audit_of_earlier_imports_cannot_be_read(coded: Path, facespan: Run) -> None:
+    path, before = exported(facespan, "elan"), LABELS.read_bytes()
+    correct_elan(path)
+    Path("data/tiny/imported.csv").write_text("somebody's table\n", encoding="utf-8")
+    for more in ((), ("-n",)):
+        told = facespan("import-annotations", "tiny", str(path), "--from", "elan", *more)
+        assert told.code == ExitCode.INPUT
+        assert "data/tiny/imported.csv has no column 'rule'" in told.err
+        assert LABELS.read_bytes() == before
+
+
+def test_labels_stay_where_the_audit_cannot_be_written(coded: Path, facespan: Run) -> None:
+    path, before = exported(facespan, "elan"), LABELS.read_bytes()
+    correct_elan(path)
+    words = ("import-annotations", "tiny", str(path), "--from", "elan", "--audit", "corpus/expressions.csv/noted.csv")
+    told = facespan(*words)
+    assert told.code == ExitCode.INPUT, told.err
+    assert "corpus/expressions.csv" in told.err
+    assert LABELS.read_bytes() == before
+
+
 def test_a_link_where_the_labels_lie_is_written_through(coded: Path, facespan: Run) -> None:
     (coded / "shared").mkdir()
     LABELS.rename("shared/labels.csv")
