@@ -103,12 +103,23 @@ def stem(name: str) -> str:
     return PurePath(re.split(r"[/\\]", name)[-1]).stem
 
 
-def find_video(back: Returned, videos: Mapping[str, TieredVideo], corpus: str) -> TieredVideo:
-    """Return the video that the marks are of; InputError where none has one of the names."""
+def find_video(
+    back: Returned, videos: Mapping[str, TieredVideo], unknown: Mapping[str, str], corpus: str
+) -> TieredVideo:
+    """Return the video that the marks are of.
+
+    Args:
+        unknown: what is wrong with the videos whose frames are not known.
+
+    Raises:
+        InputError: no video has one of the names, or the frames of the one that has are not known.
+    """
     plain = [found["name"] if (found := _UPLOADED.fullmatch(name)) else name for name in back.names]
     for name in (*back.names, *plain):
         if name in videos:
             return videos[name]
+        if name in unknown:
+            raise InputError(f"{back.told} is of {name!r}, whose frames have no known times: {unknown[name]}")
     said = " or ".join(repr(name) for name in dict.fromkeys(back.names)) or "no name"
     guess = nearest(plain[0], videos) if plain else ""
     raise InputError(

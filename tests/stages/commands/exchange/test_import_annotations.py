@@ -13,6 +13,7 @@ import pympi
 import pytest
 import yaml
 
+from cache.shards import manifest
 from cache.tables import audit, intervals
 from cache.tables.intervals import Expression
 from stages.shell.command import ExitCode
@@ -501,6 +502,38 @@ def test_labels_stay_where_the_audit_cannot_be_written(coded: Path, facespan: Ru
     assert told.code == ExitCode.INPUT, told.err
     assert "corpus/expressions.csv" in told.err
     assert LABELS.read_bytes() == before
+
+
+def damage_features(video: str) -> None:
+    folder = Path("data/tiny/features/ferplus")
+    (folder / manifest.read(folder).shards[video].file).write_bytes(b"no shard")
+
+
+def test_a_video_whose_features_are_damaged_fails_alone(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "elan")
+    correct_elan(path)
+    other = path.with_name("ben_1.eaf")
+    damage_features("ben_1")
+    told = facespan("import-annotations", "tiny", str(other), str(path), "--from", "elan")
+    assert told.code == ExitCode.PARTIAL
+    assert "1 added, 2 changed" in told.out
+    assert f"import-annotations: {other} failed: " in told.err
+    assert "ben_1.eaf is of 'ben_1', whose frames have no known times: data/tiny/features/ferplus/ben_1.h5" in told.err
+    assert len(rows("ben_1")) == 2
+
+
+def test_labels_for_another_corpus_are_not_begun_without_the_expressions_of_a_video(
+    coded: Path, facespan: Run
+) -> None:
+    path, described = exported(facespan, "elan"), coded / "configs/corpora/tiny.yaml"
+    described.write_text(described.read_text("utf-8").replace("reader: table", "reader: casme2"), encoding="utf-8")
+    damage_features("ben_1")
+    words = ("import-annotations", "tiny", str(path), "--from", "elan", "--confirm", "--output", "corrected.csv")
+    told = facespan(*words)
+    assert told.code == ExitCode.INPUT
+    assert "corrected.csv would lack the expressions of 1 videos" in told.err
+    assert "ben_1: data/tiny/features/ferplus/ben_1.h5" in told.err
+    assert not Path("corrected.csv").exists()
 
 
 def test_a_link_where_the_labels_lie_is_written_through(coded: Path, facespan: Run) -> None:
