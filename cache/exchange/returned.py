@@ -13,7 +13,7 @@ from cache.corpora.rows import Problems
 from cache.errors import InputError
 from cache.exchange import clocks, tiers
 from cache.exchange.clocks import Clock
-from cache.exchange.tiers import CORRECTIONS, TRUTH, TieredVideo, TierInterval
+from cache.exchange.tiers import CORRECTIONS, DETECTIONS, TRUTH, TieredVideo, TierInterval
 from cache.files import open_regular
 from cache.tables.audit import AuditRow
 from cache.tables.intervals import UNRECOGNISED
@@ -27,6 +27,8 @@ _UPLOADED = re.compile(r"[0-9a-f]{8}-(?P<name>.+)")
 SECONDS_DIFFER = 0.0006
 # Of a tool that has one unnamed list of marks a video.
 UNNAMED = ""
+# What corrections are compared with.
+_COMPARED = frozenset((TRUTH, DETECTIONS))
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ class Returned:
     marks: Mapping[str, tuple[Mark, ...]]
     digest: str | None = None
     notes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_ours(self) -> bool:
+        """Return whether we wrote the file: it says what its tiers of reference were, or has them and corrections."""
+        return self.digest is not None or (CORRECTIONS in self.marks and not _COMPARED.isdisjoint(self.marks))
 
 
 @dataclass(frozen=True)
@@ -139,20 +146,26 @@ def settle(
         confirm: what came back untouched was looked at and found right.
         problems: where everything that is wrong is told.
     """
-    if back.digest is not None and tier not in tiers.REFERENCE and digest(back.marks) != back.digest:
+    if back.is_ours and tier in tiers.REFERENCE:
+        problems.tell(
+            f"{back.told}: the tier {tier} shows what went out, and what is corrected is compared with it. Make the "
+            f"change in {CORRECTIONS}, and leave out --tier {tier}"
+        )
+        return None
+    if back.digest is not None and digest(back.marks) != back.digest:
         problems.tell(
             f"{back.told}: {' or '.join(tiers.REFERENCE)} was edited, and only the tier {tier} is taken. Make the "
-            "change there and take the other back, or name the edited tier with --tier"
+            "change there, and take the other back"
         )
     if (chosen := _chosen(back, tier)) is None:
         known = ", ".join(repr(name) for name in back.marks) or "none"
         problems.tell(f"{back.told} has no tier {tier!r}. It has {known}: say which holds the expressions, --tier NAME")
         return None
-    clock, ours = _clock(back, video), TRUTH in back.marks or tiers.DETECTIONS in back.marks
+    clock, ours = _clock(back, video), back.is_ours
     mine = _in(clock, chosen, back.per_second)
     truth, detections = (
         _as_they_are(_in(clock, back.marks.get(name, ()), back.per_second), clock, words)
-        for name in (TRUTH, tiers.DETECTIONS)
+        for name in (TRUTH, DETECTIONS)
     )
     plain = _as_they_are(mine, clock, words)
     for mark in mine:

@@ -350,8 +350,28 @@ def test_an_edit_in_a_tier_that_is_not_taken_is_not_lost_in_silence(coded: Path,
     told = facespan("import-annotations", "tiny", str(path), "--from", "elan")
     assert told.code == ExitCode.INPUT
     assert "truth or detections or below threshold was edited, and only the tier corrections is taken" in told.err
-    told = facespan("import-annotations", "tiny", str(path), "--from", "elan", "--tier", tier)
+    assert "--tier" not in told.err
+
+
+@pytest.mark.parametrize("tier", ["truth", "detections"])
+@pytest.mark.parametrize("name", CODERS)
+def test_a_tier_of_ours_that_is_for_reading_is_not_taken_for_the_coders_word(
+    coded: Path, facespan: Run, name: str, tier: str
+) -> None:
+    path, before = exported(facespan, name), LABELS.read_bytes()
+    told = facespan("import-annotations", "tiny", str(path), "--from", name, "--tier", tier)
+    assert told.code == ExitCode.INPUT
+    assert f"the tier {tier} shows what went out" in told.err
+    assert f"Make the change in corrections, and leave out --tier {tier}" in told.err
+    assert LABELS.read_bytes() == before
+    assert not Path("data/tiny/imported.csv").exists()
+
+
+def test_a_tier_of_others_may_be_called_truth(coded: Path, facespan: Run) -> None:
+    path = foreign(coded / "ann_1.eaf", {"truth": [(4500, 4800, "fear")]})
+    told = facespan("import-annotations", "tiny", str(path), "--from", "elan", "--tier", "truth")
     assert told.code == 0, told.err
+    assert rows("ann_1")[-1] == "ann,ann_1,135,,143,fear"
 
 
 def test_an_end_a_little_beyond_the_video_is_its_last_frame(coded: Path, facespan: Run) -> None:
@@ -522,9 +542,7 @@ def test_a_video_whose_features_are_damaged_fails_alone(coded: Path, facespan: R
     assert len(rows("ben_1")) == 2
 
 
-def test_labels_for_another_corpus_are_not_begun_without_the_expressions_of_a_video(
-    coded: Path, facespan: Run
-) -> None:
+def test_labels_for_another_corpus_are_not_begun_without_the_expressions_of_a_video(coded: Path, facespan: Run) -> None:
     path, described = exported(facespan, "elan"), coded / "configs/corpora/tiny.yaml"
     described.write_text(described.read_text("utf-8").replace("reader: table", "reader: casme2"), encoding="utf-8")
     damage_features("ben_1")
