@@ -163,14 +163,14 @@ def settle(
         return None
     clock, ours = _clock(back, video), back.is_ours
     mine = _in(clock, chosen, back.per_second)
-    truth, detections = (
-        _as_they_are(_in(clock, back.marks.get(name, ()), back.per_second), clock, words)
-        for name in (TRUTH, DETECTIONS)
-    )
-    plain = _as_they_are(mine, clock, words)
+    shown = {name: _as_they_are(_in(clock, marks, back.per_second), clock, words) for name, marks in back.marks.items()}
+    truth = shown.get(TRUTH, [])
+    proposed = set(tiers.proposed(truth, shown.get(DETECTIONS, [])))
     for mark in mine:
         _check_seconds(mark, clock, video, problems)
-    untouched = ours and tier == CORRECTIONS and set(plain) == set(tiers.proposed(truth, detections))
+    if ours:
+        _check_others(back, tier, set(shown.get(CORRECTIONS, ())) == proposed, problems)
+    untouched = ours and tier == CORRECTIONS and set(_as_they_are(mine, clock, words)) == proposed
     audit = [AuditRow(rule, video.video, video.subject, note=said) for rule, said in back.notes]
     expressions = {
         found: mark.told
@@ -203,6 +203,17 @@ def _chosen(back: Returned, tier: str) -> tuple[Mark, ...] | None:
     if tier in back.marks:
         return back.marks[tier]
     return back.marks[UNNAMED] if tier == CORRECTIONS and set(back.marks) == {UNNAMED} else None
+
+
+def _check_others(back: Returned, tier: str, is_as_proposed: bool, problems: Problems) -> None:
+    """Tell of annotations in tiers that are not taken, of a file in which a coder had one to correct."""
+    for name, left in back.marks.items():
+        if not left or name in (tier, *tiers.REFERENCE) or (name == CORRECTIONS and is_as_proposed):
+            continue
+        problems.tell(
+            f"{back.told}: {len(left)} annotations in the tier {name!r} would be lost, for only {tier} is taken. "
+            f"Move them to {tier}, or delete them"
+        )
 
 
 def _clock(back: Returned, video: TieredVideo) -> Clock:

@@ -367,6 +367,50 @@ def test_a_tier_of_ours_that_is_for_reading_is_not_taken_for_the_coders_word(
     assert not Path("data/tiny/imported.csv").exists()
 
 
+def test_annotations_in_a_tier_that_is_not_taken_are_not_lost_in_silence(coded: Path, facespan: Run) -> None:
+    path, before = exported(facespan, "elan"), LABELS.read_bytes()
+    found = pympi.Eaf(path)
+    for name in ("mine", "Corrections", "empty"):
+        found.add_tier(name, "emotion")
+    found.add_annotation("mine", 4500, 4800, "fear")
+    found.add_annotation("Corrections", 2500, 2800, "anger")
+    found.add_annotation("Corrections", 4500, 4800, "fear")
+    found.to_file(path)
+    words = ("import-annotations", "tiny", str(path), "--from", "elan")
+    told = facespan(*words)
+    assert told.code == ExitCode.INPUT
+    remedy = "would be lost, for only corrections is taken. Move them to corrections, or delete them"
+    assert f"ann_1.eaf: 1 annotations in the tier 'mine' {remedy}" in told.err
+    assert f"ann_1.eaf: 2 annotations in the tier 'Corrections' {remedy}" in told.err
+    assert "'empty'" not in told.err
+    assert LABELS.read_bytes() == before
+
+
+def test_a_row_whose_tier_was_left_empty_is_not_lost_in_silence(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "csv", "ann_1")
+    columns = path.read_text("utf-8").splitlines()[0].split(",")
+    new = {"video": "ann_1", "onset": "135", "offset": "143", "emotion": "fear"}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(",".join(new.get(name, "") for name in columns) + "\n")
+    told = facespan("import-annotations", "tiny", str(path), "--from", "csv")
+    assert told.code == ExitCode.INPUT
+    assert "1 annotations in the tier '' would be lost" in told.err
+
+
+def test_corrections_are_not_lost_beside_another_tier_that_is_taken(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "elan")
+    found = pympi.Eaf(path)
+    found.add_tier("mine", "emotion")
+    found.add_annotation("mine", 4500, 4800, "fear")
+    found.to_file(path)
+    words = ("import-annotations", "tiny", str(path), "--from", "elan", "--tier", "mine", "-n")
+    assert facespan(*words).code == 0  # nobody touched corrections
+    correct_elan(path)
+    told = facespan(*words)
+    assert told.code == ExitCode.INPUT
+    assert "3 annotations in the tier 'corrections' would be lost, for only mine is taken" in told.err
+
+
 def test_a_tier_of_others_may_be_called_truth(coded: Path, facespan: Run) -> None:
     path = foreign(coded / "ann_1.eaf", {"truth": [(4500, 4800, "fear")]})
     told = facespan("import-annotations", "tiny", str(path), "--from", "elan", "--tier", "truth")
