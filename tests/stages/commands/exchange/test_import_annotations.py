@@ -528,6 +528,64 @@ def test_a_relation_between_regions_of_label_studio_leaves_them_readable(coded: 
     assert "1 added, 2 changed, 0 removed" in told.out
 
 
+def keep(path: Path, which: Callable[[dict[str, str]], bool]) -> None:
+    """Take rows out of a CSV, as a spreadsheet does."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        found, names = [row for row in reader if which(row)], reader.fieldnames or ()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(found)
+
+
+OF_REFERENCE: dict[str, Callable[[dict[str, str]], bool]] = {
+    "a row of truth": lambda row: (row["tier"], row["emotion"]) != ("truth", "anger"),
+    "a row of detections": lambda row: row["tier"] != "detections" or row["emotion"] != "surprise",
+    "all but corrections": lambda row: row["tier"] == "corrections",
+    "all but an expression": lambda row: row["tier"] == "corrections" and row["emotion"] == "happiness",
+}
+
+
+@pytest.mark.parametrize("case", OF_REFERENCE)
+def test_rows_of_reference_taken_out_of_a_csv_are_missed(coded: Path, facespan: Run, case: str) -> None:
+    path, before = exported(facespan, "csv", "ann_1"), LABELS.read_bytes()
+    keep(path, OF_REFERENCE[case])
+    told = facespan("import-annotations", "tiny", str(path), "--from", "csv")
+    assert told.code == ExitCode.INPUT
+    assert "was edited, and only the tier corrections is taken" in told.err
+    assert LABELS.read_bytes() == before
+
+
+def test_a_csv_without_any_correction_left_takes_all_expressions_out(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "csv", "ann_1")
+    keep(path, lambda row: row["tier"] != "corrections")
+    told = facespan("import-annotations", "tiny", str(path), "--from", "csv")
+    assert told.code == 0, told.err
+    assert "0 added, 0 changed, 2 removed" in told.out
+    assert rows("ann_1") == ["ann,ann_1,,,,"]
+
+
+def test_a_csv_of_ours_without_the_column_reference_is_read(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "csv")
+    correct_csv(path)
+    lines = [line.rpartition(",")[0] for line in path.read_text("utf-8").splitlines()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    told = facespan("import-annotations", "tiny", str(path), "--from", "csv")
+    assert told.code == 0, told.err
+    assert "1 added, 2 changed, 0 removed" in told.out
+
+
+def test_two_exports_of_a_video_in_one_csv_are_not_mixed(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "csv", "ann_1")
+    once = path.read_text("utf-8")
+    again = exported(facespan, "csv", "ann_1", "--threshold", "0.05").read_text("utf-8")
+    path.write_text(once + again.partition("\n")[2], encoding="utf-8")
+    told = facespan("import-annotations", "tiny", str(path), "--from", "csv")
+    assert told.code == ExitCode.INPUT
+    assert "reference differs from that of video ann_1 above. Keep one export of it" in told.err
+
+
 def test_seconds_edited_beside_numbers_of_frames_are_not_lost_in_silence(coded: Path, facespan: Run) -> None:
     path = exported(facespan, "csv")
     lines = path.read_text("utf-8").splitlines()
