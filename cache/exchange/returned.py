@@ -219,7 +219,7 @@ def _check_others(back: Returned, tier: str, is_as_proposed: bool, problems: Pro
 def _clock(back: Returned, video: TieredVideo) -> Clock:
     """Return the numbers that the file has, or milliseconds where its own do not tell every frame from the next."""
     if back.per_second is None:
-        return clocks.in_labels(video.columns)
+        return clocks.in_labels(video)
     if clocks.rate_for(video.columns, back.per_second) == back.per_second:
         return clocks.at_rate(video.columns, back.per_second)
     return clocks.in_milliseconds(video.columns)
@@ -261,6 +261,9 @@ def _interval(
         between = f"{clock.told(mark.begin)} to {clock.told(mark.end)}"
         problems.tell(f"{mark.told}: {between} cannot be in video {video.video}: {error}. Correct it")
         return None
+    if clock.step > 1:  # numbers of frames that were not taken stand as they are
+        onset, offset = int(mark.begin), int(mark.end) - 1
+        return None if emotion is None else TierInterval(start, stop, emotion, mark.kind, onset=onset, offset=offset)
     if (before := (mark.begin, mark.end)) != (after := clock.say(start, stop)):
         was, now = (f"{clock.told(begin)} to {clock.told(end)}" for begin, end in (before, after))
         about = (video.video, video.subject)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cache.errors import InputError
-from cache.exchange import returned, tiers
+from cache.exchange import clocks, returned, tiers
 from cache.exchange.returned import UNNAMED, Mark, Returned
 from cache.exchange.tiers import Exported, TieredVideo, TierInterval
 from cache.tables import schema
@@ -109,13 +109,14 @@ def _digest_of(rows: Sequence[dict[str, Any]]) -> str:
 
 def _row(video: TieredVideo, tier: str, one: TierInterval) -> dict[str, Any]:
     labels, seconds = video.columns.frame_label, video.columns.pts_seconds
+    onset, offset = clocks.numbers_of(video, one)
     return {
         "tier": tier,
         "subject": video.subject,
         "video": video.video,
-        "onset": int(labels[one.start]),
+        "onset": onset,
         "apex": None if one.apex == NO_APEX else int(labels[one.apex]),
-        "offset": int(labels[one.stop - 1]),
+        "offset": offset,
         "onset_seconds": float(seconds[one.start]),
         "offset_seconds": float(seconds[one.stop - 1]),
         "emotion": one.emotion,

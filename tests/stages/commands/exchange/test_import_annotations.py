@@ -6,16 +6,18 @@ import csv
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pympi
 import pytest
 import yaml
 
-from cache.shards import manifest
-from cache.tables import audit, intervals
-from cache.tables.intervals import Expression
+from cache.shards import features, manifest
+from cache.tables import audit, intervals, videos
+from cache.tables.intervals import NO_APEX, Expression
 from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
@@ -710,6 +712,73 @@ def test_labels_for_another_corpus_are_written_where_one_is_read_from_a_workbook
     assert len(lines) == 1 + 7
     path.write_text(text.replace("expressions.csv", "corrected.csv"), encoding="utf-8")
     assert "7 expressions" in facespan("index", "tiny", "--root", "corpus", "--output", "data/tiny").out
+
+
+@pytest.fixture
+def every_seventh(coded: Path) -> Path:
+    """Return the folder, its corpus read from a workbook; of ann_1 frames 1, 8, 15 ... are taken, as in SAMM-LV."""
+    described = coded / "configs/corpora/tiny.yaml"
+    described.write_text(described.read_text("utf-8").replace("reader: table", "reader: casme2"), encoding="utf-8")
+    folder, table, known = (
+        Path("data/tiny") / name for name in ("features/ferplus", "videos.parquet", "expressions.parquet")
+    )
+    held = manifest.read(folder)
+    path = folder / held.shards["ann_1"].file
+    shard = features.read(path)
+    columns = replace(shard.columns, frame_label=1 + 7 * np.arange(150))
+    features.write(path, shard.features, columns, shard.key, shard.layer)
+    entry = manifest.describe(folder, path, 150, shard.key)
+    manifest.write(folder, manifest.Manifest("features", {**held.shards, "ann_1": entry}, held.run))
+    videos.write(table, [replace(one, frame_step=7 if one.video == "ann_1" else 1) for one in videos.read(table)])
+    # Positions 20 to 49 are the numbers 141 to 344, 90 to 125 are 631 to 876, and 143 is 1002.
+    annotated = [(20, 50, NO_APEX, "happiness", 137, 348), (90, 126, 100, "anger", 628, 880),
+                 (143, 144, 143, "disgust", 1003, 1005)]  # fmt: skip
+    of_ann = [Expression("ann_1", "ann", start, stop, apex, "macro", emotion, row, onset, offset)
+              for row, (start, stop, apex, emotion, onset, offset) in enumerate(annotated, start=2)]  # fmt: skip
+    others = [one for one in intervals.read(known, Expression) if one.video != "ann_1"]
+    intervals.write(known, Expression, [*of_ann, *others])
+    return coded
+
+
+def test_annotated_numbers_of_frames_that_were_not_taken_stay(every_seventh: Path, facespan: Run) -> None:
+    path = exported(facespan, "elan")
+    correct_elan(path)
+    words = ("import-annotations", "tiny", str(path), "--from", "elan", "--output", "corrected.csv")
+    told = facespan(*words)
+    assert told.code == 0, told.err
+    # The end of the first was moved to frame 53, the number 372; the second has another emotion; frames 135 to 143 are
+    # new. The apex of the third is the nearest taken frame, which lies outside.
+    assert rows("ann_1", Path("corrected.csv")) == [
+        "ann,ann_1,137,,372,happiness,macro", "ann,ann_1,628,701,880,disgust,macro",
+        "ann,ann_1,1003,,1005,disgust,macro", "ann,ann_1,946,,1002,fear,macro",
+    ]  # fmt: skip
+    noted = [(row.rule, row.before, row.after) for row in audit.read(Path("data/tiny/imported.csv"))]
+    assert ("expression_changed", "137-348 happiness", "137-372 happiness") in noted
+    told = facespan(*words)
+    assert "0 added, 0 changed, 0 removed, 4 as they were" in told.out
+
+
+def test_a_csv_names_frames_as_they_were_annotated_and_takes_such_numbers(every_seventh: Path, facespan: Run) -> None:
+    path = exported(facespan, "csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        out = [(row["tier"], row["onset"], row["offset"]) for row in csv.DictReader(file) if row["video"] == "ann_1"]
+    annotated = [("137", "348"), ("628", "880"), ("1003", "1005")]
+    assert [numbers for tier, *numbers in out if tier == "truth"] == [list(numbers) for numbers in annotated]
+    assert {("corrections", *numbers) for numbers in annotated} < set(out)
+    words = ("import-annotations", "tiny", str(path), "--from", "csv", "--output", "corrected.csv")
+    told = facespan(*words)
+    assert "3 videos came back untouched" in told.err
+    assert rules() == ["came_back_untouched"] * 3
+    with path.open("a", encoding="utf-8") as file:
+        file.write("corrections,ann,ann_1,716,,905,,,fear,,,\n")
+    told = facespan(*words)
+    assert told.code == 0, told.err
+    assert "2 added, 0 changed, 0 removed, 3 as they were" in told.out  # and the surprise that was proposed
+    after = rows("ann_1", Path("corrected.csv"))
+    assert "ann,ann_1,137,,348,happiness,macro" in after
+    assert "ann,ann_1,716,,905,fear,macro" in after
+    assert "nearest_frame" not in rules()
+    assert "0 added, 0 changed, 0 removed, 5 as they were" in facespan(*words).out
 
 
 def test_a_format_that_does_not_come_back_is_named(coded: Path, facespan: Run) -> None:
