@@ -69,6 +69,18 @@ def position(labels: NDArray[np.int64], label: float) -> int:
     return after if labels[after] - label < label - labels[after - 1] else after - 1
 
 
+def of_numbers(taken: NDArray[np.int64], onset: float, offset: float, step: int) -> tuple[int, int]:
+    """Return the half-open interval of positions that `expression` finds, from the numbers of the taken frames alone.
+
+    Args:
+        taken: ``(T,)`` numbers of every `step`-th recorded frame; those between are believed to be evenly spaced.
+    """
+    if step == 1:
+        return position(taken, onset), position(taken, offset) + 1
+    first, last = np.interp((onset, offset), taken, step * np.arange(len(taken)))
+    return _within(float(first), float(last), step, len(taken))
+
+
 def _say_moved(annotation: Annotation, name: str, label: int, audit: list[AuditRow]) -> None:
     before = getattr(annotation, name)
     if before != label:
@@ -76,16 +88,19 @@ def _say_moved(annotation: Annotation, name: str, label: int, audit: list[AuditR
 
 
 def _taken(annotation: Annotation, first: int, last: int, video: Video, audit: list[AuditRow]) -> tuple[int, int]:
+    start, stop = _within(first, last, video.frame_step, video.frame_count)
+    if not first <= start * video.frame_step <= last:
+        reason = f"frame_step {video.frame_step}: nearest taken"
+        audit.append(note("between_taken_frames", annotation, "", last - first + 1, 1, reason))
+    return start, stop
+
+
+def _within(first: float, last: float, step: int, count: int) -> tuple[int, int]:
     """Return which of the taken frames lie in an interval of recorded frames; at least one, the nearest."""
-    start, stop = -(-first // video.frame_step), last // video.frame_step + 1
+    start, stop = math.ceil(first / step), math.floor(last / step) + 1
     if start < stop:
         return start, stop
-    nearest = min(math.floor((first + last) / 2 / video.frame_step + 0.5), video.frame_count - 1)
-    audit.append(
-        note(
-            "between_taken_frames", annotation, "", last - first + 1, 1, f"frame_step {video.frame_step}: nearest taken"
-        )
-    )
+    nearest = min(math.floor((first + last) / 2 / step + 0.5), count - 1)
     return nearest, nearest + 1
 
 

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.columns import FrameColumns
+from cache.corpora import positions
 from cache.errors import InputError
+from cache.exchange.tiers import TieredVideo, TierInterval
+from cache.tables.intervals import NO_LABEL
 
 MILLISECONDS = 1000.0
 # A rate in frames a second that gives each frame of a video of variable rate a number of its own stops here.
@@ -23,11 +26,13 @@ class Clock:
         begins: ``(T,)`` whole numbers, strictly increasing.
         ends: ``(T,)`` likewise; a frame ends where the next one begins, unless a format counts its last frame in.
         per_second: how many numbers a second has; None for numbers of frames, which are no times.
+        step: of numbers of frames, every how many of the recorded ones is one of the T.
     """
 
     begins: NDArray[np.float64]
     ends: NDArray[np.float64]
     per_second: float | None
+    step: int = 1
 
     def say(self, start: int, stop: int) -> tuple[int, int]:
         """Return begin and end of ``[start, stop)``."""
@@ -36,14 +41,19 @@ class Clock:
     def hear(self, begin: float, end: float) -> tuple[int, int]:
         """Return ``[start, stop)``: of each side the nearest frame, and one frame at least. `say` comes back exactly.
 
+        Where numbers name frames that were not taken, it is the taken ones between them, as where a corpus is read.
+
         Raises:
             InputError: it ends before it begins, or lies outside the video by more than a second.
         """
         if not begin <= end:
             raise InputError("it ends before it begins")
         slack = self.per_second or 0.0
-        if begin < self.begins[0] - slack or end > self.ends[-1] + slack or begin > self.ends[-1]:
-            raise InputError(f"the video goes from {self.told(self.begins[0])} to {self.told(self.ends[-1])}")
+        over = self.ends[-1] + self.step - 1
+        if begin < self.begins[0] - slack or end > over + slack or begin > over:
+            raise InputError(f"the video goes from {self.told(self.begins[0])} to {self.told(over)}")
+        if self.step > 1:
+            return positions.of_numbers(self.begins.astype(np.int64), begin, end - 1, self.step)
         start, last = _nearest(self.begins, begin), _nearest(self.ends, end)
         return start, max(start, last) + 1
 
@@ -73,10 +83,25 @@ def at_rate(columns: FrameColumns, rate: float) -> Clock:
     return Clock(numbers[:-1], numbers[1:], rate)
 
 
-def in_labels(columns: FrameColumns) -> Clock:
+def in_labels(video: TieredVideo) -> Clock:
     """Return the corpus' own numbers of frames, as `[onset, offset + 1)`."""
-    labels = columns.frame_label.astype(np.float64)
-    return Clock(labels, labels + 1, None)
+    labels = video.columns.frame_label.astype(np.float64)
+    return Clock(labels, labels + 1, None, video.frame_step)
+
+
+def numbers_of(video: TieredVideo, one: TierInterval) -> tuple[int, int]:
+    """Return the corpus' numbers of onset and offset, inclusive: those of the first and of the last frame.
+
+    Where not every frame is taken, they are those that were annotated, if these lead back to the same frames.
+    """
+    labels, step = video.columns.frame_label, video.frame_step
+    first, last = int(labels[one.start]), int(labels[one.stop - 1])
+    onset = first if one.onset == NO_LABEL else one.onset
+    offset = last if one.offset == NO_LABEL else one.offset
+    if step == 1 or not labels[0] <= onset <= offset < labels[-1] + step:
+        return first, last
+    leads_back = positions.of_numbers(labels, onset, offset, step) == (one.start, one.stop)
+    return (onset, offset) if leads_back else (first, last)
 
 
 def rate_for(columns: FrameColumns, frame_rate: float) -> float:

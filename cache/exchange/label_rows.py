@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cache.columns import FrameColumns
 from cache.corpora import positions, table
 from cache.corpora.annotations import Annotation
 from cache.corpora.rows import Problems
 from cache.corpora.table import TableFacts
 from cache.errors import InputError
+from cache.exchange import clocks
 from cache.exchange.returned import Corrected
 from cache.exchange.tiers import TieredVideo, TierInterval
 from cache.files import write_atomically
@@ -89,7 +89,9 @@ def of_tables(
     """Return the rows of a corpus that is read from elsewhere: one for each expression, and for a video without any."""
     by_video: dict[str, list[TierInterval]] = {name: [] for name in videos}
     for one in expressions:
-        by_video[one.video].append(TierInterval(one.start, one.stop, one.emotion, one.kind, apex=one.apex))
+        by_video[one.video].append(
+            TierInterval(one.start, one.stop, one.emotion, one.kind, apex=one.apex, onset=one.onset, offset=one.offset)
+        )
     empty = LabelRows(HEADER, (), {name: name for name in classes})
     rows = [
         _row(empty, videos[name], one)
@@ -117,7 +119,8 @@ def put(labels: LabelRows, corrected: Corrected) -> tuple[LabelRows, list[AuditR
     for row in labels.rows:
         if not _is_of(row, video) or row.interval is None or row.interval not in gone:
             rows.append(row)
-        elif (after := changed.get(row.interval)) is not None:
+        elif (now := changed.get(row.interval)) is not None:
+            after = _where_moved(row.interval, now)
             rows.append(_changed(labels, row, after, video))
             audit.append(_note("expression_changed", corrected, row, row.interval, after))
         else:
@@ -146,9 +149,9 @@ def as_text(labels: LabelRows) -> str:
 def _interval(annotation: Annotation | None, videos: Mapping[str, TieredVideo]) -> TierInterval | None:
     if annotation is None or annotation.video not in videos:
         return None
-    labels = videos[annotation.video].columns.frame_label
-    first, last = (positions.position(labels, label) for label in (annotation.onset, annotation.offset))
-    return TierInterval(first, last + 1, str(annotation.emotion), annotation.kind)
+    video, onset, offset = videos[annotation.video], int(annotation.onset), int(annotation.offset)
+    start, stop = positions.of_numbers(video.columns.frame_label, onset, offset, video.frame_step)
+    return TierInterval(start, stop, str(annotation.emotion), annotation.kind, onset=onset, offset=offset)
 
 
 def _pairs(gone: Sequence[TierInterval], new: Sequence[TierInterval]) -> dict[TierInterval | None, TierInterval]:
@@ -159,6 +162,15 @@ def _pairs(gone: Sequence[TierInterval], new: Sequence[TierInterval]) -> dict[Ti
         if frames and one not in found and other not in found.values():
             found[one] = other
     return found
+
+
+def _where_moved(before: TierInterval, after: TierInterval) -> TierInterval:
+    """Return the interval after, with the annotated numbers of an onset or offset that a coder left where it was."""
+    return replace(
+        after,
+        onset=before.onset if after.start == before.start else after.onset,
+        offset=before.offset if after.stop == before.stop else after.offset,
+    )
 
 
 def _row(labels: LabelRows, video: TieredVideo, one: TierInterval | None) -> LabelRow:
@@ -176,13 +188,11 @@ def _changed(labels: LabelRows, row: LabelRow, after: TierInterval, video: Tiere
 
 
 def _cells(labels: LabelRows, video: TieredVideo, one: TierInterval) -> dict[str, str]:
-    numbers = video.columns.frame_label
-    apex = "" if one.apex == NO_APEX else str(numbers[one.apex])
-    cells = {
-        "onset": str(numbers[one.start]),
-        "offset": str(numbers[one.stop - 1]),
-        "emotion": labels.words[one.emotion],
-    }
+    onset, offset = clocks.numbers_of(video, one)
+    strongest = None if one.apex == NO_APEX else int(video.columns.frame_label[one.apex])
+    # The nearest taken frame may lie outside what was annotated, and an apex outside is refused.
+    apex = str(strongest) if strongest is not None and onset <= strongest <= offset else ""
+    cells = {"onset": str(onset), "offset": str(offset), "emotion": labels.words[one.emotion]}
     return (
         cells
         | ({"apex": apex} if "apex" in labels.header else {})
@@ -208,12 +218,12 @@ def _note(
     rule: str, corrected: Corrected, row: LabelRow | None, before: TierInterval | None, after: TierInterval | None
 ) -> AuditRow:
     video = corrected.video
-    was, now = ("" if one is None else _text(one, video.columns) for one in (before, after))
+    was, now = ("" if one is None else _text(one, video) for one in (before, after))
     note = ",".join(row.cells.values()) if row else corrected.expressions.get(after, "") if after else ""
     number = row.number if row else NO_ROW
     return AuditRow(rule, video.video, video.subject, number, before=was, after=now, note=note)
 
 
-def _text(one: TierInterval, columns: FrameColumns) -> str:
-    kind = "" if one.kind == "macro" else f" {one.kind}"
-    return f"{columns.frame_label[one.start]}-{columns.frame_label[one.stop - 1]} {one.emotion}{kind}"
+def _text(one: TierInterval, video: TieredVideo) -> str:
+    onset, offset = clocks.numbers_of(video, one)
+    return f"{onset}-{offset} {one.emotion}{'' if one.kind == 'macro' else f' {one.kind}'}"

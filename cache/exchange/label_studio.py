@@ -118,8 +118,9 @@ def _returned(path: Path, task: Mapping[str, Any]) -> Returned:
     marks: dict[str, tuple[Mark, ...]] = {}
     for name, tier in (ours["reference"] if ours else {}).items():
         marks[name] = tuple(Mark(float(a), float(b), str(c), str(d), f"{told}, {name}") for a, b, c, d in tier)
+    reference = returned.digest(marks) if ours else None  # in the task's data, which nobody edits
     marks |= _corrected(task, told, marks)
-    return Returned(told, names, rate, marks)
+    return Returned(told, names, rate, marks, reference)
 
 
 def _corrected(
@@ -132,8 +133,10 @@ def _corrected(
             continue
         found: dict[str, list[Mark]] = {CORRECTIONS: []} if reference else {}
         for region in annotation["result"]:
+            if region["type"] != KIND:
+                continue  # a relation between two regions, which is of no control, or what others asked for besides
             tier, kind = _tier(str(region["from_name"]), is_ours=bool(reference))
-            if region["type"] == KIND and tier not in reference:
+            if tier not in reference:
                 found.setdefault(tier, []).extend(_marks_of(region, kind, told))
         if not any(_keys(found) == _keys(other) for other in versions):
             versions.append({tier: tuple(marks) for tier, marks in found.items()})

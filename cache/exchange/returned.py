@@ -13,7 +13,7 @@ from cache.corpora.rows import Problems
 from cache.errors import InputError
 from cache.exchange import clocks, tiers
 from cache.exchange.clocks import Clock
-from cache.exchange.tiers import CORRECTIONS, TRUTH, TieredVideo, TierInterval
+from cache.exchange.tiers import CORRECTIONS, DETECTIONS, TRUTH, TieredVideo, TierInterval
 from cache.files import open_regular
 from cache.tables.audit import AuditRow
 from cache.tables.intervals import UNRECOGNISED
@@ -27,6 +27,8 @@ _UPLOADED = re.compile(r"[0-9a-f]{8}-(?P<name>.+)")
 SECONDS_DIFFER = 0.0006
 # Of a tool that has one unnamed list of marks a video.
 UNNAMED = ""
+# What corrections are compared with.
+_COMPARED = frozenset((TRUTH, DETECTIONS))
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class Returned:
     digest: str | None = None
     notes: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def is_ours(self) -> bool:
+        """Return whether we wrote the file: it says what its tiers of reference were, or has them and corrections."""
+        return self.digest is not None or (CORRECTIONS in self.marks and not _COMPARED.isdisjoint(self.marks))
+
 
 @dataclass(frozen=True)
 class Corrected:
@@ -103,12 +110,23 @@ def stem(name: str) -> str:
     return PurePath(re.split(r"[/\\]", name)[-1]).stem
 
 
-def find_video(back: Returned, videos: Mapping[str, TieredVideo], corpus: str) -> TieredVideo:
-    """Return the video that the marks are of; InputError where none has one of the names."""
+def find_video(
+    back: Returned, videos: Mapping[str, TieredVideo], unknown: Mapping[str, str], corpus: str
+) -> TieredVideo:
+    """Return the video that the marks are of.
+
+    Args:
+        unknown: what is wrong with the videos whose frames are not known.
+
+    Raises:
+        InputError: no video has one of the names, or the frames of the one that has are not known.
+    """
     plain = [found["name"] if (found := _UPLOADED.fullmatch(name)) else name for name in back.names]
     for name in (*back.names, *plain):
         if name in videos:
             return videos[name]
+        if name in unknown:
+            raise InputError(f"{back.told} is of {name!r}, whose frames have no known times: {unknown[name]}")
     said = " or ".join(repr(name) for name in dict.fromkeys(back.names)) or "no name"
     guess = nearest(plain[0], videos) if plain else ""
     raise InputError(
@@ -128,25 +146,31 @@ def settle(
         confirm: what came back untouched was looked at and found right.
         problems: where everything that is wrong is told.
     """
-    if back.digest is not None and tier not in tiers.REFERENCE and digest(back.marks) != back.digest:
+    if back.is_ours and tier in tiers.REFERENCE:
+        problems.tell(
+            f"{back.told}: the tier {tier} shows what went out, and what is corrected is compared with it. Make the "
+            f"change in {CORRECTIONS}, and leave out --tier {tier}"
+        )
+        return None
+    if back.digest is not None and digest(back.marks) != back.digest:
         problems.tell(
             f"{back.told}: {' or '.join(tiers.REFERENCE)} was edited, and only the tier {tier} is taken. Make the "
-            "change there and take the other back, or name the edited tier with --tier"
+            "change there, and take the other back"
         )
     if (chosen := _chosen(back, tier)) is None:
         known = ", ".join(repr(name) for name in back.marks) or "none"
         problems.tell(f"{back.told} has no tier {tier!r}. It has {known}: say which holds the expressions, --tier NAME")
         return None
-    clock, ours = _clock(back, video), TRUTH in back.marks or tiers.DETECTIONS in back.marks
+    clock, ours = _clock(back, video), back.is_ours
     mine = _in(clock, chosen, back.per_second)
-    truth, detections = (
-        _as_they_are(_in(clock, back.marks.get(name, ()), back.per_second), clock, words)
-        for name in (TRUTH, tiers.DETECTIONS)
-    )
-    plain = _as_they_are(mine, clock, words)
+    shown = {name: _as_they_are(_in(clock, marks, back.per_second), clock, words) for name, marks in back.marks.items()}
+    truth = shown.get(TRUTH, [])
+    proposed = set(tiers.proposed(truth, shown.get(DETECTIONS, [])))
     for mark in mine:
         _check_seconds(mark, clock, video, problems)
-    untouched = ours and tier == CORRECTIONS and set(plain) == set(tiers.proposed(truth, detections))
+    if ours:
+        _check_others(back, tier, set(shown.get(CORRECTIONS, ())) == proposed, problems)
+    untouched = ours and tier == CORRECTIONS and set(_as_they_are(mine, clock, words)) == proposed
     audit = [AuditRow(rule, video.video, video.subject, note=said) for rule, said in back.notes]
     expressions = {
         found: mark.told
@@ -181,10 +205,21 @@ def _chosen(back: Returned, tier: str) -> tuple[Mark, ...] | None:
     return back.marks[UNNAMED] if tier == CORRECTIONS and set(back.marks) == {UNNAMED} else None
 
 
+def _check_others(back: Returned, tier: str, is_as_proposed: bool, problems: Problems) -> None:
+    """Tell of annotations in tiers that are not taken, of a file in which a coder had one to correct."""
+    for name, left in back.marks.items():
+        if not left or name in (tier, *tiers.REFERENCE) or (name == CORRECTIONS and is_as_proposed):
+            continue
+        problems.tell(
+            f"{back.told}: {len(left)} annotations in the tier {name!r} would be lost, for only {tier} is taken. "
+            f"Move them to {tier}, or delete them"
+        )
+
+
 def _clock(back: Returned, video: TieredVideo) -> Clock:
     """Return the numbers that the file has, or milliseconds where its own do not tell every frame from the next."""
     if back.per_second is None:
-        return clocks.in_labels(video.columns)
+        return clocks.in_labels(video)
     if clocks.rate_for(video.columns, back.per_second) == back.per_second:
         return clocks.at_rate(video.columns, back.per_second)
     return clocks.in_milliseconds(video.columns)
@@ -226,6 +261,9 @@ def _interval(
         between = f"{clock.told(mark.begin)} to {clock.told(mark.end)}"
         problems.tell(f"{mark.told}: {between} cannot be in video {video.video}: {error}. Correct it")
         return None
+    if clock.step > 1:  # numbers of frames that were not taken stand as they are
+        onset, offset = int(mark.begin), int(mark.end) - 1
+        return None if emotion is None else TierInterval(start, stop, emotion, mark.kind, onset=onset, offset=offset)
     if (before := (mark.begin, mark.end)) != (after := clock.say(start, stop)):
         was, now = (f"{clock.told(begin)} to {clock.told(end)}" for begin, end in (before, after))
         about = (video.video, video.subject)

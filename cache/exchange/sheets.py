@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cache.errors import InputError
-from cache.exchange import tiers
+from cache.exchange import clocks, returned, tiers
 from cache.exchange.returned import UNNAMED, Mark, Returned
 from cache.exchange.tiers import Exported, TieredVideo, TierInterval
 from cache.tables import schema
@@ -26,6 +26,8 @@ COLUMNS = {
 # Positions of frames, which the corpus' own numbers say already.
 ONLY_PARQUET = ("start", "stop")
 SECONDS = ("onset_seconds", "offset_seconds")
+# In every row of the CSV: what the tiers of reference of its video were, so that rows taken out are missed.
+DIGEST = "reference"
 
 
 def write_csv(videos: Sequence[TieredVideo], exported: Exported) -> Iterator[tuple[str, bytes]]:
@@ -33,11 +35,11 @@ def write_csv(videos: Sequence[TieredVideo], exported: Exported) -> Iterator[tup
     names = [name for name in COLUMNS if name not in ONLY_PARQUET]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow([*names, DIGEST])
     for video in videos:
-        for tier, marked in video.tiers.items():
-            writer.writerows([_text(name, value) for name, value in _row(video, tier, one).items() if name in names]
-                             for one in marked)  # fmt: skip
+        rows = [_row(video, tier, one) for tier, marked in video.tiers.items() for one in marked]
+        digest = _digest_of(rows)
+        writer.writerows([*(_text(name, row[name]) for name in names), digest] for row in rows)
     yield f"{exported.corpus}.csv", text.getvalue().encode()
 
 
@@ -53,14 +55,19 @@ def read(path: Path) -> list[Returned]:
     """Return the marks of each video of a CSV, ours or one with video, onset, offset and emotion.
 
     Raises:
-        InputError: a column is missing, or a cell is no number of a frame or no kind.
+        InputError: a column is missing, a cell is no number of a frame or no kind, or a video is of two exports.
     """
     by_video: dict[str, dict[str, list[Mark]]] = {}
-    optional = ("tier", "kind", *SECONDS)
+    digests: dict[str, str] = {}
+    optional = ("tier", "kind", *SECONDS, DIGEST)
     named: set[str] = set()
     for number, cells in schema.read_csv(path, ("video", "onset", "offset", "emotion"), optional):
         told = f"{path.name}, row {number}"
         marks = by_video.setdefault(cells["video"], {})
+        if (digest := cells[DIGEST]) and digests.setdefault(cells["video"], digest) != digest:
+            raise InputError(
+                f"{told}: {DIGEST} differs from that of video {cells['video']} above. Keep one export of it"
+            )
         tier = cells["tier"] or UNNAMED
         named.add(tier)
         marks.setdefault(tier, [])
@@ -76,24 +83,40 @@ def read(path: Path) -> list[Returned]:
                 f"{told}: kind {kind!r} is unknown{schema.nearest(kind, KINDS)}; known: {', '.join(KINDS)}"
             )
         marks[tier].append(Mark(onset, offset + 1, cells["emotion"], kind, told, seconds))
-    if tiers.CORRECTIONS in named:  # of a video that has none left, all were taken out
-        for marks in by_video.values():
+    for video, marks in by_video.items():  # one that has no corrections left had all of them taken out
+        if tiers.CORRECTIONS in named or video in digests:
             marks.setdefault(tiers.CORRECTIONS, [])
     return [
-        Returned(f"{path.name}, video {video!r}", (video,), None, {tier: tuple(found) for tier, found in marks.items()})
+        Returned(
+            told=f"{path.name}, video {video!r}",
+            names=(video,),
+            per_second=None,
+            marks={tier: tuple(found) for tier, found in marks.items()},
+            digest=digests.get(video),
+        )
         for video, marks in by_video.items()
     ]
 
 
+def _digest_of(rows: Sequence[dict[str, Any]]) -> str:
+    """Return what stands for the tiers of reference of a video, as its rows say them."""
+    marks: dict[str, list[Mark]] = {}
+    for row in rows:
+        mark = Mark(row["onset"], row["offset"] + 1, row["emotion"], row["kind"], "")
+        marks.setdefault(row["tier"], []).append(mark)
+    return returned.digest(marks)
+
+
 def _row(video: TieredVideo, tier: str, one: TierInterval) -> dict[str, Any]:
     labels, seconds = video.columns.frame_label, video.columns.pts_seconds
+    onset, offset = clocks.numbers_of(video, one)
     return {
         "tier": tier,
         "subject": video.subject,
         "video": video.video,
-        "onset": int(labels[one.start]),
+        "onset": onset,
         "apex": None if one.apex == NO_APEX else int(labels[one.apex]),
-        "offset": int(labels[one.stop - 1]),
+        "offset": offset,
         "onset_seconds": float(seconds[one.start]),
         "offset_seconds": float(seconds[one.stop - 1]),
         "emotion": one.emotion,

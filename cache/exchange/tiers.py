@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cache.columns import FrameColumns
-from cache.tables.intervals import NO_APEX
+from cache.tables.intervals import NO_APEX, NO_LABEL
 
 TRUTH, DETECTIONS, BELOW, CORRECTIONS = "truth", "detections", "below threshold", "corrections"
 # What a coder reads; the last, `CORRECTIONS`, is what a coder edits and what is taken back.
@@ -26,6 +26,8 @@ class TierInterval:
     Attributes:
         confidence: of a detection; None of everything else, and no part of what makes two intervals equal.
         apex: position of the strongest frame, or `NO_APEX`; likewise.
+        onset: number of the first frame as annotated, of a video of which not every frame is taken; else `NO_LABEL`.
+        offset: likewise of the last one, inclusive.
     """
 
     start: int
@@ -34,6 +36,8 @@ class TierInterval:
     kind: str = "macro"
     confidence: float | None = field(default=None, compare=False)
     apex: int = field(default=NO_APEX, compare=False)
+    onset: int = field(default=NO_LABEL, compare=False)
+    offset: int = field(default=NO_LABEL, compare=False)
 
     def shares_frames(self, other: TierInterval) -> int:
         """Return how many frames lie in both."""
@@ -90,7 +94,7 @@ def proposed(truth: Iterable[TierInterval], detections: Iterable[TierInterval]) 
     """
     known = tuple(truth)
     beside = (one for one in detections if not any(one.shares_frames(other) for other in known))
-    plain = (TierInterval(one.start, one.stop, one.emotion, one.kind) for one in (*known, *beside))
+    plain = (replace(one, confidence=None, apex=NO_APEX) for one in (*known, *beside))
     return tuple(sorted(set(plain)))
 
 

@@ -48,7 +48,8 @@ def marked(
     done = []
     for video in videos:
         truth = [
-            TierInterval(one.start, one.stop, one.emotion, one.kind, apex=one.apex) for one in of_known[video.video]
+            TierInterval(one.start, one.stop, one.emotion, one.kind, apex=one.apex, onset=one.onset, offset=one.offset)
+            for one in of_known[video.video]
         ]
         detections, below = list[TierInterval](), list[TierInterval]()
         for one in of_found[video.video]:

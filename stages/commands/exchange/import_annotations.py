@@ -18,7 +18,6 @@ from cache.exchange import label_rows, returned
 from cache.exchange.label_rows import LabelRows
 from cache.exchange.returned import Corrected
 from cache.exchange.tiers import CORRECTIONS, TieredVideo
-from cache.shards import manifest
 from cache.tables import audit, intervals, schema, videos
 from cache.tables.audit import AuditRow
 from cache.tables.intervals import Expression
@@ -65,41 +64,49 @@ def main(
         raise params.ParameterError(
             f"--from {source!r}: expected one of {known}{schema.nearest(source, formats.READERS)}"
         )
-    root = root or places.root_of(corpus)
+    root, audit_path = root or places.root_of(corpus), audit_path or data / corpus / "imported.csv"
+    noted = audit.read(audit_path) if audit_path.is_file() else []
     weights = str(params.load_section(params_path, "extract")["weights"])  # as dvc.yaml names the folder
-    known_videos = times_of(data / corpus, weights, root)
-    path, labels, words = labels_of(corpus, root, output, data / corpus, known_videos)
+    known_videos, unknown = times_of(data / corpus, weights, root)
+    path, labels, words = labels_of(corpus, root, output, data / corpus, known_videos, unknown)
     failed, notes = dict[str, str](), list[AuditRow]()
     for file in paths:
         with alone(str(file), failed):
-            found = corrected(file, source, tier, confirm, words, known_videos, corpus)
+            found = corrected(file, source, tier, confirm, words, known_videos, unknown, corpus)
             labels, told = take(labels, found, file)
             notes += told
     if len(failed) == len({str(file) for file in paths}):
         raise InputError("\n  ".join(["nothing was taken", *failed.values()]))
     if not dry_run:
+        audit.write(audit_path, [*noted, *notes])  # before the labels: what a removed row said stands nowhere else
         if not path.is_file() or path.read_bytes() != label_rows.as_text(labels).encode():
             label_rows.write(path, labels)
-        note(audit_path or data / corpus / "imported.csv", notes)
     finish(path, notes, failed, dry_run)
 
 
-def times_of(folder: Path, weights: str, root: Path) -> dict[str, TieredVideo]:
-    """Return the videos that have features, which know when each of their frames is shown."""
-    shards = folder / "features" / weights
-    held = manifest.read(shards).shards
-    table = [video for video in videos.read(folder / "videos.parquet") if video.video in held]
-    columns = columns_of(shards, table)
-    return {video.video: tiered_videos.without_marks(video, columns[video.video], root) for video in table}
+def times_of(folder: Path, weights: str, root: Path) -> tuple[dict[str, TieredVideo], dict[str, str]]:
+    """Return the videos whose features say when each frame is shown, and what is wrong with the others, by video."""
+    known, unknown = dict[str, TieredVideo](), dict[str, str]()
+    for video in videos.read(folder / "videos.parquet"):
+        with alone(video.video, unknown):
+            columns = columns_of(folder / "features" / weights, [video])[video.video]
+            known[video.video] = tiered_videos.without_marks(video, columns, root)
+    return known, unknown
 
 
 def labels_of(
-    corpus: str, root: Path, output: Path | None, folder: Path, known: Mapping[str, TieredVideo]
+    corpus: str,
+    root: Path,
+    output: Path | None,
+    folder: Path,
+    known: Mapping[str, TieredVideo],
+    unknown: Mapping[str, str],
 ) -> tuple[Path, LabelRows, dict[str, str]]:
     """Return where the labels go, the rows that are there, and the class of each word for an emotion.
 
     Raises:
         ParameterError: the corpus is read from a workbook, and no CSV was named.
+        InputError: a CSV with all expressions begins, and of a video the numbers of its frames are not known.
     """
     described, classes = corpora.load(corpus), corpora.load(corpus).classes
     words = {name: name for name in classes}
@@ -118,7 +125,10 @@ def labels_of(
         return path, label_rows.read(own, facts, known), words
     if path.is_file():
         return path, label_rows.read(path, facts, known), words
-    expressions = [one for one in intervals.read(folder / "expressions.parquet", Expression) if one.video in known]
+    expressions = intervals.read(folder / "expressions.parquet", Expression)
+    if lost := {one.video for one in expressions if one.video not in known}:
+        told = [f"{video}: {unknown.get(video, 'it is no video of the corpus')}" for video in sorted(lost)]
+        raise InputError("\n  ".join([f"{path} would lack the expressions of {len(lost)} videos", *told]))
     return path, label_rows.of_tables(known, expressions, classes), words
 
 
@@ -129,6 +139,7 @@ def corrected(
     confirm: bool,
     words: Mapping[str, str],
     known: Mapping[str, TieredVideo],
+    unknown: Mapping[str, str],
     corpus: str,
 ) -> list[Corrected]:
     """Return what a file says of each of its videos; InputError with everything that is wrong in it."""
@@ -136,7 +147,7 @@ def corrected(
     found = []
     for back in formats.READERS[source](file):
         try:
-            video = returned.find_video(back, known, corpus)
+            video = returned.find_video(back, known, unknown, corpus)
         except InputError as error:
             problems.tell(str(error))
             continue
@@ -159,12 +170,6 @@ def take(labels: LabelRows, found: Iterable[Corrected], file: Path) -> tuple[Lab
         kept -= sum(row.rule in ("expression_added", "expression_changed") for row in told)
         notes.append(AuditRow(SAME, *about, after=str(kept), note=file.name))
     return labels, [replace(row, note=row.note or file.name) for row in notes]
-
-
-def note(path: Path, rows: list[AuditRow]) -> None:
-    """Add to the audit of imports, which keeps those before: what a removed row said stands nowhere else."""
-    before = audit.read(path) if path.is_file() else []
-    audit.write(path, [*before, *rows])
 
 
 def finish(path: Path, notes: list[AuditRow], failed: dict[str, str], dry_run: bool) -> None:

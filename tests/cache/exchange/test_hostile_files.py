@@ -39,7 +39,7 @@ def take(name: str, content: bytes) -> None:
         try:
             problems = Problems("v1")
             for one in formats.READERS[name](path):
-                video = returned.find_video(one, {"v1": VIDEO}, "mine")
+                video = returned.find_video(one, {"v1": VIDEO}, {}, "mine")
                 returned.settle(one, video, "corrections", WORDS, True, problems)
             problems.stop()
         except InputError:

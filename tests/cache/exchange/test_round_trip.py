@@ -27,9 +27,9 @@ def there_and_back(name: str, video: TieredVideo, confirm: bool = True) -> tuple
         [(file, content), *_] = formats.WRITERS[name]([video], Exported("mine", CLASSES, folder))
         (folder / file).write_bytes(content)
         found = formats.READERS[name](folder / file)
-    problems = Problems(file)
+    problems, known = Problems(file), {"v1": video}
     told = [
-        returned.settle(one, returned.find_video(one, {"v1": video}, "mine"), "corrections", WORDS, confirm, problems)
+        returned.settle(one, returned.find_video(one, known, {}, "mine"), "corrections", WORDS, confirm, problems)
         for one in found
     ]
     problems.stop()

@@ -6,15 +6,18 @@ import csv
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pympi
 import pytest
 import yaml
 
-from cache.tables import audit, intervals
-from cache.tables.intervals import Expression
+from cache.shards import features, manifest
+from cache.tables import audit, intervals, videos
+from cache.tables.intervals import NO_APEX, Expression
 from stages.shell.command import ExitCode
 
 Run = Callable[..., Any]
@@ -349,8 +352,72 @@ def test_an_edit_in_a_tier_that_is_not_taken_is_not_lost_in_silence(coded: Path,
     told = facespan("import-annotations", "tiny", str(path), "--from", "elan")
     assert told.code == ExitCode.INPUT
     assert "truth or detections or below threshold was edited, and only the tier corrections is taken" in told.err
-    told = facespan("import-annotations", "tiny", str(path), "--from", "elan", "--tier", tier)
+    assert "--tier" not in told.err
+
+
+@pytest.mark.parametrize("tier", ["truth", "detections"])
+@pytest.mark.parametrize("name", CODERS)
+def test_a_tier_of_ours_that_is_for_reading_is_not_taken_for_the_coders_word(
+    coded: Path, facespan: Run, name: str, tier: str
+) -> None:
+    path, before = exported(facespan, name), LABELS.read_bytes()
+    told = facespan("import-annotations", "tiny", str(path), "--from", name, "--tier", tier)
+    assert told.code == ExitCode.INPUT
+    assert f"the tier {tier} shows what went out" in told.err
+    assert f"Make the change in corrections, and leave out --tier {tier}" in told.err
+    assert LABELS.read_bytes() == before
+    assert not Path("data/tiny/imported.csv").exists()
+
+
+def test_annotations_in_a_tier_that_is_not_taken_are_not_lost_in_silence(coded: Path, facespan: Run) -> None:
+    path, before = exported(facespan, "elan"), LABELS.read_bytes()
+    found = pympi.Eaf(path)
+    for name in ("mine", "Corrections", "empty"):
+        found.add_tier(name, "emotion")
+    found.add_annotation("mine", 4500, 4800, "fear")
+    found.add_annotation("Corrections", 2500, 2800, "anger")
+    found.add_annotation("Corrections", 4500, 4800, "fear")
+    found.to_file(path)
+    words = ("import-annotations", "tiny", str(path), "--from", "elan")
+    told = facespan(*words)
+    assert told.code == ExitCode.INPUT
+    remedy = "would be lost, for only corrections is taken. Move them to corrections, or delete them"
+    assert f"ann_1.eaf: 1 annotations in the tier 'mine' {remedy}" in told.err
+    assert f"ann_1.eaf: 2 annotations in the tier 'Corrections' {remedy}" in told.err
+    assert "'empty'" not in told.err
+    assert LABELS.read_bytes() == before
+
+
+def test_a_row_whose_tier_was_left_empty_is_not_lost_in_silence(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "csv", "ann_1")
+    columns = path.read_text("utf-8").splitlines()[0].split(",")
+    new = {"video": "ann_1", "onset": "135", "offset": "143", "emotion": "fear"}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(",".join(new.get(name, "") for name in columns) + "\n")
+    told = facespan("import-annotations", "tiny", str(path), "--from", "csv")
+    assert told.code == ExitCode.INPUT
+    assert "1 annotations in the tier '' would be lost" in told.err
+
+
+def test_corrections_are_not_lost_beside_another_tier_that_is_taken(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "elan")
+    found = pympi.Eaf(path)
+    found.add_tier("mine", "emotion")
+    found.add_annotation("mine", 4500, 4800, "fear")
+    found.to_file(path)
+    words = ("import-annotations", "tiny", str(path), "--from", "elan", "--tier", "mine", "-n")
+    assert facespan(*words).code == 0  # nobody touched corrections
+    correct_elan(path)
+    told = facespan(*words)
+    assert told.code == ExitCode.INPUT
+    assert "3 annotations in the tier 'corrections' would be lost, for only mine is taken" in told.err
+
+
+def test_a_tier_of_others_may_be_called_truth(coded: Path, facespan: Run) -> None:
+    path = foreign(coded / "ann_1.eaf", {"truth": [(4500, 4800, "fear")]})
+    told = facespan("import-annotations", "tiny", str(path), "--from", "elan", "--tier", "truth")
     assert told.code == 0, told.err
+    assert rows("ann_1")[-1] == "ann,ann_1,135,,143,fear"
 
 
 def test_an_end_a_little_beyond_the_video_is_its_last_frame(coded: Path, facespan: Run) -> None:
@@ -453,6 +520,74 @@ def test_an_export_of_label_studio_of_others_says_its_rate_and_its_control(coded
     assert rows("ann_1")[-1] == "ann,ann_1,60,,71,fear"
 
 
+def test_a_relation_between_regions_of_label_studio_leaves_them_readable(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "labelstudio")
+    correct_label_studio(path)
+    relation = {"from_id": "corrections_0", "to_id": "x", "type": "relation", "direction": "right", "labels": []}
+    edit(path, lambda tasks: tasks[0]["annotations"][0]["result"].insert(0, relation))
+    told = facespan("import-annotations", "tiny", str(path), "--from", "labelstudio")
+    assert told.code == 0, told.err
+    assert "1 added, 2 changed, 0 removed" in told.out
+
+
+def keep(path: Path, which: Callable[[dict[str, str]], bool]) -> None:
+    """Take rows out of a CSV, as a spreadsheet does."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        found, names = [row for row in reader if which(row)], reader.fieldnames or ()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(found)
+
+
+OF_REFERENCE: dict[str, Callable[[dict[str, str]], bool]] = {
+    "a row of truth": lambda row: (row["tier"], row["emotion"]) != ("truth", "anger"),
+    "a row of detections": lambda row: row["tier"] != "detections" or row["emotion"] != "surprise",
+    "all but corrections": lambda row: row["tier"] == "corrections",
+    "all but an expression": lambda row: row["tier"] == "corrections" and row["emotion"] == "happiness",
+}
+
+
+@pytest.mark.parametrize("case", OF_REFERENCE)
+def test_rows_of_reference_taken_out_of_a_csv_are_missed(coded: Path, facespan: Run, case: str) -> None:
+    path, before = exported(facespan, "csv", "ann_1"), LABELS.read_bytes()
+    keep(path, OF_REFERENCE[case])
+    told = facespan("import-annotations", "tiny", str(path), "--from", "csv")
+    assert told.code == ExitCode.INPUT
+    assert "was edited, and only the tier corrections is taken" in told.err
+    assert LABELS.read_bytes() == before
+
+
+def test_a_csv_without_any_correction_left_takes_all_expressions_out(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "csv", "ann_1")
+    keep(path, lambda row: row["tier"] != "corrections")
+    told = facespan("import-annotations", "tiny", str(path), "--from", "csv")
+    assert told.code == 0, told.err
+    assert "0 added, 0 changed, 2 removed" in told.out
+    assert rows("ann_1") == ["ann,ann_1,,,,"]
+
+
+def test_a_csv_of_ours_without_the_column_reference_is_read(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "csv")
+    correct_csv(path)
+    lines = [line.rpartition(",")[0] for line in path.read_text("utf-8").splitlines()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    told = facespan("import-annotations", "tiny", str(path), "--from", "csv")
+    assert told.code == 0, told.err
+    assert "1 added, 2 changed, 0 removed" in told.out
+
+
+def test_two_exports_of_a_video_in_one_csv_are_not_mixed(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "csv", "ann_1")
+    once = path.read_text("utf-8")
+    again = exported(facespan, "csv", "ann_1", "--threshold", "0.05").read_text("utf-8")
+    path.write_text(once + again.partition("\n")[2], encoding="utf-8")
+    told = facespan("import-annotations", "tiny", str(path), "--from", "csv")
+    assert told.code == ExitCode.INPUT
+    assert "reference differs from that of video ann_1 above. Keep one export of it" in told.err
+
+
 def test_seconds_edited_beside_numbers_of_frames_are_not_lost_in_silence(coded: Path, facespan: Run) -> None:
     path = exported(facespan, "csv")
     lines = path.read_text("utf-8").splitlines()
@@ -470,6 +605,57 @@ def test_a_dry_run_changes_nothing(coded: Path, facespan: Run) -> None:
     assert (told.code, "would be 1 added, 2 changed" in told.out) == (0, True)
     assert LABELS.read_bytes() == before
     assert not Path("data/tiny/imported.csv").exists()
+
+
+def test_labels_stay_where_the_audit_of_earlier_imports_cannot_be_read(coded: Path, facespan: Run) -> None:
+    path, before = exported(facespan, "elan"), LABELS.read_bytes()
+    correct_elan(path)
+    Path("data/tiny/imported.csv").write_text("somebody's table\n", encoding="utf-8")
+    for more in ((), ("-n",)):
+        told = facespan("import-annotations", "tiny", str(path), "--from", "elan", *more)
+        assert told.code == ExitCode.INPUT
+        assert "data/tiny/imported.csv has no column 'rule'" in told.err
+        assert LABELS.read_bytes() == before
+
+
+def test_labels_stay_where_the_audit_cannot_be_written(coded: Path, facespan: Run) -> None:
+    path, before = exported(facespan, "elan"), LABELS.read_bytes()
+    correct_elan(path)
+    words = ("import-annotations", "tiny", str(path), "--from", "elan", "--audit", "corpus/expressions.csv/noted.csv")
+    told = facespan(*words)
+    assert told.code == ExitCode.INPUT, told.err
+    assert "corpus/expressions.csv" in told.err
+    assert LABELS.read_bytes() == before
+
+
+def damage_features(video: str) -> None:
+    folder = Path("data/tiny/features/ferplus")
+    (folder / manifest.read(folder).shards[video].file).write_bytes(b"no shard")
+
+
+def test_a_video_whose_features_are_damaged_fails_alone(coded: Path, facespan: Run) -> None:
+    path = exported(facespan, "elan")
+    correct_elan(path)
+    other = path.with_name("ben_1.eaf")
+    damage_features("ben_1")
+    told = facespan("import-annotations", "tiny", str(other), str(path), "--from", "elan")
+    assert told.code == ExitCode.PARTIAL
+    assert "1 added, 2 changed" in told.out
+    assert f"import-annotations: {other} failed: " in told.err
+    assert "ben_1.eaf is of 'ben_1', whose frames have no known times: data/tiny/features/ferplus/ben_1.h5" in told.err
+    assert len(rows("ben_1")) == 2
+
+
+def test_labels_for_another_corpus_are_not_begun_without_the_expressions_of_a_video(coded: Path, facespan: Run) -> None:
+    path, described = exported(facespan, "elan"), coded / "configs/corpora/tiny.yaml"
+    described.write_text(described.read_text("utf-8").replace("reader: table", "reader: casme2"), encoding="utf-8")
+    damage_features("ben_1")
+    words = ("import-annotations", "tiny", str(path), "--from", "elan", "--confirm", "--output", "corrected.csv")
+    told = facespan(*words)
+    assert told.code == ExitCode.INPUT
+    assert "corrected.csv would lack the expressions of 1 videos" in told.err
+    assert "ben_1: data/tiny/features/ferplus/ben_1.h5" in told.err
+    assert not Path("corrected.csv").exists()
 
 
 def test_a_link_where_the_labels_lie_is_written_through(coded: Path, facespan: Run) -> None:
@@ -526,6 +712,73 @@ def test_labels_for_another_corpus_are_written_where_one_is_read_from_a_workbook
     assert len(lines) == 1 + 7
     path.write_text(text.replace("expressions.csv", "corrected.csv"), encoding="utf-8")
     assert "7 expressions" in facespan("index", "tiny", "--root", "corpus", "--output", "data/tiny").out
+
+
+@pytest.fixture
+def every_seventh(coded: Path) -> Path:
+    """Return the folder, its corpus read from a workbook; of ann_1 frames 1, 8, 15 ... are taken, as in SAMM-LV."""
+    described = coded / "configs/corpora/tiny.yaml"
+    described.write_text(described.read_text("utf-8").replace("reader: table", "reader: casme2"), encoding="utf-8")
+    folder, table, known = (
+        Path("data/tiny") / name for name in ("features/ferplus", "videos.parquet", "expressions.parquet")
+    )
+    held = manifest.read(folder)
+    path = folder / held.shards["ann_1"].file
+    shard = features.read(path)
+    columns = replace(shard.columns, frame_label=1 + 7 * np.arange(150))
+    features.write(path, shard.features, columns, shard.key, shard.layer)
+    entry = manifest.describe(folder, path, 150, shard.key)
+    manifest.write(folder, manifest.Manifest("features", {**held.shards, "ann_1": entry}, held.run))
+    videos.write(table, [replace(one, frame_step=7 if one.video == "ann_1" else 1) for one in videos.read(table)])
+    # Positions 20 to 49 are the numbers 141 to 344, 90 to 125 are 631 to 876, and 143 is 1002.
+    annotated = [(20, 50, NO_APEX, "happiness", 137, 348), (90, 126, 100, "anger", 628, 880),
+                 (143, 144, 143, "disgust", 1003, 1005)]  # fmt: skip
+    of_ann = [Expression("ann_1", "ann", start, stop, apex, "macro", emotion, row, onset, offset)
+              for row, (start, stop, apex, emotion, onset, offset) in enumerate(annotated, start=2)]  # fmt: skip
+    others = [one for one in intervals.read(known, Expression) if one.video != "ann_1"]
+    intervals.write(known, Expression, [*of_ann, *others])
+    return coded
+
+
+def test_annotated_numbers_of_frames_that_were_not_taken_stay(every_seventh: Path, facespan: Run) -> None:
+    path = exported(facespan, "elan")
+    correct_elan(path)
+    words = ("import-annotations", "tiny", str(path), "--from", "elan", "--output", "corrected.csv")
+    told = facespan(*words)
+    assert told.code == 0, told.err
+    # The end of the first was moved to frame 53, the number 372; the second has another emotion; frames 135 to 143 are
+    # new. The apex of the third is the nearest taken frame, which lies outside.
+    assert rows("ann_1", Path("corrected.csv")) == [
+        "ann,ann_1,137,,372,happiness,macro", "ann,ann_1,628,701,880,disgust,macro",
+        "ann,ann_1,1003,,1005,disgust,macro", "ann,ann_1,946,,1002,fear,macro",
+    ]  # fmt: skip
+    noted = [(row.rule, row.before, row.after) for row in audit.read(Path("data/tiny/imported.csv"))]
+    assert ("expression_changed", "137-348 happiness", "137-372 happiness") in noted
+    told = facespan(*words)
+    assert "0 added, 0 changed, 0 removed, 4 as they were" in told.out
+
+
+def test_a_csv_names_frames_as_they_were_annotated_and_takes_such_numbers(every_seventh: Path, facespan: Run) -> None:
+    path = exported(facespan, "csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        out = [(row["tier"], row["onset"], row["offset"]) for row in csv.DictReader(file) if row["video"] == "ann_1"]
+    annotated = [("137", "348"), ("628", "880"), ("1003", "1005")]
+    assert [numbers for tier, *numbers in out if tier == "truth"] == [list(numbers) for numbers in annotated]
+    assert {("corrections", *numbers) for numbers in annotated} < set(out)
+    words = ("import-annotations", "tiny", str(path), "--from", "csv", "--output", "corrected.csv")
+    told = facespan(*words)
+    assert "3 videos came back untouched" in told.err
+    assert rules() == ["came_back_untouched"] * 3
+    with path.open("a", encoding="utf-8") as file:
+        file.write("corrections,ann,ann_1,716,,905,,,fear,,,\n")
+    told = facespan(*words)
+    assert told.code == 0, told.err
+    assert "2 added, 0 changed, 0 removed, 3 as they were" in told.out  # and the surprise that was proposed
+    after = rows("ann_1", Path("corrected.csv"))
+    assert "ann,ann_1,137,,348,happiness,macro" in after
+    assert "ann,ann_1,716,,905,fear,macro" in after
+    assert "nearest_frame" not in rules()
+    assert "0 added, 0 changed, 0 removed, 5 as they were" in facespan(*words).out
 
 
 def test_a_format_that_does_not_come_back_is_named(coded: Path, facespan: Run) -> None:
