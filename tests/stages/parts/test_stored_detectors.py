@@ -213,6 +213,7 @@ def repository(begin: Begin) -> Path:
         shutil.copytree(ROOT / room, here / room, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.move(here / "data", here / "tables")
     (here / "data/tiny/features").mkdir(parents=True)
+    (here / "configs/weights").mkdir(exist_ok=True)  # a dependency of `train`
     shutil.move(here / "tables/features", here / "data/tiny/features/ferplus")
     for table in ("videos.parquet", "expressions.parquet"):
         shutil.move(here / "tables" / table, here / "data/tiny" / table)

@@ -34,6 +34,7 @@ overrides:
     neck_widths: [16, 16, 16, 16]}
   detect: {}
   evaluate: {guess_repetitions: 5, bootstrap_repetitions: 20}
+  report: {}
 """
 LATER = {"train@mine", "detect@mine", "evaluate@mine", "report@mine"}
 ALWAYS = {"check@mine", "fingerprint@mine"}  # which read parameters, and the corpus where it is
