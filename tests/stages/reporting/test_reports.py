@@ -230,6 +230,18 @@ def test_what_the_detector_scored_and_looked_at_is_told_of_each_detection(
     assert [row["epoch"] for row in told.losses["without-ann"]] == [1, 2]
 
 
+def test_what_a_detector_looked_at_is_not_told_by_features_of_another_encoder(
+    evaluated: Path, document: Callable[[], Document]
+) -> None:
+    held = manifest.read(FEATURES)
+    encoder = {**held.run["encoder"], "name": "another"}
+    manifest.write(FEATURES, manifest.Manifest("features", held.shards, {**held.run, "encoder": encoder}))
+    told = document()
+    assert not any(case.attention for video in told.timelines for case in video.cases)
+    assert "of another encoder than the detectors learned from" in told.origin.warnings[-1]
+    assert "of another encoder than the detectors learned from" in PAGE.read_text("utf-8")
+
+
 def test_pictures_show_onset_apex_and_offset_the_apex_as_annotated_or_where_the_curve_is_highest(
     evaluated: Path, document: Callable[[], Document]
 ) -> None:
