@@ -12,7 +12,7 @@ from stages.reporting.gathering import Troubles
 from stages.reporting.material import Places
 from stages.reporting.origin import Background
 from stages.reporting.reports import Settings
-from stages.results import runs
+from stages.results import runs, staleness
 from stages.results.runs import Place
 from stages.shell import console, devices, params
 
@@ -47,6 +47,7 @@ def _document(name: str, corpus: str, settings: Settings, params_path: Path) -> 
     with runs.place(name, corpus, (*configs, *results)) as place:
         where, own = _places(place, corpus, params_path)
         run = material.read(corpus, where, settings.stride)
+        staleness.say(f"report: {name}", corpus, place.results, place.tables, place.lock)
         entries = pictures.entries_of(run) if settings.parameters.thumbnails else {}
         document, troubles = gathering.gather(
             run,

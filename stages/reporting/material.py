@@ -84,11 +84,14 @@ class Material:
 def read(corpus: str, places: Places, stride: int) -> Material:
     """Return what is known of a run.
 
+    Whether the figures are of these detections and tables, `stages.results.staleness` says.
+
     Args:
         stride: frames of a window from one to the next, in detection.
 
     Raises:
-        InputError: a table is missing or wrong, or the figures are of another run or an older facespan.
+        InputError: a table is missing or wrong, the figures lack a subject or are of an older facespan, or detectors or
+            curves are not those of the detections.
         ShardError: a card or a shard of features is damaged, or of another length.
     """
     table, notes = videos.read(places.videos), list[str]()

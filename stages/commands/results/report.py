@@ -11,7 +11,7 @@ import typer
 from stages.project import stage_paths
 from stages.reporting import comparing, reports
 from stages.reporting.material import Places
-from stages.results import runs
+from stages.results import runs, staleness
 from stages.shell import corpora, options, params
 
 
@@ -42,6 +42,8 @@ def main(
         comparing.write(compare, chosen, output or beside, params_path, device)
         return
     where, folder = places_of(chosen, results, data, params_path)
+    if where.figures.is_file():
+        staleness.say("report", chosen, where.figures.parent, where.videos.parent)
     reports.write(chosen, where, output or folder, params_path, device)
 
 

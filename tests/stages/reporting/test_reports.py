@@ -393,6 +393,24 @@ def test_facespan_report_writes_what_the_stage_writes(evaluated: Path, facespan:
     assert facespan("report", "tinny").code == ExitCode.USAGE
 
 
+def test_figures_that_are_not_of_the_detections_beside_them_are_told(evaluated: Path, facespan: Run) -> None:
+    lay_out(evaluated)
+    commands = {
+        "report": ("report", "tiny", "--device", "cpu"),
+        "report: workspace": ("report", "tiny", "--compare", "workspace", "workspace", "--device", "cpu"),
+    }
+    expected = (
+        "results/tiny/figures.json is of other results/tiny/detections.parquet than lie there now. Run: dvc repro"
+    )
+    for asked, words in commands.items():
+        assert "than lie there now" not in facespan(*words).err
+        put({**FOUND, "cem_1": ()})
+        told = facespan(*words)
+        assert told.code == 0, told.err
+        assert f"{asked}: {expected} evaluate@tiny\n" in told.err
+        put(FOUND)
+
+
 def test_two_runs_stand_side_by_side(evaluated: Path, facespan: Run) -> None:
     lay_out(evaluated)
     other = evaluated / "other"
