@@ -137,7 +137,7 @@ def _case(row: FoundExpression, curve: npt.NDArray[np.float16], faces: _Faces) -
         iou=None,
         confidence=row.confidence,
         scores=[] if apex is None else [float(score) for score in curve[apex]],
-        cut_by_window=False,
+        cut_by_window=None,
         pictures=[faces.picture(position, role) for position, role in roles.items()],
         attention=(),
     )

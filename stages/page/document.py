@@ -128,7 +128,8 @@ class Case:
         truth: index among the video's expressions of the one found, or overlapped most; None where there is none.
         confidence: None for a miss.
         scores: of each class at the strongest frame of the interval; empty where curves are not there.
-        cut_by_window: of a miss: whether no window of the detector holds the whole expression.
+        cut_by_window: of a miss: whether no window of the detector holds the whole expression; None where that is not
+            known, and of a detection.
         pictures: empty where thumbnails are off.
     """
 
@@ -144,7 +145,7 @@ class Case:
     iou: float | None
     confidence: float | None
     scores: Sequence[float]
-    cut_by_window: bool
+    cut_by_window: bool | None
     pictures: Sequence[Picture]
     attention: Sequence[Attention]
 

@@ -12,6 +12,7 @@ from typing import Any
 from stages.page.document import Changed, Document, Figure, Timeline
 from stages.page.kinds import BY_KEY, FALSE_KINDS, KINDS, MISSED, Kind
 
+BY_WINDOW = "by window"
 FITTING = ("correct", "wrong_emotion")
 
 
@@ -136,10 +137,17 @@ def tallies(
     """Return the tallies of the diagnosis by name, each of every run that has it, with the run's name."""
     told: dict[str, list[tuple[str, list[TallyRow]]]] = {}
     for run, (name, document) in enumerate(runs):
+        knows = _knows_windows(document)
         for tally, rows in document.tallies.items():
-            drawn = [TallyRow(*row, _jump(tally, row, numbers, run)) for row in rows]
+            leads = knows or tally != BY_WINDOW
+            drawn = [TallyRow(*row, _jump(tally, row, numbers, run) if leads else None) for row in rows]
             told.setdefault(tally, []).append((name, drawn))
     return told
+
+
+def _knows_windows(document: Document) -> bool:
+    """Return whether cases tell if a window holds them whole: nobody knows where detectors are not here."""
+    return any(case.cut_by_window is not None for video in document.timelines for case in video.cases)
 
 
 def _jump(tally: str, row: tuple[str, int, int], numbers: Mapping[str, int], run: int) -> dict[str, Any] | None:
@@ -155,7 +163,7 @@ def _jump(tally: str, row: tuple[str, int, int], numbers: Mapping[str, int], run
         group = {"subject": label}
     elif tally == "by intensity":
         group = {"strength": label}
-    elif tally == "by window":
+    elif tally == BY_WINDOW:
         group = {"cut": label == "cut"}
     return {"kinds": [MISSED], "run": run, **group} if missed and group else None
 

@@ -29,14 +29,14 @@ class Judged:
 
     Attributes:
         detections, expressions: in the order of `outcomes`.
-        is_cut: of each expression, whether no window of the detector holds it whole; False where that is not known.
+        is_cut: of each expression, whether no window of the detector holds it whole; None where that is not known.
     """
 
     video: Video
     detections: Sequence[Detection]
     expressions: Sequence[Expression]
     outcomes: Outcomes
-    is_cut: Booleans
+    is_cut: Booleans | None
 
 
 def judge(material: Material) -> list[Judged]:
@@ -107,11 +107,9 @@ def faceless(face_found: Booleans) -> list[tuple[int, int]]:
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
-def _are_cut(material: Material, result: VideoResult) -> Booleans:
+def _are_cut(material: Material, result: VideoResult) -> Booleans | None:
     windows = material.windows.get(result.video)
-    if windows is None:
-        return np.zeros(len(result.truth_intervals), np.bool_)
-    return are_cut(result.truth_intervals, windows)
+    return None if windows is None else are_cut(result.truth_intervals, windows)
 
 
 def _detected(
@@ -137,7 +135,7 @@ def _detected(
         iou=float(outcomes.iou[row]) if truth >= 0 else None,
         confidence=detection.confidence,
         scores=_scores(curve, detection.start, detection.stop),
-        cut_by_window=False,
+        cut_by_window=None,
         pictures=(),
         attention=attention,
     )
@@ -159,7 +157,7 @@ def _missed(one: Judged, row: int, curve: npt.NDArray[np.float16], columns: Fram
         iou=None,
         confidence=None,
         scores=_scores(curve, expression.start, expression.stop),
-        cut_by_window=bool(one.is_cut[row]),
+        cut_by_window=None if one.is_cut is None else bool(one.is_cut[row]),
         pictures=(),
         attention=(),
     )

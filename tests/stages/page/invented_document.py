@@ -173,7 +173,7 @@ def case(
         iou=iou if truth is not None else None,
         confidence=None if named is None else float(scores[named]),
         scores=scores.tolist(),
-        cut_by_window=kind == "missed" and start % 2 == 0,
+        cut_by_window=start % 2 == 0 if kind == "missed" else None,
         pictures=shown(start, stop) if pictures else (),
         attention=(attention(random, "segment attention", start, 64), attention(random, "window attention", start, 16))
         if named is not None

@@ -91,6 +91,18 @@ def test_enter_opens_the_case_that_arrows_lead_to_and_escape_closes_it(report: P
     expect(plot).to_be_focused()
 
 
+def test_a_missed_case_tells_of_windows_only_where_they_are_known(tmp_path: Path, visit: Visit) -> None:
+    [told] = (plain := document(videos=1)).timelines
+    row, missed = next((row, case) for row, case in enumerate(told.cases) if case.kind == "missed")
+    for known, words in ((True, 1), (None, 0)):
+        cases = [replace(case, cut_by_window=known) if case is missed else case for case in told.cases]
+        made = replace(plain, timelines=[replace(told, cases=cases)])
+        page = visit(render.write(made, tmp_path), place=f"#case-0-0-{row}")
+        expect(page.locator(".case h4")).to_contain_text("missed")
+        expect(page.locator(".case").get_by_text("none holds it whole")).to_have_count(words)
+        expect(page.locator(".case").get_by_text("one holds it whole", exact=True)).to_have_count(0)
+
+
 def test_a_click_on_a_detection_opens_it_and_j_goes_on(report: Path, visit: Visit) -> None:
     page = visit(report)
     plot = drawn(page)

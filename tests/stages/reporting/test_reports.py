@@ -138,6 +138,13 @@ def case_at(told: Document, video: str, start: int) -> Case:
     return case
 
 
+def filling(page: str, video: str) -> dict[str, Any]:
+    """Return what fills the timeline of a video of a page."""
+    blocks = re.findall(r'<script type="application/json" id="video-\d+">(.*?)</script>', page, re.DOTALL)
+    [told] = [each for each in map(json.loads, blocks) if each["video"] == video]
+    return dict(told)
+
+
 def images(told: Document) -> int:
     return sum(bool(one.image) for video in told.timelines for case in video.cases for one in case.pictures)
 
@@ -423,6 +430,8 @@ def test_two_runs_stand_side_by_side(evaluated: Path, facespan: Run) -> None:
     assert told.out.startswith(f"report: {page}, results/tiny beside other, ")
     text = page.read_text(encoding="utf-8")
     assert re.search(r"<title>tiny: results/tiny and other ", text)
+    # Of cem's miss: the other folder has no detectors, so nobody knows which windows they saw.
+    assert [case["cut"] for run in filling(text, "cem_1")["runs"] for case in run["cases"]] == [False, None, None, None]
     page.write_text("<title>mine</title>", encoding="utf-8")
     assert facespan("report", "tiny", "--compare", "results/tiny", "other").code == ExitCode.INPUT
     missing = facespan("report", "tiny", "--compare", "results/tiny", "none", "--output", "new.html")
