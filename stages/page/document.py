@@ -68,6 +68,7 @@ class Origin:
         warnings: sentences that decide what the numbers mean: random weights, invented faces.
         protocol: how spotting, recognition and mAP are counted, in sentences.
         confidence_level: of the intervals, for example 0.95.
+        changed: parameters that are not those facespan ships; None where nobody knows the run's.
     """
 
     corpus: str
@@ -79,7 +80,7 @@ class Origin:
     videos: int
     expressions: int
     runs: Sequence[StageRun]
-    changed: Sequence[Changed]
+    changed: Sequence[Changed] | None
 
 
 @dataclass(frozen=True)

@@ -115,8 +115,11 @@ def headline(documents: Sequence[Document]) -> list[list[Figure | None]]:
 
 
 def changed(documents: Sequence[Document]) -> list[tuple[str, Any, list[Changed | None]]]:
-    """Return the parameters that any run changed: name, value as shipped, and each run's own (None: as shipped)."""
-    told = [{row.name: row for row in document.origin.changed} for document in documents]
+    """Return the parameters that any run changed: name, value as shipped, and each run's own.
+
+    None stands for the value as shipped, or for an unknown one in a run of which nothing is known.
+    """
+    told = [{row.name: row for row in document.origin.changed or ()} for document in documents]
     shipped = {row.name: row.default for run in told for row in run.values()}
     return [(name, default, [run.get(name) for run in told]) for name, default in shipped.items()]
 

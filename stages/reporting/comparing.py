@@ -85,7 +85,7 @@ def _places(place: Place, corpus: str, params_path: Path) -> tuple[Places, Place
 def _background(place: Place, own: Places, configs: tuple[str, str]) -> Background:
     paths = [] if place.root is None else [place.root / name for name in configs]
     known = bool(paths) and all(path.is_file() for path in paths)
-    return Background(origin.changed_of(*paths) if known else [], origin.runs_of(own))
+    return Background(origin.changed_of(*paths) if known else None, origin.runs_of(own))
 
 
 def _say(name: str, troubles: Troubles) -> None:

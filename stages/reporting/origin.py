@@ -21,9 +21,14 @@ INVENTED = "The faces of this corpus are drawn by a program: these numbers say n
 
 @dataclass(frozen=True)
 class Background:
-    """What files beside a run tell of it: parameters that are not those facespan ships, and how stages made it."""
+    """What files beside a run tell of it.
 
-    changed: Sequence[Changed]
+    Attributes:
+        changed: parameters that are not those facespan ships; None where the run's are not kept beside it.
+        runs: how stages made it.
+    """
+
+    changed: Sequence[Changed] | None
     runs: Sequence[StageRun]
 
 

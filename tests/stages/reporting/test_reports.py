@@ -430,9 +430,17 @@ def test_two_runs_stand_side_by_side(evaluated: Path, facespan: Run) -> None:
     assert told.out.startswith(f"report: {page}, results/tiny beside other, ")
     text = page.read_text(encoding="utf-8")
     assert re.search(r"<title>tiny: results/tiny and other ", text)
+    assert "Not known of results/tiny and other." in text
+    assert "every parameter is as facespan ships it" not in text
     # Of cem's miss: the other folder has no detectors, so nobody knows which windows they saw.
     assert [case["cut"] for run in filling(text, "cem_1")["runs"] for case in run["cases"]] == [False, None, None, None]
     page.write_text("<title>mine</title>", encoding="utf-8")
     assert facespan("report", "tiny", "--compare", "results/tiny", "other").code == ExitCode.INPUT
+    beside_workspace = facespan("report", "tiny", "--compare", "workspace", "other", "--output", "beside.html")
+    assert beside_workspace.code == 0, beside_workspace.err
+    # Beside what this corpus overrides, nothing is said of a folder without parameters.
+    table = Path("beside.html").read_text("utf-8").partition('<table class="parameters">')[2].partition("</table>")[0]
+    [row] = [row for row in table.split("<tr>") if "epochs" in row]
+    assert re.findall(r'<td class="n">(.*?)</td>', row) == ["30", "<b>2</b>", '<span class="none">not known</span>']
     missing = facespan("report", "tiny", "--compare", "results/tiny", "none", "--output", "new.html")
     assert missing.code == ExitCode.INPUT
