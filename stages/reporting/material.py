@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from cache.columns import FrameColumns
-from cache.errors import InputError, ShardError
+from cache.errors import InputError
+from cache.shards import manifest
 from cache.tables import curves as curve_table
 from cache.tables import intervals, searches, videos
 from cache.tables.curves import Curves
@@ -176,9 +177,13 @@ def _regular(video: Video) -> FrameColumns:
 
 
 def has_features(folder: Path, table_path: Path) -> bool:
-    """Return whether a folder of features is here and fits the videos of a table."""
-    try:
-        columns_of(folder, videos.read(table_path))
-    except (InputError, ShardError):
+    """Return whether a folder of features is here, with a shard as long as each video of a table.
+
+    Raises:
+        InputError: the table is missing or wrong.
+        ShardError: the manifest is damaged; whether shards are, shows when they are read.
+    """
+    if not (folder / manifest.NAME).is_file():
         return False
-    return True
+    held = manifest.read(folder).shards
+    return all(row.video in held and held[row.video].frames == row.frame_count for row in videos.read(table_path))

@@ -418,6 +418,23 @@ def test_figures_that_are_not_of_the_detections_beside_them_are_told(evaluated: 
         put(FOUND)
 
 
+def test_damaged_features_stop_a_comparison_as_they_stop_a_report(evaluated: Path, facespan: Run) -> None:
+    lay_out(evaluated)
+    shard = FEATURES / manifest.read(FEATURES).shards["ben_1"].file
+    words = {"report": ("report", "tiny"), "compare": ("report", "tiny", "--compare", "workspace", "workspace")}
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-100])
+    for asked in words.values():
+        told = facespan(*asked)
+        assert (told.code, shard.name in told.err) == (ExitCode.SHARD, True), told.err
+    shard.write_bytes(whole)
+    (FEATURES / manifest.NAME).rename("manifest.json")
+    told = facespan(*words["compare"])
+    assert told.code == 0, told.err
+    text = Path("results/tiny/comparison.html").read_text("utf-8")
+    assert "Features are not here: frames are taken to follow each other regularly" in text
+
+
 def test_two_runs_stand_side_by_side(evaluated: Path, facespan: Run) -> None:
     lay_out(evaluated)
     other = evaluated / "other"
