@@ -18,11 +18,11 @@ from cache.media import thumbnails
 from cache.shards import frames
 from cache.shards.frames import Frames
 from cache.tables.intervals import NO_APEX
+from pipeline.alignment import inspection
 from stages.analysing.analysis import Kept
 from stages.page.document import Case, Document, Origin, Picture, Timeline
 from stages.reporting import report_folder
 from stages.reporting.pictures import Moments, apex_of
-from stages.reporting.timelines import faceless
 
 FOUND = "found"
 SIDE, QUALITY, BETWEEN = 96, 80, 2
@@ -115,7 +115,7 @@ def _timeline(
         expressions=(),
         cases=cases,
         curve=curve,
-        faceless=faceless(columns.face_found),
+        faceless=inspection.runs(~columns.face_found).tolist(),
         sheet=None,
     )
 

@@ -190,7 +190,7 @@ class Timeline:
     expressions: Sequence[TrueExpression]
     cases: Sequence[Case]
     curve: npt.NDArray[np.float16]
-    faceless: Sequence[tuple[int, int]]
+    faceless: Sequence[Sequence[int]]
     sheet: str | None
     labels_per_frame: float = 1.0
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.diagnosis.mending import MISSED
 from stages.page.document import Changed, Document, Figure, Timeline
-from stages.page.kinds import BY_KEY, FALSE_KINDS, KINDS, MISSED, Kind
+from stages.page.kinds import BY_KEY, FALSE_KINDS, KINDS, Kind
 
 BY_WINDOW = "by window"
 FITTING = ("correct", "wrong_emotion")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stages.page.document import Document
+from stages.page.pictures import any_pictures
 from stages.reporting import gathering, material, origin, pictures, report_folder, reports
 from stages.reporting.gathering import Troubles
 from stages.reporting.material import Places
@@ -34,7 +35,7 @@ def write(named: Sequence[str], corpus: str, output: Path, params_path: Path, de
     report_folder.check(output)
     documents = [(name, _document(name, corpus, settings, params_path)) for name in named]
     size = report_folder.write(output, documents)
-    has_faces = any(case.pictures for _, document in documents for video in document.timelines for case in video.cases)
+    has_faces = any_pictures([document for _, document in documents])
     console.result(
         f"report: {output}, {' beside '.join(named)}, {size / 1e6:.1f} MB; "
         f"{reports.HOLDS_FACES if has_faces else 'without faces'}"
@@ -65,21 +66,19 @@ def _document(name: str, corpus: str, settings: Settings, params_path: Path) -> 
 def _places(place: Place, corpus: str, params_path: Path) -> tuple[Places, Places]:
     """Return where a run is read, borrowing from what lies here, and the part of it that is the run's own."""
     weights = str(params.load_section(params_path, "extract")["weights"])  # as dvc.yaml names the folder
-    table = place.tables / "videos.parquet"
-    own_features, here = place.tables / "features" / weights, Path("data", corpus)
-    found = [folder for folder in (own_features, here / "features" / weights) if material.has_features(folder, table)]
-    curves, detectors = place.results / "curves.parquet", place.results / "detectors"
-    where = Places(
-        videos=table,
-        expressions=place.tables / "expressions.parquet",
-        detections=place.results / "detections.parquet",
-        figures=place.results / "figures.json",
-        curves=curves if curves.is_file() else None,
-        features=found[0] if found else None,
-        detectors=detectors if detectors.is_dir() else None,
-        frames=here / "frames",
+    own, here = (material.laid_out(place.results, tables, weights) for tables in (place.tables, Path("data", corpus)))
+    where = replace(
+        own,
+        curves=_if_there(own.curves),
+        features=next((each.features for each in (own, here) if material.has_features(each, own.videos)), None),
+        detectors=_if_there(own.detectors),
+        frames=here.frames,
     )
-    return where, replace(where, features=own_features, frames=place.tables / "frames")
+    return where, own
+
+
+def _if_there(path: Path | None) -> Path | None:
+    return path if path is not None and path.exists() else None
 
 
 def _background(place: Place, own: Places, configs: tuple[str, str]) -> Background:

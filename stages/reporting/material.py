@@ -50,6 +50,24 @@ class Places:
     frames: Path
 
 
+def laid_out(results: Path, tables: Path, weights: str) -> Places:
+    """Return where a run lies in a folder of results and one of tables and shards, each laid out as dvc.yaml does it.
+
+    Args:
+        weights: the name of the encoder's, which its folder of features has.
+    """
+    return Places(
+        videos=tables / "videos.parquet",
+        expressions=tables / "expressions.parquet",
+        detections=results / "detections.parquet",
+        figures=results / "figures.json",
+        curves=results / "curves.parquet",
+        features=tables / "features" / weights,
+        detectors=results / "detectors",
+        frames=tables / "frames",
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
     """What is known of one run.
@@ -176,14 +194,14 @@ def _regular(video: Video) -> FrameColumns:
     )
 
 
-def has_features(folder: Path, table_path: Path) -> bool:
-    """Return whether a folder of features is here, with a shard as long as each video of a table.
+def has_features(places: Places, table_path: Path) -> bool:
+    """Return whether features of these places are here, with a shard as long as each video of a table.
 
     Raises:
         InputError: the table is missing or wrong.
         ShardError: the manifest is damaged; whether shards are, shows when they are read.
     """
-    if not (folder / manifest.NAME).is_file():
+    if places.features is None or not (places.features / manifest.NAME).is_file():
         return False
-    held = manifest.read(folder).shards
+    held = manifest.read(places.features).shards
     return all(row.video in held and held[row.video].frames == row.frame_count for row in videos.read(table_path))

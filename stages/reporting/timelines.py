@@ -11,6 +11,7 @@ import numpy.typing as npt
 from cache.columns import FrameColumns
 from cache.tables.intervals import NO_APEX, Detection, Expression
 from cache.tables.videos import Video
+from pipeline.alignment import inspection
 from pipeline.diagnosis.mending import MISSED
 from pipeline.diagnosis.outcomes import KINDS, Outcomes, are_cut, outcomes_of
 from pipeline.intervals import Booleans
@@ -88,7 +89,7 @@ def timeline_of(
                                                                                  strict=True)],
         cases=cases,
         curve=curve,
-        faceless=faceless(columns.face_found),
+        faceless=inspection.runs(~columns.face_found).tolist(),
         sheet=sheet,
         labels_per_frame=float(labels[-1] - labels[0]) / steps or 1.0,
     )  # fmt: skip
@@ -99,12 +100,6 @@ def with_pictures(timeline: Timeline, pictures: Sequence[Sequence[Picture]]) -> 
     """Return a timeline whose cases have pictures."""
     cases = [replace(case, pictures=own) for case, own in zip(timeline.cases, pictures, strict=True)]
     return replace(timeline, cases=cases)
-
-
-def faceless(face_found: Booleans) -> list[tuple[int, int]]:
-    """Return the half-open runs of frames without a face."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], ~face_found, [False]]).astype(np.int8)))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 def _are_cut(material: Material, result: VideoResult) -> Booleans | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from stages.project import stage_paths
-from stages.reporting import comparing, reports
+from stages.reporting import comparing, material, reports
 from stages.reporting.material import Places
 from stages.results import runs, staleness
 from stages.shell import corpora, options, params
@@ -55,14 +55,4 @@ def places_of(corpus: str, results: Path | None, data: Path | None, params_path:
         return Places(**{name: Path(told[f"--{name}"]) for name in names}), Path(told["--output"])
     own, tables = (results or Path("results")) / corpus, (data or Path("data")) / corpus
     weights = str(params.load_section(params_path, "extract")["weights"])  # as dvc.yaml names the folder
-    where = Places(
-        videos=tables / "videos.parquet",
-        expressions=tables / "expressions.parquet",
-        detections=own / "detections.parquet",
-        figures=own / "figures.json",
-        curves=own / "curves.parquet",
-        features=tables / "features" / weights,
-        detectors=own / "detectors",
-        frames=tables / "frames",
-    )
-    return where, own / "report"
+    return material.laid_out(own, tables, weights), own / "report"

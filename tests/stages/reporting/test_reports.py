@@ -186,7 +186,7 @@ def test_frames_have_the_numbers_and_times_of_the_corpus(evaluated: Path, docume
     timeline, case = video_of(told, "ann_1"), case_at(told, "ann_1", 60)
     assert (case.onset, case.offset, case.onset_seconds, case.offset_seconds) == (520, 583, 15.0, 17.25)
     assert (timeline.first_label, timeline.labels_per_frame, timeline.seconds_per_frame) == (100, 7.0, 0.25)
-    assert timeline.faceless == [(30, 40)]
+    assert timeline.faceless == [[30, 40]]
     # As the annotators wrote it, whatever the numbers of frames are.
     assert (timeline.expressions[0].onset, timeline.expressions[0].offset) == (20, 49)
 
