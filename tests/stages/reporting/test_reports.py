@@ -60,15 +60,15 @@ def put(found: dict[str, tuple[tuple[int, int, str], ...]]) -> None:
     searches.write(DETECTIONS, rows, searches.read(DETECTIONS))
 
 
-def change_features(video: str, **changed: np.ndarray[Any, Any]) -> None:
+def change_features(video: str, folder: Path = FEATURES, **changed: np.ndarray[Any, Any]) -> None:
     """Give the frames of a video other columns."""
-    held = manifest.read(FEATURES)
-    path = FEATURES / held.shards[video].file
+    held = manifest.read(folder)
+    path = folder / held.shards[video].file
     shard = features.read(path)
     columns = FrameColumns(**(dataclasses.asdict(shard.columns) | changed))
     features.write(path, shard.features, columns, shard.key, shard.layer)
-    entry = manifest.describe(FEATURES, path, len(columns), shard.key)
-    manifest.write(FEATURES, manifest.Manifest("features", {**held.shards, video: entry}, held.run))
+    entry = manifest.describe(folder, path, len(columns), shard.key)
+    manifest.write(folder, manifest.Manifest("features", {**held.shards, video: entry}, held.run))
 
 
 def change_curve(video: str, curve: np.ndarray[Any, Any]) -> None:
@@ -433,6 +433,40 @@ def test_damaged_features_stop_a_comparison_as_they_stop_a_report(evaluated: Pat
     assert told.code == 0, told.err
     text = Path("results/tiny/comparison.html").read_text("utf-8")
     assert "Features are not here: frames are taken to follow each other regularly" in text
+
+
+def test_a_run_is_shown_by_its_own_stride_and_the_features_of_its_own_encoder(
+    evaluated: Path, stage: Run, facespan: Run
+) -> None:
+    rows = intervals.read(EXPRESSIONS, Expression)
+    kept = [row for row in rows if row.video != "cem_1"]
+    [first, *_] = [row for row in rows if row.video == "cem_1"]
+    # [10, 136) is whole in a window of 128 frames that starts at 8, 9 or 10: every 8 frames one does, every 16 none.
+    intervals.write(EXPRESSIONS, Expression, [*kept, dataclasses.replace(first, start=10, stop=136)])
+    assert stage("evaluate").code == 0
+    lay_out(evaluated)
+    other = evaluated / "other"
+    shutil.copytree("configs", other / "configs")
+    (other / "data/tiny/features").mkdir(parents=True)
+    shutil.copytree(FEATURES.resolve(), other / "data/tiny/features/mine", ignore=shutil.ignore_patterns("ferplus"))
+    for name in ("videos.parquet", "expressions.parquet"):
+        shutil.copy(f"data/{name}", other / "data/tiny")
+    shutil.copytree("results/tiny", other / "results/tiny")
+    path = other / "configs/params.yaml"
+    described = yaml.safe_load(path.read_text("utf-8"))
+    described["extract"]["weights"], described["detect"]["window_stride"] = "mine", 8
+    path.write_text(yaml.safe_dump(described), encoding="utf-8")
+    change_features("cem_1", frame_label=1000 + np.arange(150), folder=other / "data/tiny/features/mine")
+    told = facespan("report", "tiny", "--compare", "workspace", "other", "--device", "cpu")
+    assert told.code == 0, told.err
+    runs = filling(Path("results/tiny/comparison.html").read_text("utf-8"), "cem_1")["runs"]
+    assert [[case["cut"] for case in run["cases"] if case["kind"] == "missed"] for run in runs] == [[True], [False]]
+    numbers = [[case["labels"] for case in run["cases"] if case["kind"] != "missed"] for run in runs]
+    assert numbers == [[[90, 125]], [[1090, 1125]]]
+    described["detect"]["window_stride"] = 0
+    path.write_text(yaml.safe_dump(described), encoding="utf-8")
+    told = facespan("report", "tiny", "--compare", "workspace", "other")
+    assert (told.code, "other/configs/params.yaml: detect.window_stride is 0" in told.err) == (ExitCode.USAGE, True)
 
 
 def test_two_runs_stand_side_by_side(evaluated: Path, facespan: Run) -> None:
