@@ -289,6 +289,21 @@ def test_without_thumbnails_there_is_no_face_and_those_of_an_earlier_report_go(
     assert "without faces (report.thumbnails is false)" in run_stage().stdout
 
 
+def test_faces_on_the_sheets_of_another_facespan_go_too(evaluated: Path, document: Callable[[], Document]) -> None:
+    assert images(document())
+    pages = sorted((SHEETS / "videos").iterdir())
+    for page, (field, other) in zip(pages, [("frames", "pictures"), ("made_of", "made"), ("seconds", "")], strict=True):
+        text = page.read_text("utf-8")
+        assert f"&#34;{field}&#34;" in text
+        page.write_text(text.replace(f"&#34;{field}&#34;", f"&#34;{other}&#34;"), encoding="utf-8")
+    assert images(document())  # made again
+    page = pages[0]
+    page.write_text(page.read_text("utf-8").replace("&#34;frames&#34;", "&#34;pictures&#34;"), encoding="utf-8")
+    override(thumbnails=False)
+    document()
+    assert not SHEETS.exists()
+
+
 def test_thumbnails_are_off_until_asked_for(evaluated: Path, document: Callable[[], Document]) -> None:
     override()
     assert images(document()) == 0
