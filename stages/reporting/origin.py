@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.detectors.registry import NETWORKS
 from pipeline.scoring.protocols import PROTOCOLS
 from stages.page.document import Changed, Origin, StageRun
 from stages.reporting.material import Material, Places
@@ -102,8 +103,10 @@ def changed_of(params_path: Path, corpus_path: Path, shipped_path: Path = SHIPPE
     shipped, overrides = params.load(shipped_path), params.overrides_of(corpus_path)
     told = []
     for section in SECTIONS:
-        plain = params.load_section(params_path, section)
-        for name, value in _flat(_merged(plain, overrides.get(section, {}))).items():
+        values = _merged(params.load_section(params_path, section), overrides.get(section, {}))
+        for name in NETWORKS.keys() - {values.get("network")}:
+            values.pop(name, None)  # the block of a network that is not chosen changes nothing
+        for name, value in _flat(values).items():
             # A network's block goes before the keys that all networks share.
             default = _flat(shipped[section]).get(name, shipped[section].get(name.rpartition(".")[2]))
             if value != default:

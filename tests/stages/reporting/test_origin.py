@@ -51,6 +51,19 @@ def test_a_networks_own_block_is_compared_with_what_it_goes_before(begin: Callab
     assert changed() == {"train.fedn.width": (64, 512), "train.fedn.batch_size": (8, 32)}
 
 
+def test_the_block_of_a_network_that_is_not_chosen_is_left_out(begin: Callable[..., Path]) -> None:
+    begin()
+    block = {"normalisation": "video"}
+    overrides = {name: {} for name in (*SECTIONS, "report")}
+    edit(CORPUS, lambda described: described.update(overrides={**overrides, "train": {"framewise": block}}))
+    assert changed() == {}
+    edit(CORPUS, lambda described: described["overrides"]["train"].update(network="framewise"))
+    assert changed() == {
+        "train.network": ("framewise", "fedn"),
+        "train.framewise.normalisation": ("video", "none"),
+    }
+
+
 def test_a_stages_run_is_told_where_it_ran_here_and_else_said_to_be_unknown(begin: Callable[..., Path]) -> None:
     here = begin("index")
     (here / ".dvc").mkdir()
