@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from stages.project import stage_paths
-from stages.reporting import comparing, material, reports
+from stages.reporting import comparing, material, report_folder, reports
 from stages.reporting.material import Places
 from stages.results import runs, staleness
 from stages.shell import corpora, options, params
@@ -38,7 +38,7 @@ def main(
     chosen = corpus or runs.only_corpus(str(params_path))
     corpora.path_of(chosen)
     if compare is not None:
-        beside = (results or Path("results")) / chosen / "comparison.html"
+        beside = (results or Path("results")) / chosen / report_folder.COMPARISON
         comparing.write(compare, chosen, output or beside, params_path, device)
         return
     where, folder = places_of(chosen, results, data, params_path)

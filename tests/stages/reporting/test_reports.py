@@ -289,6 +289,25 @@ def test_without_thumbnails_there_is_no_face_and_those_of_an_earlier_report_go(
     assert "without faces (report.thumbnails is false)" in run_stage().stdout
 
 
+def test_without_thumbnails_a_comparison_that_holds_faces_goes_and_one_that_holds_none_stays(
+    evaluated: Path, facespan: Run
+) -> None:
+    lay_out(evaluated)
+    compare = ("report", "tiny", "--compare", "workspace", "workspace")
+    page, mine = Path("results/tiny/comparison.html"), '<title>mine</title><img src="data:image/png;base64,">'
+    assert facespan(*compare).out.endswith("it holds faces: pass it on as you would the videos\n")
+    override(thumbnails=False)
+    told = run_stage()
+    assert f"report: {page} held faces and was removed (report.thumbnails is false)" in told.stderr
+    assert not page.exists()
+    assert facespan(*compare).out.endswith("without faces\n")
+    assert run_stage().exit_code == 0
+    assert page.exists()
+    page.write_text(mine, encoding="utf-8")
+    assert run_stage().exit_code == 0
+    assert page.read_text("utf-8") == mine
+
+
 def test_faces_on_the_sheets_of_another_facespan_go_too(evaluated: Path, document: Callable[[], Document]) -> None:
     assert images(document())
     pages = sorted((SHEETS / "videos").iterdir())
