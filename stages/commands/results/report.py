@@ -35,10 +35,14 @@ def main(
     device: options.Device = "auto",
 ) -> None:
     """Write the report of the last evaluation, or of two runs side by side."""
-    chosen = corpus or runs.only_corpus(str(params_path))
+    chosen = corpus or runs.only_corpus(str(params_path), "CORPUS")
     corpora.path_of(chosen)
     if compare is not None:
-        beside = (results or Path("results")) / chosen / report_folder.COMPARISON
+        if results is not None or data is not None:
+            raise params.ParameterError(
+                "--compare: the two runs say where they lie. Leave out --results and --data; --output is the file"
+            )
+        beside = Path("results") / chosen / report_folder.COMPARISON
         comparing.write(compare, chosen, output or beside, params_path, device)
         return
     where, folder = places_of(chosen, results, data, params_path)

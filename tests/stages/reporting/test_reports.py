@@ -434,6 +434,24 @@ def test_facespan_report_writes_what_the_stage_writes(evaluated: Path, facespan:
     assert facespan("report", "tinny").code == ExitCode.USAGE
 
 
+def test_without_a_name_the_argument_is_asked_for_and_a_comparison_takes_no_folders(
+    evaluated: Path, facespan: Run
+) -> None:
+    path = Path("configs/params.yaml")
+    described = yaml.safe_load(path.read_text("utf-8"))
+    path.write_text(yaml.safe_dump({**described, "corpora": ["demo", "tiny"]}), encoding="utf-8")
+    told = facespan("report")
+    assert (told.code, told.err) == (
+        ExitCode.USAGE,
+        "error: CORPUS: configs/params.yaml lists demo, tiny. Name one\n",
+    )
+    lay_out(evaluated)
+    for option in ("--data", "--results"):
+        told = facespan("report", "tiny", "--compare", "workspace", "workspace", option, "elsewhere")
+        assert told.code == ExitCode.USAGE
+        assert "--compare: the two runs say where they lie. Leave out --results and --data" in told.err
+
+
 def test_figures_that_are_not_of_the_detections_beside_them_are_told(evaluated: Path, facespan: Run) -> None:
     lay_out(evaluated)
     commands = {
