@@ -37,9 +37,9 @@ class StageRun:
 
     Attributes:
         stage: its name.
-        commit: of the code; None where what lies there was not made on this machine, or outside git.
+        commit: of the code; None where it was made outside git, or not on this machine.
         changed: whether files differed from the commit.
-        made: the time, as ISO 8601 in UTC; empty where the commit is None.
+        made: the time, as ISO 8601 in UTC; empty where it was not made on this machine.
         machine: device and versions that a number may depend on; empty where unknown.
     """
 

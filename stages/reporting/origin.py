@@ -86,7 +86,7 @@ def runs_of(places: Places) -> list[StageRun]:
 
 
 def run_of(stage: str, path: Path | None) -> StageRun:
-    """Return how a stage made what lies at a path; without a commit where that is not known."""
+    """Return how a stage made what lies at a path; without commit and time where nobody here knows."""
     record = None if path is None else runs.of(stage, path)
     if record is None:
         return StageRun(stage, None, False, "", "")

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from stages.parts import recordings
 from stages.reporting import origin
 from stages.reporting.origin import SECTIONS, changed_of, run_of
 from stages.shell import runs
@@ -62,6 +64,23 @@ def test_the_block_of_a_network_that_is_not_chosen_is_left_out(begin: Callable[.
         "train.network": ("framewise", "fedn"),
         "train.framewise.normalisation": ("video", "none"),
     }
+
+
+def test_detect_names_the_code_that_it_began_with(
+    begin: Callable[..., Path], stage: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (begin("detect") / ".dvc").mkdir()
+    commits = {"now": "a" * 40}
+    load = recordings.load
+
+    def commit_meanwhile(inputs: recordings.Inputs) -> Any:
+        commits["now"] = "b" * 40
+        return load(inputs)
+
+    monkeypatch.setattr(runs, "commit_of", lambda _: (commits["now"], False))
+    monkeypatch.setattr(recordings, "load", commit_meanwhile)
+    assert stage("detect").code == 0
+    assert run_of("detect", Path("results/detections.parquet")).commit == "a" * 40
 
 
 def test_a_stages_run_is_told_where_it_ran_here_and_else_said_to_be_unknown(begin: Callable[..., Path]) -> None:
