@@ -52,6 +52,7 @@ def main(
     quiet: options.Quiet = False,
 ) -> None:
     """Search every video; a subject of a training fold by the fold that left it out, anybody else by `all`."""
+    run = runs.begin("detect", output)
     parameters = params.read(params_path, "detect", DetectParameters, corpora.path_of(corpus))
     found = recordings.load(recordings.Inputs(videos, features, None, ()))
     cards = detector_card.read_folder(detectors)
@@ -69,7 +70,6 @@ def main(
         nested or output.with_name("nested.parquet"),
         curves_path or output.with_name("curves.parquet"),
     )
-    run = runs.begin("detect", output)
     for folder in {output.parent, beside.parent, curves_path.parent}:
         files.sweep_temporaries(folder)
     with (

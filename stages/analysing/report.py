@@ -18,11 +18,11 @@ from cache.media import thumbnails
 from cache.shards import frames
 from cache.shards.frames import Frames
 from cache.tables.intervals import NO_APEX
+from pipeline.alignment import inspection
 from stages.analysing.analysis import Kept
 from stages.page.document import Case, Document, Origin, Picture, Timeline
 from stages.reporting import report_folder
 from stages.reporting.pictures import Moments, apex_of
-from stages.reporting.timelines import faceless
 
 FOUND = "found"
 SIDE, QUALITY, BETWEEN = 96, 80, 2
@@ -115,7 +115,7 @@ def _timeline(
         expressions=(),
         cases=cases,
         curve=curve,
-        faceless=faceless(columns.face_found),
+        faceless=inspection.runs(~columns.face_found).tolist(),
         sheet=None,
     )
 
@@ -137,7 +137,7 @@ def _case(row: FoundExpression, curve: npt.NDArray[np.float16], faces: _Faces) -
         iou=None,
         confidence=row.confidence,
         scores=[] if apex is None else [float(score) for score in curve[apex]],
-        cut_by_window=False,
+        cut_by_window=None,
         pictures=[faces.picture(position, role) for position, role in roles.items()],
         attention=(),
     )

@@ -37,9 +37,9 @@ class StageRun:
 
     Attributes:
         stage: its name.
-        commit: of the code; None where what lies there was not made on this machine, or outside git.
+        commit: of the code; None where it was made outside git, or not on this machine.
         changed: whether files differed from the commit.
-        made: the time, as ISO 8601 in UTC; empty where the commit is None.
+        made: the time, as ISO 8601 in UTC; empty where it was not made on this machine.
         machine: device and versions that a number may depend on; empty where unknown.
     """
 
@@ -68,6 +68,7 @@ class Origin:
         warnings: sentences that decide what the numbers mean: random weights, invented faces.
         protocol: how spotting, recognition and mAP are counted, in sentences.
         confidence_level: of the intervals, for example 0.95.
+        changed: parameters that are not those facespan ships; None where nobody knows the run's.
     """
 
     corpus: str
@@ -79,7 +80,7 @@ class Origin:
     videos: int
     expressions: int
     runs: Sequence[StageRun]
-    changed: Sequence[Changed]
+    changed: Sequence[Changed] | None
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ class Case:
         truth: index among the video's expressions of the one found, or overlapped most; None where there is none.
         confidence: None for a miss.
         scores: of each class at the strongest frame of the interval; empty where curves are not there.
-        cut_by_window: of a miss: whether no window of the detector holds the whole expression.
+        cut_by_window: of a miss: whether no window of the detector holds the whole expression; None where that is not
+            known, and of a detection.
         pictures: empty where thumbnails are off.
     """
 
@@ -144,7 +146,7 @@ class Case:
     iou: float | None
     confidence: float | None
     scores: Sequence[float]
-    cut_by_window: bool
+    cut_by_window: bool | None
     pictures: Sequence[Picture]
     attention: Sequence[Attention]
 
@@ -188,7 +190,7 @@ class Timeline:
     expressions: Sequence[TrueExpression]
     cases: Sequence[Case]
     curve: npt.NDArray[np.float16]
-    faceless: Sequence[tuple[int, int]]
+    faceless: Sequence[Sequence[int]]
     sheet: str | None
     labels_per_frame: float = 1.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.diagnosis.mending import MISSED
 from stages.page.document import Case
 
 
@@ -22,7 +23,6 @@ class Kind:
     meaning: str
 
 
-MISSED = "missed"
 # The keys are those of `pipeline.diagnosis.outcomes.KINDS`, in their order, and what no detection found.
 KINDS = (
     Kind("correct", "✓", "correct", "finds an expression of its own emotion at an IoU of 0.5 or more"),

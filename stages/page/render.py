@@ -14,31 +14,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stages.page import contents, tables, timeline_drawing
 from stages.page.charts import loss_names
 from stages.page.contents import Runs
-from stages.page.document import Document
 from stages.page.kinds import BY_KEY, KINDS
 from stages.page.pictures import MOST_BYTES, any_pictures, fitting
 
 TEMPLATES = Path(__file__).parent / "templates"
-MOST_RUNS = 3
-
-
-def write(document: Document, folder: Path) -> Path:
-    """Write `index.html` into an existing folder and return its path."""
-    path = folder / "index.html"
-    path.write_text(rendered([("", document)]), encoding="utf-8", newline="\n")
-    return path
-
-
-def write_comparison(runs: Runs, path: Path) -> Path:
-    """Write two or three named runs side by side, each video's on one timeline, and return the path.
-
-    Raises:
-        ValueError: there are fewer, or more.
-    """
-    if not 2 <= len(runs) <= MOST_RUNS:
-        raise ValueError(f"a comparison of {len(runs)} runs, expected 2 to {MOST_RUNS}")
-    path.write_text(rendered(runs), encoding="utf-8", newline="\n")
-    return path
 
 
 def rendered(runs: Runs, most_bytes: int = MOST_BYTES) -> str:

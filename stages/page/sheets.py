@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -152,16 +153,19 @@ def draw_list(corpus: str, rows: Sequence[Row], folder: str) -> str:
     return _templates().get_template("sheet_list.html.j2").render(corpus=corpus, rows=ordered, folder=folder)
 
 
+def owner_of(head: str) -> tuple[str, str] | None:
+    """Return of which corpus and video a page is the contact sheet, also one of another facespan; None when of none."""
+    stated = _stated(head)
+    corpus, video = stated.get("corpus"), stated.get("video")
+    return (corpus, video) if isinstance(corpus, str) and isinstance(video, str) else None
+
+
 def facts_of(head: str) -> SheetFacts | None:
-    """Return what a page states in its head; None when it is no contact sheet of ours."""
-    found = _SHEET.search(head)
-    try:
-        stated = json.loads(html.unescape(found[1])) if found else None
-        if not isinstance(stated, dict) or set(stated) != {field.name for field in fields(SheetFacts)}:
-            return None
-        facts = SheetFacts(**stated)
-    except (ValueError, RecursionError):
+    """Return what a page states in its head; None when it is no contact sheet as this facespan makes it."""
+    stated = _stated(head)
+    if set(stated) != {field.name for field in fields(SheetFacts)}:
         return None
+    facts = SheetFacts(**stated)
     texts = (facts.corpus, facts.video, facts.subject, facts.mean_face, facts.made_of)
     numbers = (facts.frames, facts.frame_rate, facts.seconds, facts.faceless)
     told = [each for each in (facts.least_confidence, facts.largest_change) if each is not None]
@@ -178,6 +182,15 @@ def corpus_of(head: str) -> str | None:
 def looks() -> str:
     """Return the digest of what pages are drawn with."""
     return hashlib.sha256(b"".join((TEMPLATES / name).read_bytes() for name in PARTS)).hexdigest()
+
+
+def _stated(head: str) -> dict[str, Any]:
+    found = _SHEET.search(head)
+    try:
+        stated = json.loads(html.unescape(found[1])) if found else None
+    except (ValueError, RecursionError):
+        return {}
+    return stated if isinstance(stated, dict) else {}
 
 
 def _is_number(stated: object) -> bool:

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.diagnosis.mending import MISSED
 from stages.page.document import Changed, Document, Figure, Timeline
-from stages.page.kinds import BY_KEY, FALSE_KINDS, KINDS, MISSED, Kind
+from stages.page.kinds import BY_KEY, FALSE_KINDS, KINDS, Kind
 
+BY_WINDOW = "by window"
 FITTING = ("correct", "wrong_emotion")
 
 
@@ -114,8 +116,11 @@ def headline(documents: Sequence[Document]) -> list[list[Figure | None]]:
 
 
 def changed(documents: Sequence[Document]) -> list[tuple[str, Any, list[Changed | None]]]:
-    """Return the parameters that any run changed: name, value as shipped, and each run's own (None: as shipped)."""
-    told = [{row.name: row for row in document.origin.changed} for document in documents]
+    """Return the parameters that any run changed: name, value as shipped, and each run's own.
+
+    None stands for the value as shipped, or for an unknown one in a run of which nothing is known.
+    """
+    told = [{row.name: row for row in document.origin.changed or ()} for document in documents]
     shipped = {row.name: row.default for run in told for row in run.values()}
     return [(name, default, [run.get(name) for run in told]) for name, default in shipped.items()]
 
@@ -136,10 +141,17 @@ def tallies(
     """Return the tallies of the diagnosis by name, each of every run that has it, with the run's name."""
     told: dict[str, list[tuple[str, list[TallyRow]]]] = {}
     for run, (name, document) in enumerate(runs):
+        knows = _knows_windows(document)
         for tally, rows in document.tallies.items():
-            drawn = [TallyRow(*row, _jump(tally, row, numbers, run)) for row in rows]
+            leads = knows or tally != BY_WINDOW
+            drawn = [TallyRow(*row, _jump(tally, row, numbers, run) if leads else None) for row in rows]
             told.setdefault(tally, []).append((name, drawn))
     return told
+
+
+def _knows_windows(document: Document) -> bool:
+    """Return whether cases tell if a window holds them whole: nobody knows where detectors are not here."""
+    return any(case.cut_by_window is not None for video in document.timelines for case in video.cases)
 
 
 def _jump(tally: str, row: tuple[str, int, int], numbers: Mapping[str, int], run: int) -> dict[str, Any] | None:
@@ -155,7 +167,7 @@ def _jump(tally: str, row: tuple[str, int, int], numbers: Mapping[str, int], run
         group = {"subject": label}
     elif tally == "by intensity":
         group = {"strength": label}
-    elif tally == "by window":
+    elif tally == BY_WINDOW:
         group = {"cut": label == "cut"}
     return {"kinds": [MISSED], "run": run, **group} if missed and group else None
 

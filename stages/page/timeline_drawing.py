@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.page.kinds import MISSED
+from pipeline.diagnosis.mending import MISSED
 
 MARGIN = 10
 # As in the style sheet: Vega measures words by it, to cut those that are too long.

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from cache.columns import FrameColumns
-from cache.errors import InputError, ShardError
+from cache.errors import InputError
+from cache.shards import manifest
 from cache.tables import curves as curve_table
 from cache.tables import intervals, searches, videos
 from cache.tables.curves import Curves
@@ -49,6 +50,24 @@ class Places:
     frames: Path
 
 
+def laid_out(results: Path, tables: Path, weights: str) -> Places:
+    """Return where a run lies in a folder of results and one of tables and shards, each laid out as dvc.yaml does it.
+
+    Args:
+        weights: the name of the encoder's, which its folder of features has.
+    """
+    return Places(
+        videos=tables / "videos.parquet",
+        expressions=tables / "expressions.parquet",
+        detections=results / "detections.parquet",
+        figures=results / "figures.json",
+        curves=results / "curves.parquet",
+        features=tables / "features" / weights,
+        detectors=results / "detectors",
+        frames=tables / "frames",
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
     """What is known of one run.
@@ -84,11 +103,14 @@ class Material:
 def read(corpus: str, places: Places, stride: int) -> Material:
     """Return what is known of a run.
 
+    Whether the figures are of these detections and tables, `stages.results.staleness` says.
+
     Args:
         stride: frames of a window from one to the next, in detection.
 
     Raises:
-        InputError: a table is missing or wrong, or the figures are of another run or an older facespan.
+        InputError: a table is missing or wrong, the figures lack a subject or are of an older facespan, or detectors or
+            curves are not those of the detections.
         ShardError: a card or a shard of features is damaged, or of another length.
     """
     table, notes = videos.read(places.videos), list[str]()
@@ -172,10 +194,14 @@ def _regular(video: Video) -> FrameColumns:
     )
 
 
-def has_features(folder: Path, table_path: Path) -> bool:
-    """Return whether a folder of features is here and fits the videos of a table."""
-    try:
-        columns_of(folder, videos.read(table_path))
-    except (InputError, ShardError):
+def has_features(places: Places, table_path: Path) -> bool:
+    """Return whether features of these places are here, with a shard as long as each video of a table.
+
+    Raises:
+        InputError: the table is missing or wrong.
+        ShardError: the manifest is damaged; whether shards are, shows when they are read.
+    """
+    if places.features is None or not (places.features / manifest.NAME).is_file():
         return False
-    return True
+    held = manifest.read(places.features).shards
+    return all(row.video in held and held[row.video].frames == row.frame_count for row in videos.read(table_path))

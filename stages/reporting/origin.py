@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.detectors.registry import NETWORKS
 from pipeline.scoring.protocols import PROTOCOLS
 from stages.page.document import Changed, Origin, StageRun
 from stages.reporting.material import Material, Places
@@ -21,9 +22,14 @@ INVENTED = "The faces of this corpus are drawn by a program: these numbers say n
 
 @dataclass(frozen=True)
 class Background:
-    """What files beside a run tell of it: parameters that are not those facespan ships, and how stages made it."""
+    """What files beside a run tell of it.
 
-    changed: Sequence[Changed]
+    Attributes:
+        changed: parameters that are not those facespan ships; None where the run's are not kept beside it.
+        runs: how stages made it.
+    """
+
+    changed: Sequence[Changed] | None
     runs: Sequence[StageRun]
 
 
@@ -80,7 +86,7 @@ def runs_of(places: Places) -> list[StageRun]:
 
 
 def run_of(stage: str, path: Path | None) -> StageRun:
-    """Return how a stage made what lies at a path; without a commit where that is not known."""
+    """Return how a stage made what lies at a path; without commit and time where nobody here knows."""
     record = None if path is None else runs.of(stage, path)
     if record is None:
         return StageRun(stage, None, False, "", "")
@@ -97,8 +103,10 @@ def changed_of(params_path: Path, corpus_path: Path, shipped_path: Path = SHIPPE
     shipped, overrides = params.load(shipped_path), params.overrides_of(corpus_path)
     told = []
     for section in SECTIONS:
-        plain = params.load_section(params_path, section)
-        for name, value in _flat(_merged(plain, overrides.get(section, {}))).items():
+        values = _merged(params.load_section(params_path, section), overrides.get(section, {}))
+        for name in NETWORKS.keys() - {values.get("network")}:
+            values.pop(name, None)  # the block of a network that is not chosen changes nothing
+        for name, value in _flat(values).items():
             # A network's block goes before the keys that all networks share.
             default = _flat(shipped[section]).get(name, shipped[section].get(name.rpartition(".")[2]))
             if value != default:

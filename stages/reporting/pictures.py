@@ -84,7 +84,8 @@ def take(
 
     Raises:
         InputError: the shard is missing.
-        ShardError: it is damaged, or its frames are not those that features were made from.
+        ShardError: it is damaged, or its frames have other numbers than those that features were made from; else they
+            are not compared.
     """
     folder = places.find(material.places.frames)
     with frames.open(folder / entry.file, key=entry.key, size=entry.bytes) as opened:

@@ -16,10 +16,12 @@ from stages.results import sheet_folder
 from stages.results.contact_sheets import FaceChoice
 from stages.results.sheet_folder import SheetsMade
 
-PAGE, SHEETS = "index.html", "sheets"
+PAGE, SHEETS, COMPARISON = "index.html", "sheets", "comparison.html"
 # As `stages/page/templates/page.html.j2` has it.
 MARK = b'<meta name="generator" content="facespan report">'
 HEAD_BYTES = 1 << 12
+# As a picture begins on a page.
+PICTURE = b"data:image/"
 
 
 def check(path: Path) -> None:
@@ -66,6 +68,15 @@ def write_sheets(
 def remove_sheets(folder: Path, corpus: str) -> None:
     """Remove the contact sheets of an earlier report: faces that may no longer be shown."""
     sheet_folder.clear(folder / SHEETS, corpus)
+
+
+def remove_comparison(results: Path) -> Path | None:
+    """Remove the comparison of runs in a folder of results where it is ours and holds faces; return what went."""
+    path = results / COMPARISON
+    if MARK not in _head(path) or PICTURE not in path.read_bytes():
+        return None
+    path.unlink()
+    return path
 
 
 def address_of(video: str) -> str:

@@ -56,6 +56,8 @@ def write(corpus: str, where: Places, output: Path, params_path: Path, device: s
         run, background, settings.parameters, entries, settings.stride, device_found, sheets
     )
     size = report_folder.write(page, [("", document)])
+    if not settings.parameters.thumbnails and (removed := report_folder.remove_comparison(where.figures.parent)):
+        console.say(f"report: {removed} held faces and was removed (report.thumbnails is false)")
     say_troubles(troubles)
     cases = sum(len(timeline.cases) for timeline in document.timelines)
     console.result(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from cache.errors import ShardError
+from cache.shards import manifest
 from cache.tables.intervals import Detection
 from cache.tables.videos import Video
 from pipeline.detectors import attention
@@ -17,6 +18,10 @@ from pipeline.windows.recordings import Recording
 from stages.page.document import Attention
 from stages.parts import detectors, recordings
 from stages.reporting.material import Material
+
+OTHER_ENCODER = (
+    "The features here are of another encoder than the detectors learned from: what these looked at is not shown."
+)
 
 
 def classes_of(material: Material) -> tuple[str, ...]:
@@ -46,11 +51,17 @@ def attention_of(
 ) -> dict[str, list[list[Attention]]]:
     """Return by video what the detector looked at for each accepted detection; empty where detectors are not here.
 
+    Empty too, and told in the material's notes, where the features are of another encoder than detectors learned from.
+
     Args:
         accepted: by video.
         stride: frames of a window from one to the next, in detection.
     """
     if not material.cards or material.places.features is None:
+        return {}
+    encoder = manifest.read(material.places.features).run.get("encoder")
+    if any(card.encoder != encoder for card in material.cards.values()):
+        material.notes.append(OTHER_ENCODER)
         return {}
     by_key = {card.key: (path, card) for path, card in material.cards.items()}
     inputs = recordings.Inputs(material.places.videos, material.places.features, None, ())

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from cache.columns import FrameColumns
 from cache.tables.intervals import NO_APEX, Detection, Expression
 from cache.tables.videos import Video
+from pipeline.alignment import inspection
 from pipeline.diagnosis.mending import MISSED
 from pipeline.diagnosis.outcomes import KINDS, Outcomes, are_cut, outcomes_of
 from pipeline.intervals import Booleans
@@ -29,14 +30,14 @@ class Judged:
 
     Attributes:
         detections, expressions: in the order of `outcomes`.
-        is_cut: of each expression, whether no window of the detector holds it whole; False where that is not known.
+        is_cut: of each expression, whether no window of the detector holds it whole; None where that is not known.
     """
 
     video: Video
     detections: Sequence[Detection]
     expressions: Sequence[Expression]
     outcomes: Outcomes
-    is_cut: Booleans
+    is_cut: Booleans | None
 
 
 def judge(material: Material) -> list[Judged]:
@@ -88,7 +89,7 @@ def timeline_of(
                                                                                  strict=True)],
         cases=cases,
         curve=curve,
-        faceless=faceless(columns.face_found),
+        faceless=inspection.runs(~columns.face_found).tolist(),
         sheet=sheet,
         labels_per_frame=float(labels[-1] - labels[0]) / steps or 1.0,
     )  # fmt: skip
@@ -101,17 +102,9 @@ def with_pictures(timeline: Timeline, pictures: Sequence[Sequence[Picture]]) -> 
     return replace(timeline, cases=cases)
 
 
-def faceless(face_found: Booleans) -> list[tuple[int, int]]:
-    """Return the half-open runs of frames without a face."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], ~face_found, [False]]).astype(np.int8)))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
-
-
-def _are_cut(material: Material, result: VideoResult) -> Booleans:
+def _are_cut(material: Material, result: VideoResult) -> Booleans | None:
     windows = material.windows.get(result.video)
-    if windows is None:
-        return np.zeros(len(result.truth_intervals), np.bool_)
-    return are_cut(result.truth_intervals, windows)
+    return None if windows is None else are_cut(result.truth_intervals, windows)
 
 
 def _detected(
@@ -137,7 +130,7 @@ def _detected(
         iou=float(outcomes.iou[row]) if truth >= 0 else None,
         confidence=detection.confidence,
         scores=_scores(curve, detection.start, detection.stop),
-        cut_by_window=False,
+        cut_by_window=None,
         pictures=(),
         attention=attention,
     )
@@ -159,7 +152,7 @@ def _missed(one: Judged, row: int, curve: npt.NDArray[np.float16], columns: Fram
         iou=None,
         confidence=None,
         scores=_scores(curve, expression.start, expression.stop),
-        cut_by_window=bool(one.is_cut[row]),
+        cut_by_window=None if one.is_cut is None else bool(one.is_cut[row]),
         pictures=(),
         attention=(),
     )

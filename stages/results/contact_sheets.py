@@ -24,6 +24,8 @@ from stages.page.sheets import ContactSheet, SheetFacts, ShownFace, Span, Strip
 PICTURE_SIDE, QUALITY = 160, 75
 MEAN_SIDE, MEAN_OF = 96, 60
 DOUBTFUL, JUMPS = 8, 6
+# Of what the code makes of frames, beside these numbers and the looks: whoever changes its meaning counts on.
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ def fingerprint(corpus: str, video: Video, frames: str, choice: FaceChoice, back
         frames: digest of the frames, or of their shard.
     """
     told = f"{corpus} {video.video} {video.subject} {video.frame_rate!r} {choice!r}"
-    return layout.fingerprint({"frames": frames, "told": told, "back": back, "looks": sheets.looks()})
+    numbers = (PICTURE_SIDE, QUALITY, MEAN_SIDE, MEAN_OF, DOUBTFUL, JUMPS, sheets.STRIP_WIDTH, sheets.LANE_HEIGHT)
+    code = f"{VERSION} {numbers} {sheets.looks()}"
+    return layout.fingerprint({"frames": frames, "told": told, "back": back, "code": code})
 
 
 def write(

@@ -73,11 +73,15 @@ class Setting:
         return [run.scored for run in self.runs]
 
 
-def only_corpus(params_path: str) -> str:
-    """Return the one corpus that the parameters list; ParameterError where there are others."""
+def only_corpus(params_path: str, asked: str = "--corpus") -> str:
+    """Return the one corpus that the parameters list; ParameterError where there are others.
+
+    Args:
+        asked: what names one on the command line.
+    """
     listed = list(params.load(Path(params_path)).get("corpora") or ())
     if len(listed) != 1:
-        raise params.ParameterError(f"--corpus: {params_path} lists {', '.join(map(str, listed)) or 'none'}. Name one")
+        raise params.ParameterError(f"{asked}: {params_path} lists {', '.join(map(str, listed)) or 'none'}. Name one")
     return str(listed[0])
 
 

@@ -106,7 +106,7 @@ def page_of(folder: Path, video: str) -> Path:
 
 
 def read_facts(path: Path) -> SheetFacts | None:
-    """Return what a page says of its video; None where none of ours lies there."""
+    """Return what a page says of its video; None where none lies there as we make it now."""
     return sheets.facts_of(_head(path)) if os.path.lexists(path) else None
 
 
@@ -160,8 +160,7 @@ def _row(folder: Path, video: Video, problem: str) -> Row:
 
 
 def _is_ours(path: Path, corpus: str) -> bool:
-    facts = sheets.facts_of(_head(path))
-    return facts is not None and (facts.corpus, facts.video) == (corpus, path.stem)
+    return sheets.owner_of(_head(path)) == (corpus, path.stem)
 
 
 def _head(path: Path) -> str:

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from stages.page import render
-from tests.stages.page.invented_document import SEVEN, document
+from tests.stages.page.invented_document import SEVEN, document, write
 
 REPETITIONS = 3
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -46,7 +45,7 @@ def main() -> None:
     told = document(videos=given.videos, frames=3000, expressions=20, classes=SEVEN)
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        path = render.write(told, Path(folder))
+        path = write(Path(folder), told)
         figures = {"write s": time.perf_counter() - begun, "megabytes": path.stat().st_size / 1e6}
         if executable := shutil.which("chromium"):
             runs = [opened(path, executable) for _ in range(REPETITIONS)]

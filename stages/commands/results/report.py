@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from stages.project import stage_paths
-from stages.reporting import comparing, reports
+from stages.reporting import comparing, material, report_folder, reports
 from stages.reporting.material import Places
-from stages.results import runs
+from stages.results import runs, staleness
 from stages.shell import corpora, options, params
 
 
@@ -35,13 +35,19 @@ def main(
     device: options.Device = "auto",
 ) -> None:
     """Write the report of the last evaluation, or of two runs side by side."""
-    chosen = corpus or runs.only_corpus(str(params_path))
+    chosen = corpus or runs.only_corpus(str(params_path), "CORPUS")
     corpora.path_of(chosen)
     if compare is not None:
-        beside = (results or Path("results")) / chosen / "comparison.html"
+        if results is not None or data is not None:
+            raise params.ParameterError(
+                "--compare: the two runs say where they lie. Leave out --results and --data; --output is the file"
+            )
+        beside = Path("results") / chosen / report_folder.COMPARISON
         comparing.write(compare, chosen, output or beside, params_path, device)
         return
     where, folder = places_of(chosen, results, data, params_path)
+    if where.figures.is_file():
+        staleness.say("report", chosen, where.figures.parent, where.videos.parent)
     reports.write(chosen, where, output or folder, params_path, device)
 
 
@@ -53,14 +59,4 @@ def places_of(corpus: str, results: Path | None, data: Path | None, params_path:
         return Places(**{name: Path(told[f"--{name}"]) for name in names}), Path(told["--output"])
     own, tables = (results or Path("results")) / corpus, (data or Path("data")) / corpus
     weights = str(params.load_section(params_path, "extract")["weights"])  # as dvc.yaml names the folder
-    where = Places(
-        videos=tables / "videos.parquet",
-        expressions=tables / "expressions.parquet",
-        detections=own / "detections.parquet",
-        figures=own / "figures.json",
-        curves=own / "curves.parquet",
-        features=tables / "features" / weights,
-        detectors=own / "detectors",
-        frames=tables / "frames",
-    )
-    return where, own / "report"
+    return material.laid_out(own, tables, weights), own / "report"

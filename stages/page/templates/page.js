@@ -199,8 +199,8 @@ function titleOf(row) {
 function factsOf(video, row) {
   const facts = [["frames", `${row.labels[0]} – ${row.labels[1]}`], ["seconds", `${row.seconds[0].toFixed(2)} – ${row.seconds[1].toFixed(2)}`]];
   if (row.confidence !== null) facts.push(["confidence", `${shownNumber(row.confidence)} (threshold ${shownNumber(video.runs[row.run].threshold)})`]);
-  if (row.kind === "missed") facts.push(["window", row.cut ? "none holds it whole" : "one holds it whole"]);
-  else facts.push(["expression", row.truth === null ? "none" : named(row.truth)]);
+  if (row.cut !== null) facts.push(["window", row.cut ? "none holds it whole" : "one holds it whole"]);
+  if (row.kind !== "missed") facts.push(["expression", row.truth === null ? "none" : named(row.truth)]);
   if (row.iou !== null) facts.push(["IoU", shownNumber(row.iou)]);
   return facts;
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from stages.page import render
 from stages.page.document import (
     Attention,
     Case,
@@ -61,6 +63,14 @@ def document(
         losses={f"without-p{fold:02d}": losses(random) for fold in range(1, 5)},
         timelines=timelines,
     )
+
+
+def write(folder: Path, *runs: Document | tuple[str, Document]) -> Path:
+    """Write one report, or several named ones side by side, as a page into a folder, and return its path."""
+    path = folder / "index.html"
+    named = [run if isinstance(run, tuple) else ("", run) for run in runs]
+    path.write_text(render.rendered(named), encoding="utf-8", newline="\n")
+    return path
 
 
 def origin(timelines: Sequence[Timeline]) -> Origin:
@@ -173,7 +183,7 @@ def case(
         iou=iou if truth is not None else None,
         confidence=None if named is None else float(scores[named]),
         scores=scores.tolist(),
-        cut_by_window=kind == "missed" and start % 2 == 0,
+        cut_by_window=start % 2 == 0 if kind == "missed" else None,
         pictures=shown(start, stop) if pictures else (),
         attention=(attention(random, "segment attention", start, 64), attention(random, "window attention", start, 16))
         if named is not None

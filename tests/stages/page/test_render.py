@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from stages.page import render
 from tests.stages.page.conftest import Visit
-from tests.stages.page.invented_document import SEVEN, document, empty, hostile
+from tests.stages.page.invented_document import SEVEN, document, empty, hostile, write
 
 NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 HOSTILE = "<script>document.title = 'taken'</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}</script>"
@@ -20,13 +20,12 @@ HOSTILE = "<script>document.title = 'taken'</script>\"'><img src=x onerror=alert
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return render.write(document(), tmp_path_factory.mktemp("report"))
+    return write(tmp_path_factory.mktemp("report"), document())
 
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("comparison") / "compared.html"
-    return render.write_comparison([("narrow", document()), ("wide", document(seed=3))], path)
+    return write(tmp_path_factory.mktemp("comparison"), ("narrow", document()), ("wide", document(seed=3)))
 
 
 def drawn(page: Page, number: int = 0) -> Locator:
@@ -60,7 +59,7 @@ def test_every_chart_comes_alive_when_scrolled_to(report: Path, visit: Visit) ->
 
 
 def test_far_away_timelines_give_back_what_they_hold(tmp_path: Path, visit: Visit) -> None:
-    page = visit(render.write(document(videos=30, expressions=2, pictures=False), tmp_path))
+    page = visit(write(tmp_path, document(videos=30, expressions=2, pictures=False)))
     drawn(page, 0)
     drawn(page, 29)
     expect(page.locator("#v0 .plot svg")).to_have_count(0)
@@ -89,6 +88,18 @@ def test_enter_opens_the_case_that_arrows_lead_to_and_escape_closes_it(report: P
     page.keyboard.press("Escape")
     expect(case).to_have_count(0)
     expect(plot).to_be_focused()
+
+
+def test_a_missed_case_tells_of_windows_only_where_they_are_known(tmp_path: Path, visit: Visit) -> None:
+    [told] = (plain := document(videos=1)).timelines
+    row, missed = next((row, case) for row, case in enumerate(told.cases) if case.kind == "missed")
+    for known, words in ((True, 1), (None, 0)):
+        cases = [replace(case, cut_by_window=known) if case is missed else case for case in told.cases]
+        made = replace(plain, timelines=[replace(told, cases=cases)])
+        page = visit(write(tmp_path, made), place=f"#case-0-0-{row}")
+        expect(page.locator(".case h4")).to_contain_text("missed")
+        expect(page.locator(".case").get_by_text("none holds it whole")).to_have_count(words)
+        expect(page.locator(".case").get_by_text("one holds it whole", exact=True)).to_have_count(0)
 
 
 def test_a_click_on_a_detection_opens_it_and_j_goes_on(report: Path, visit: Visit) -> None:
@@ -208,7 +219,7 @@ def test_nothing_is_wider_than_the_screen(report: Path, comparison: Path, visit:
 
 
 def test_names_are_text_and_nothing_else(tmp_path: Path, visit: Visit) -> None:
-    page = visit(render.write(hostile(HOSTILE), tmp_path), place="#case-0-0-0")
+    page = visit(write(tmp_path, hostile(HOSTILE)), place="#case-0-0-0")
     expect(page.locator("#v0 h3")).to_have_text(f"{HOSTILE}0")
     expect(page.locator(".case")).to_be_visible()
     drawn(page).focus()
@@ -224,14 +235,14 @@ def test_names_are_text_and_nothing_else(tmp_path: Path, visit: Visit) -> None:
 
 
 def test_a_report_of_nothing_says_what_is_missing(tmp_path: Path, visit: Visit) -> None:
-    page = visit(render.write(empty(), tmp_path))
+    page = visit(write(tmp_path, empty()))
     expect(drawn(page)).to_contain_text("no score curve was kept")
     for section in ("summary", "scores", "errors", "subjects", "training"):
         assert page.locator(f"#{section} .empty").count()
 
 
 def test_a_report_without_pictures_says_so(tmp_path: Path, visit: Visit) -> None:
-    page = visit(render.write(document(pictures=False), tmp_path), place="#case-0-0-0")
+    page = visit(write(tmp_path, document(pictures=False)), place="#case-0-0-0")
     expect(page.locator("#no-pictures")).to_be_visible()
     expect(page.locator(".case")).to_be_visible()
     expect(page.locator(".face")).to_have_count(0)
@@ -266,14 +277,9 @@ def test_runs_judged_by_different_expressions_are_told_apart(comparison: Path, v
 
 def test_a_video_that_one_run_lacks_is_shown_with_the_other(tmp_path: Path, visit: Visit) -> None:
     runs = [("short", document(videos=1)), ("long", document(videos=2))]
-    page = visit(render.write_comparison(runs, tmp_path / "compared.html"))
+    page = visit(write(tmp_path, *runs))
     drawn(page, 1)
     expect(page.locator("#v1 .tally").first).to_have_text("short: not in this run")
-
-
-def test_one_run_is_no_comparison(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="a comparison of 1 runs, expected 2 to 3"):
-        render.write_comparison([("alone", document())], tmp_path / "compared.html")
 
 
 def test_the_same_document_makes_the_same_page() -> None:
@@ -283,7 +289,7 @@ def test_the_same_document_makes_the_same_page() -> None:
 def test_scores_that_are_no_number_are_shown_as_none(tmp_path: Path, visit: Visit) -> None:
     told = document(videos=1, classes=SEVEN[:1])
     told.timelines[0].curve[3] = np.nan
-    expect(drawn(visit(render.write(told, tmp_path)))).to_contain_text("0:40")
+    expect(drawn(visit(write(tmp_path, told)))).to_contain_text("0:40")
 
 
 def test_a_page_that_nobody_can_judge_shows_what_was_found_and_no_scores(tmp_path: Path, visit: Visit) -> None:
@@ -291,7 +297,7 @@ def test_a_page_that_nobody_can_judge_shows_what_was_found_and_no_scores(tmp_pat
     [video] = judged.timelines
     cases = [replace(case, kind="found", truth=None, iou=None) for case in video.cases if case.kind != "missed"]
     bare = replace(video, expressions=(), cases=cases)
-    page = visit(render.write(replace(judged, timelines=[bare], headline=(), figures={}, is_judged=False), tmp_path))
+    page = visit(write(tmp_path, replace(judged, timelines=[bare], headline=(), figures={}, is_judged=False)))
     expect(page.locator("nav a")).to_have_text(["Summary", "Timelines"])
     for section in ("scores", "errors", "subjects", "training"):
         expect(page.locator(f"#{section}")).to_have_count(0)

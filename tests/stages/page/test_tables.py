@@ -68,6 +68,15 @@ def test_what_was_missed_of_a_group_leads_to_its_cases() -> None:
         assert row.jump == {"kinds": ["missed"], "run": 0, **groups[tally][1]}
 
 
+def test_misses_by_window_lead_nowhere_where_nobody_knows_the_windows() -> None:
+    plain = replace(document(), tallies={"by window": [("cut", 1, 1)]})
+    timelines = [
+        replace(video, cases=[replace(case, cut_by_window=None) for case in video.cases]) for video in plain.timelines
+    ]
+    told = tables.tallies([("", plain), ("", replace(plain, timelines=timelines))], {})["by window"]
+    assert [row.jump is None for _, (row,) in told] == [False, True]
+
+
 def test_a_group_without_misses_leads_nowhere() -> None:
     told = replace(document(), tallies={"by length": [("120-", 4, 0)]})
     assert tables.tallies([("", told)], {})["by length"][0][1][0].jump is None

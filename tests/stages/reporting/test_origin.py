@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from stages.parts import recordings
 from stages.reporting import origin
 from stages.reporting.origin import SECTIONS, changed_of, run_of
 from stages.shell import runs
@@ -49,6 +51,36 @@ def test_a_networks_own_block_is_compared_with_what_it_goes_before(begin: Callab
     edit(PARAMS, lambda described: described["train"].update(fedn={"width": 64, "epochs": 30}))
     edit(CORPUS, lambda described: described["overrides"]["train"].update(fedn={"batch_size": 8}))
     assert changed() == {"train.fedn.width": (64, 512), "train.fedn.batch_size": (8, 32)}
+
+
+def test_the_block_of_a_network_that_is_not_chosen_is_left_out(begin: Callable[..., Path]) -> None:
+    begin()
+    block = {"normalisation": "video"}
+    overrides = {name: {} for name in (*SECTIONS, "report")}
+    edit(CORPUS, lambda described: described.update(overrides={**overrides, "train": {"framewise": block}}))
+    assert changed() == {}
+    edit(CORPUS, lambda described: described["overrides"]["train"].update(network="framewise"))
+    assert changed() == {
+        "train.network": ("framewise", "fedn"),
+        "train.framewise.normalisation": ("video", "none"),
+    }
+
+
+def test_detect_names_the_code_that_it_began_with(
+    begin: Callable[..., Path], stage: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (begin("detect") / ".dvc").mkdir()
+    commits = {"now": "a" * 40}
+    load = recordings.load
+
+    def commit_meanwhile(inputs: recordings.Inputs) -> Any:
+        commits["now"] = "b" * 40
+        return load(inputs)
+
+    monkeypatch.setattr(runs, "commit_of", lambda _: (commits["now"], False))
+    monkeypatch.setattr(recordings, "load", commit_meanwhile)
+    assert stage("detect").code == 0
+    assert run_of("detect", Path("results/detections.parquet")).commit == "a" * 40
 
 
 def test_a_stages_run_is_told_where_it_ran_here_and_else_said_to_be_unknown(begin: Callable[..., Path]) -> None:

@@ -60,15 +60,15 @@ def put(found: dict[str, tuple[tuple[int, int, str], ...]]) -> None:
     searches.write(DETECTIONS, rows, searches.read(DETECTIONS))
 
 
-def change_features(video: str, **changed: np.ndarray[Any, Any]) -> None:
+def change_features(video: str, folder: Path = FEATURES, **changed: np.ndarray[Any, Any]) -> None:
     """Give the frames of a video other columns."""
-    held = manifest.read(FEATURES)
-    path = FEATURES / held.shards[video].file
+    held = manifest.read(folder)
+    path = folder / held.shards[video].file
     shard = features.read(path)
     columns = FrameColumns(**(dataclasses.asdict(shard.columns) | changed))
     features.write(path, shard.features, columns, shard.key, shard.layer)
-    entry = manifest.describe(FEATURES, path, len(columns), shard.key)
-    manifest.write(FEATURES, manifest.Manifest("features", {**held.shards, video: entry}, held.run))
+    entry = manifest.describe(folder, path, len(columns), shard.key)
+    manifest.write(folder, manifest.Manifest("features", {**held.shards, video: entry}, held.run))
 
 
 def change_curve(video: str, curve: np.ndarray[Any, Any]) -> None:
@@ -138,6 +138,13 @@ def case_at(told: Document, video: str, start: int) -> Case:
     return case
 
 
+def filling(page: str, video: str) -> dict[str, Any]:
+    """Return what fills the timeline of a video of a page."""
+    blocks = re.findall(r'<script type="application/json" id="video-\d+">(.*?)</script>', page, re.DOTALL)
+    [told] = [each for each in map(json.loads, blocks) if each["video"] == video]
+    return dict(told)
+
+
 def images(told: Document) -> int:
     return sum(bool(one.image) for video in told.timelines for case in video.cases for one in case.pictures)
 
@@ -179,7 +186,7 @@ def test_frames_have_the_numbers_and_times_of_the_corpus(evaluated: Path, docume
     timeline, case = video_of(told, "ann_1"), case_at(told, "ann_1", 60)
     assert (case.onset, case.offset, case.onset_seconds, case.offset_seconds) == (520, 583, 15.0, 17.25)
     assert (timeline.first_label, timeline.labels_per_frame, timeline.seconds_per_frame) == (100, 7.0, 0.25)
-    assert timeline.faceless == [(30, 40)]
+    assert timeline.faceless == [[30, 40]]
     # As the annotators wrote it, whatever the numbers of frames are.
     assert (timeline.expressions[0].onset, timeline.expressions[0].offset) == (20, 49)
 
@@ -230,6 +237,18 @@ def test_what_the_detector_scored_and_looked_at_is_told_of_each_detection(
     assert [row["epoch"] for row in told.losses["without-ann"]] == [1, 2]
 
 
+def test_what_a_detector_looked_at_is_not_told_by_features_of_another_encoder(
+    evaluated: Path, document: Callable[[], Document]
+) -> None:
+    held = manifest.read(FEATURES)
+    encoder = {**held.run["encoder"], "name": "another"}
+    manifest.write(FEATURES, manifest.Manifest("features", held.shards, {**held.run, "encoder": encoder}))
+    told = document()
+    assert not any(case.attention for video in told.timelines for case in video.cases)
+    assert "of another encoder than the detectors learned from" in told.origin.warnings[-1]
+    assert "of another encoder than the detectors learned from" in PAGE.read_text("utf-8")
+
+
 def test_pictures_show_onset_apex_and_offset_the_apex_as_annotated_or_where_the_curve_is_highest(
     evaluated: Path, document: Callable[[], Document]
 ) -> None:
@@ -268,6 +287,40 @@ def test_without_thumbnails_there_is_no_face_and_those_of_an_earlier_report_go(
     assert not list(PAGE.parent.rglob("*_1.html"))
     assert [path for path in PAGE.parent.rglob("*") if path.is_file()] == [PAGE, own]  # what we did not make stays
     assert "without faces (report.thumbnails is false)" in run_stage().stdout
+
+
+def test_without_thumbnails_a_comparison_that_holds_faces_goes_and_one_that_holds_none_stays(
+    evaluated: Path, facespan: Run
+) -> None:
+    lay_out(evaluated)
+    compare = ("report", "tiny", "--compare", "workspace", "workspace")
+    page, mine = Path("results/tiny/comparison.html"), '<title>mine</title><img src="data:image/png;base64,">'
+    assert facespan(*compare).out.endswith("it holds faces: pass it on as you would the videos\n")
+    override(thumbnails=False)
+    told = run_stage()
+    assert f"report: {page} held faces and was removed (report.thumbnails is false)" in told.stderr
+    assert not page.exists()
+    assert facespan(*compare).out.endswith("without faces\n")
+    assert run_stage().exit_code == 0
+    assert page.exists()
+    page.write_text(mine, encoding="utf-8")
+    assert run_stage().exit_code == 0
+    assert page.read_text("utf-8") == mine
+
+
+def test_faces_on_the_sheets_of_another_facespan_go_too(evaluated: Path, document: Callable[[], Document]) -> None:
+    assert images(document())
+    pages = sorted((SHEETS / "videos").iterdir())
+    for page, (field, other) in zip(pages, [("frames", "pictures"), ("made_of", "made"), ("seconds", "")], strict=True):
+        text = page.read_text("utf-8")
+        assert f"&#34;{field}&#34;" in text
+        page.write_text(text.replace(f"&#34;{field}&#34;", f"&#34;{other}&#34;"), encoding="utf-8")
+    assert images(document())  # made again
+    page = pages[0]
+    page.write_text(page.read_text("utf-8").replace("&#34;frames&#34;", "&#34;pictures&#34;"), encoding="utf-8")
+    override(thumbnails=False)
+    document()
+    assert not SHEETS.exists()
 
 
 def test_thumbnails_are_off_until_asked_for(evaluated: Path, document: Callable[[], Document]) -> None:
@@ -381,6 +434,93 @@ def test_facespan_report_writes_what_the_stage_writes(evaluated: Path, facespan:
     assert facespan("report", "tinny").code == ExitCode.USAGE
 
 
+def test_without_a_name_the_argument_is_asked_for_and_a_comparison_takes_no_folders(
+    evaluated: Path, facespan: Run
+) -> None:
+    path = Path("configs/params.yaml")
+    described = yaml.safe_load(path.read_text("utf-8"))
+    path.write_text(yaml.safe_dump({**described, "corpora": ["demo", "tiny"]}), encoding="utf-8")
+    told = facespan("report")
+    assert (told.code, told.err) == (
+        ExitCode.USAGE,
+        "error: CORPUS: configs/params.yaml lists demo, tiny. Name one\n",
+    )
+    lay_out(evaluated)
+    for option in ("--data", "--results"):
+        told = facespan("report", "tiny", "--compare", "workspace", "workspace", option, "elsewhere")
+        assert told.code == ExitCode.USAGE
+        assert "--compare: the two runs say where they lie. Leave out --results and --data" in told.err
+
+
+def test_figures_that_are_not_of_the_detections_beside_them_are_told(evaluated: Path, facespan: Run) -> None:
+    lay_out(evaluated)
+    commands = {
+        "report": ("report", "tiny", "--device", "cpu"),
+        "report: workspace": ("report", "tiny", "--compare", "workspace", "workspace", "--device", "cpu"),
+    }
+    expected = (
+        "results/tiny/figures.json is of other results/tiny/detections.parquet than lie there now. Run: dvc repro"
+    )
+    for asked, words in commands.items():
+        assert "than lie there now" not in facespan(*words).err
+        put({**FOUND, "cem_1": ()})
+        told = facespan(*words)
+        assert told.code == 0, told.err
+        assert f"{asked}: {expected} evaluate@tiny\n" in told.err
+        put(FOUND)
+
+
+def test_damaged_features_stop_a_comparison_as_they_stop_a_report(evaluated: Path, facespan: Run) -> None:
+    lay_out(evaluated)
+    shard = FEATURES / manifest.read(FEATURES).shards["ben_1"].file
+    words = {"report": ("report", "tiny"), "compare": ("report", "tiny", "--compare", "workspace", "workspace")}
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-100])
+    for asked in words.values():
+        told = facespan(*asked)
+        assert (told.code, shard.name in told.err) == (ExitCode.SHARD, True), told.err
+    shard.write_bytes(whole)
+    (FEATURES / manifest.NAME).rename("manifest.json")
+    told = facespan(*words["compare"])
+    assert told.code == 0, told.err
+    text = Path("results/tiny/comparison.html").read_text("utf-8")
+    assert "Features are not here: frames are taken to follow each other regularly" in text
+
+
+def test_a_run_is_shown_by_its_own_stride_and_the_features_of_its_own_encoder(
+    evaluated: Path, stage: Run, facespan: Run
+) -> None:
+    rows = intervals.read(EXPRESSIONS, Expression)
+    kept = [row for row in rows if row.video != "cem_1"]
+    [first, *_] = [row for row in rows if row.video == "cem_1"]
+    # [10, 136) is whole in a window of 128 frames that starts at 8, 9 or 10: every 8 frames one does, every 16 none.
+    intervals.write(EXPRESSIONS, Expression, [*kept, dataclasses.replace(first, start=10, stop=136)])
+    assert stage("evaluate").code == 0
+    lay_out(evaluated)
+    other = evaluated / "other"
+    shutil.copytree("configs", other / "configs")
+    (other / "data/tiny/features").mkdir(parents=True)
+    shutil.copytree(FEATURES.resolve(), other / "data/tiny/features/mine", ignore=shutil.ignore_patterns("ferplus"))
+    for name in ("videos.parquet", "expressions.parquet"):
+        shutil.copy(f"data/{name}", other / "data/tiny")
+    shutil.copytree("results/tiny", other / "results/tiny")
+    path = other / "configs/params.yaml"
+    described = yaml.safe_load(path.read_text("utf-8"))
+    described["extract"]["weights"], described["detect"]["window_stride"] = "mine", 8
+    path.write_text(yaml.safe_dump(described), encoding="utf-8")
+    change_features("cem_1", frame_label=1000 + np.arange(150), folder=other / "data/tiny/features/mine")
+    told = facespan("report", "tiny", "--compare", "workspace", "other", "--device", "cpu")
+    assert told.code == 0, told.err
+    runs = filling(Path("results/tiny/comparison.html").read_text("utf-8"), "cem_1")["runs"]
+    assert [[case["cut"] for case in run["cases"] if case["kind"] == "missed"] for run in runs] == [[True], [False]]
+    numbers = [[case["labels"] for case in run["cases"] if case["kind"] != "missed"] for run in runs]
+    assert numbers == [[[90, 125]], [[1090, 1125]]]
+    described["detect"]["window_stride"] = 0
+    path.write_text(yaml.safe_dump(described), encoding="utf-8")
+    told = facespan("report", "tiny", "--compare", "workspace", "other")
+    assert (told.code, "other/configs/params.yaml: detect.window_stride is 0" in told.err) == (ExitCode.USAGE, True)
+
+
 def test_two_runs_stand_side_by_side(evaluated: Path, facespan: Run) -> None:
     lay_out(evaluated)
     other = evaluated / "other"
@@ -393,7 +533,17 @@ def test_two_runs_stand_side_by_side(evaluated: Path, facespan: Run) -> None:
     assert told.out.startswith(f"report: {page}, results/tiny beside other, ")
     text = page.read_text(encoding="utf-8")
     assert re.search(r"<title>tiny: results/tiny and other ", text)
+    assert "Not known of results/tiny and other." in text
+    assert "every parameter is as facespan ships it" not in text
+    # Of cem's miss: the other folder has no detectors, so nobody knows which windows they saw.
+    assert [case["cut"] for run in filling(text, "cem_1")["runs"] for case in run["cases"]] == [False, None, None, None]
     page.write_text("<title>mine</title>", encoding="utf-8")
     assert facespan("report", "tiny", "--compare", "results/tiny", "other").code == ExitCode.INPUT
+    beside_workspace = facespan("report", "tiny", "--compare", "workspace", "other", "--output", "beside.html")
+    assert beside_workspace.code == 0, beside_workspace.err
+    # Beside what this corpus overrides, nothing is said of a folder without parameters.
+    table = Path("beside.html").read_text("utf-8").partition('<table class="parameters">')[2].partition("</table>")[0]
+    [row] = [row for row in table.split("<tr>") if "epochs" in row]
+    assert re.findall(r'<td class="n">(.*?)</td>', row) == ["30", "<b>2</b>", '<span class="none">not known</span>']
     missing = facespan("report", "tiny", "--compare", "results/tiny", "none", "--output", "new.html")
     assert missing.code == ExitCode.INPUT

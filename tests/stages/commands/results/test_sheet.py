@@ -225,6 +225,15 @@ def test_names_of_somebody_else_are_text(here: Path, facespan: Run, visit: Calla
     assert facts("ben_1").subject == hostile
 
 
+@pytest.mark.parametrize("name", ["VERSION", "PICTURE_SIDE", "QUALITY", "MEAN_SIDE", "MEAN_OF", "DOUBTFUL", "JUMPS"])
+def test_a_page_is_made_again_by_code_that_makes_another(
+    here: Path, facespan: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert "(1 new, 0 kept)" in facespan("sheet", "tiny", "ben_1").out
+    monkeypatch.setattr(contact_sheets, name, getattr(contact_sheets, name) + 1)
+    assert "(1 new, 0 kept)" in facespan("sheet", "tiny", "ben_1").out
+
+
 def test_what_did_not_change_is_kept_and_what_did_is_made_again(here: Path, facespan: Run) -> None:
     assert "(3 new, 0 kept)" in facespan("sheet", "tiny").out
     page = SHEET / "videos/ben_1.html"
