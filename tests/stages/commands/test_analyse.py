@@ -30,7 +30,7 @@ from cache.media import video_files
 from cache.shards import features, frames, manifest
 from cache.tables import intervals
 from cache.tables.intervals import Detection
-from cache.weights import face_networks
+from cache.weights import detector_card, face_networks
 from stages.commands import analyse
 from tests.stages import test_align_methods, test_framewise
 from tests.stages.conftest import EXPRESSIONS
@@ -165,6 +165,22 @@ def test_what_the_detectors_learned_from_is_said_and_folds_without_one_for_all_l
     told = facespan("analyse", VIDEO, *AS_THEY_ARE)
     assert told.code == 0, told.err
     assert "3 detectors fedn of tiny, each without some people: learned from 3 people" in told.err
+
+
+def test_folds_that_are_sure_of_nothing_find_frames_of_the_video_all_the_same(begin: Begin, facespan: Run) -> None:
+    begin("evaluate")
+    Path("results/detectors/all.safetensors").unlink()
+    for path, card in detector_card.read_folder(Path("results/detectors")).items():
+        held = detector_card.read_finite(path)
+        never = {name: np.full_like(held[name], -1e4) for name in held if name.endswith("last.1.taps.bias")}
+        detector_card.write(path, held | never, card)
+    configs = Path("configs/params.yaml")
+    configs.write_text(configs.read_text(encoding="utf-8").replace("score_floor: 0.01", "score_floor: 0.0"), "utf-8")
+    told = facespan("analyse", VIDEO, *AS_THEY_ARE, "--threshold", "0", "--json")
+    assert told.code == 0, told.err
+    found = json.loads(told.out)[0]["found"]
+    assert {row["confidence"] for row in found} == {0.0}
+    assert all(0 <= row["onset"] <= row["offset"] < 150 for row in found)
 
 
 def test_the_threshold_of_an_evaluated_run_is_the_median_of_its_own(begin: Begin, facespan: Run) -> None:
