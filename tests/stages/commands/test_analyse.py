@@ -245,6 +245,7 @@ def test_a_page_shows_faces_of_what_was_found_and_overwrites_no_other_file(begin
     Path("mine.html").write_text("my notes", encoding="utf-8")
     told = facespan(*words, "--page", "mine.html")
     assert told.code == 4
+    assert "--output" not in told.err
     assert Path("mine.html").read_text(encoding="utf-8") == "my notes"
 
 
