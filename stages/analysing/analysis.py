@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Encoder and detectors are loaded, torch with them, while a video is aligned.
 Loading = Callable[[], "Future[Searcher]"]
 # Raised when the same video and detectors would give another table on purpose.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _make(
             "A face that is smaller than about a tenth of the picture, turned away or dark is not seen"
         )
     facts = stated.facts or {}
-    features = folder / f"features-{search.encoder.key[:16]}"
+    features = folder / f"features-{layout.fingerprint({'frames': method, 'encoder': search.encoder.key})[:16]}"
     with console.progress(
         f"analyse: {path.name}: encode", stated.frame_count * len(faces), "frames", asked.quiet
     ) as advance:

@@ -61,7 +61,7 @@ class FaceEncoder:
 
     def make(self, folder: Path, frames_folder: Path, stated: Stated, face: int, advance: Advance) -> None:
         """Make the features of a face that are missing; errors as in `feature_parts.make`, MemoryError for a batch."""
-        if not self._is_begun and feature_parts.missing(folder, stated, face):
+        if not self._is_begun and feature_parts.missing(folder, stated, face, self._key_of):
             self._source.begin()
             self._is_begun = True
         feature_parts.make(
@@ -70,10 +70,13 @@ class FaceEncoder:
             stated,
             face,
             encode=lambda opened: encode(self._source.network, opened, self._source.batch_size, advance),
-            key_of=lambda digest: self._source.key("", digest),
+            key_of=self._key_of,
             layer=self._source.layer,
             run=self._source.facts(),
         )
+
+    def _key_of(self, digest: str) -> str:
+        return self._source.key("", digest)
 
 
 def told_of(name: str, stored: StoredEncoder) -> dict[str, Any]:

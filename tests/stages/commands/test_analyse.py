@@ -464,6 +464,20 @@ def test_what_is_damaged_in_the_cache_is_made_again(begin: Begin, facespan: Run,
     assert facespan("analyse", VIDEO, *AS_THEY_ARE).out == first.out
 
 
+def test_features_of_frames_that_were_cut_otherwise_are_made_again(
+    begin: Begin, facespan: Run, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin("evaluate")
+    first = facespan("analyse", VIDEO, *AS_THEY_ARE, "--threshold", "0")
+    shutil.rmtree(below(kept, "found-*"))
+    shutil.rmtree(below(kept, "frames-*"))
+    monkeypatch.setattr(parts, "PART_FRAMES", 40)
+    told = facespan("analyse", VIDEO, *AS_THEY_ARE, "--threshold", "0")
+    assert told.code == 0, told.err
+    assert told.out == first.out
+    assert "damaged" not in told.err
+
+
 def test_a_kill_leaves_no_temporary_file_and_the_next_run_goes_on(begin: Begin, facespan: Run, kept: Path) -> None:
     begin("evaluate")
     code = f"import sys; sys.argv = {['facespan', 'analyse', VIDEO, *AS_THEY_ARE]!r}\n"
@@ -576,6 +590,21 @@ def test_openface_aligns_where_it_is_there(begin: Begin, facespan: Run, kept: Pa
     ran = len(test_align_methods.log(openface))
     assert facespan(*words).out == told.out
     assert len(test_align_methods.log(openface)) == ran
+
+
+def test_a_video_by_two_methods_of_alignment_has_features_of_each(
+    begin: Begin, facespan: Run, kept: Path, openface: Path
+) -> None:
+    begin("evaluate")
+    words = ("analyse", VIDEO, *AS_THEY_ARE[2:], "--threshold", "0", "--json", "--curves", "curves.csv", "--align")
+    assert facespan(*words, "openface").code == 0
+    alone = rows_of(Path("curves.csv"))
+    shutil.rmtree(kept)
+    assert facespan(*words, "none").code == 0
+    assert rows_of(Path("curves.csv")) != alone
+    assert facespan(*words, "openface").code == 0
+    assert rows_of(Path("curves.csv")) == alone
+    assert len(list(kept.glob("videos/*/features-*"))) == 2
 
 
 def test_an_openface_that_does_not_work_is_said_with_the_way_around_it(
