@@ -233,6 +233,88 @@ def test_with_no_keep_nothing_is_left_anywhere(
     assert "keeps" not in told.err
 
 
+@pytest.fixture
+def slow(begin: Begin, tmp_path: Path) -> Callable[..., tuple[subprocess.Popen[bytes], Path]]:
+    """Return a function that analyses slowly and without keeping anything, in a process of its own with faces by now.
+
+    It returns the process, and where its temporary folders are.
+    """
+
+    def start() -> tuple[subprocess.Popen[bytes], Path]:
+        begin("evaluate")
+        (tmp_path / "room").mkdir()
+        process = begin_slowly("--no-keep", TMPDIR=str(tmp_path / "room"))
+        wait_for(process, tmp_path / "room", "*/*/videos/*/frames-*/manifest.json")
+        return process, tmp_path / "room"
+
+    return start
+
+
+def begin_slowly(*words: str, **environment: str) -> subprocess.Popen[bytes]:
+    code = f"import sys; sys.argv = {['facespan', 'analyse', VIDEO, *AS_THEY_ARE, *words]!r}\n"
+    code += (
+        "from cache.analysed import parts\nfrom cache.media import video_files\nimport time\nparts.PART_FRAMES = 40\n"
+    )
+    code += "right = video_files._retrieve\ndef slow(*a):\n    time.sleep(0.02)\n    return right(*a)\n"
+    code += "video_files._retrieve = slow\nfrom stages.commands import app\napp.main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)} | environment, stderr=subprocess.PIPE
+    )
+
+
+def wait_for(process: subprocess.Popen[bytes], folder: Path, pattern: str) -> None:
+    while not list(folder.glob(pattern)):
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "stops", [(signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGHUP, signal.SIGTERM)], ids=lambda stops: len(stops)
+)
+def test_with_no_keep_a_run_that_is_stopped_leaves_no_faces(
+    slow: Callable[..., tuple[subprocess.Popen[bytes], Path]], stops: tuple[signal.Signals, ...]
+) -> None:
+    process, room = slow()
+    for stop in stops:
+        process.send_signal(stop)
+    _, said = process.communicate()
+    assert process.returncode == 130, said
+    assert list(room.iterdir()) == []
+
+
+def test_what_a_killed_run_was_not_to_keep_goes_at_the_next_run_of_any_kind(
+    slow: Callable[..., tuple[subprocess.Popen[bytes], Path]], facespan: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, room = slow()
+    process.kill()
+    process.communicate()
+    assert list(room.rglob("*.h5"))
+    monkeypatch.setattr("tempfile.tempdir", str(room))
+    assert facespan("analyse", VIDEO, *AS_THEY_ARE).code == 0
+    assert list(room.iterdir()) == []
+
+
+def test_what_nohup_ignores_stays_ignored_and_no_handler_of_ours_is_left(
+    begin: Begin, facespan: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin("evaluate")
+    right = video_files._retrieve
+
+    def retrieve(*words: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return right(*words)
+
+    monkeypatch.setattr(video_files, "_retrieve", retrieve)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        told = facespan("analyse", VIDEO, *AS_THEY_ARE)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert told.code == 0, told.err
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_a_page_shows_faces_of_what_was_found_and_overwrites_no_other_file(begin: Begin, facespan: Run) -> None:
     begin("evaluate")
     words = ("analyse", VIDEO, *AS_THEY_ARE, "--threshold", "0")
@@ -480,18 +562,10 @@ def test_features_of_frames_that_were_cut_otherwise_are_made_again(
 
 def test_a_kill_leaves_no_temporary_file_and_the_next_run_goes_on(begin: Begin, facespan: Run, kept: Path) -> None:
     begin("evaluate")
-    code = f"import sys; sys.argv = {['facespan', 'analyse', VIDEO, *AS_THEY_ARE]!r}\n"
-    code += (
-        "from cache.analysed import parts\nfrom cache.media import video_files\nimport time\nparts.PART_FRAMES = 40\n"
-    )
-    code += "right = video_files._retrieve\ndef slow(*a):\n    time.sleep(0.02)\n    return right(*a)\n"
-    code += "video_files._retrieve = slow\nfrom stages.commands import app\napp.main()"
-    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)})
-    while not list(kept.glob("videos/*/frames-*/manifest.json")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = begin_slowly()
+    wait_for(process, kept, "videos/*/frames-*/manifest.json")
+    process.kill()
+    process.communicate()
     assert facespan("analyse", VIDEO, *AS_THEY_ARE).code == 0
     assert not [path for path in kept.rglob("*") if path.name.endswith((".tmp", ".lock"))]
 
