@@ -1,4 +1,4 @@
-"""Where analysed videos are kept: the user's cache folder, one folder a video, known by content; it holds faces."""
+"""Where analysed videos are kept: a folder of ours in the user's cache, one a video, known by content; with faces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cache.errors import InputError
 from cache.openface import runs as openface_runs
 
 VARIABLE = "FACESPAN_CACHE"
-VIDEOS = "videos"
+NAME, VIDEOS, MARK = "facespan", "videos", "CACHEDIR.TAG"
 # A kill, and a terminal that is closed.
 STOPS = (signal.SIGTERM, signal.SIGHUP)
 TAG = (
@@ -39,11 +39,11 @@ class Place:
 
 
 def usual() -> Path:
-    """Return the cache folder: `$FACESPAN_CACHE`, else `facespan` below `$XDG_CACHE_HOME` or `~/.cache`."""
+    """Return our folder: `facespan` below `$FACESPAN_CACHE`, `$XDG_CACHE_HOME` or `~/.cache`."""
     own, users = os.environ.get(VARIABLE), os.environ.get("XDG_CACHE_HOME", "")
     if own:
-        return Path(own).expanduser().absolute()
-    return (Path(users) if Path(users).is_absolute() else Path.home() / ".cache") / "facespan"
+        return Path(own).expanduser().absolute() / NAME
+    return (Path(users) if Path(users).is_absolute() else Path.home() / ".cache") / NAME
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def opened(keep: bool) -> Iterator[Place]:
     """Yield where to work; what is not to be kept is removed at the end, also what killed processes left of theirs.
 
     Raises:
-        InputError: the folder cannot be made.
+        InputError: the folder cannot be made, or what is called so holds other things.
     """
     with _stoppable():
         if keep:
@@ -122,11 +122,21 @@ def _sweep() -> None:
 
 
 def _root() -> Path:
-    """Return the cache folder, made and marked as one."""
+    """Return our folder, made and marked, so that backups leave out and people remove nothing but what was made here.
+
+    Raises:
+        InputError: the disk refuses, or what is called so was not made here.
+    """
     root = usual()
     _make(root)
-    if not (root / "CACHEDIR.TAG").exists():
-        with files.write_atomically(root / "CACHEDIR.TAG") as temporary:
+    if not (root / MARK).is_file():
+        if strange := [path.name for path in root.iterdir() if not files.TEMPORARY_NAME.fullmatch(path.name)]:
+            raise InputError(
+                f"{root} was not made by facespan analyse: it holds {min(strange)} and no {MARK}. Set {VARIABLE} to "
+                "another folder, or use --no-keep"
+            )
+        root.chmod(0o700)
+        with files.write_atomically(root / MARK) as temporary:
             temporary.write_text(TAG, encoding="ascii")
     return root
 

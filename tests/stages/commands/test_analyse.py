@@ -47,7 +47,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the cache folder of this test."""
     monkeypatch.setenv("FACESPAN_CACHE", str(tmp_path / "kept"))
     monkeypatch.delenv("OPENFACE", raising=False)
-    return tmp_path / "kept"
+    return tmp_path / "kept/facespan"
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +218,32 @@ def test_where_it_is_kept_and_that_it_holds_faces_is_said(begin: Begin, facespan
     assert "it holds faces" in told.err
     assert kept.stat().st_mode & 0o077 == 0
     assert (kept / "CACHEDIR.TAG").read_text(encoding="ascii").startswith("Signature: 8a477f597d28d172")
+
+
+def test_a_folder_of_the_user_s_is_not_called_a_cache_and_only_one_below_it_is_taken(
+    begin: Begin, facespan: Run, kept: Path
+) -> None:
+    begin("evaluate")
+    kept.parent.mkdir(mode=0o755)
+    kept.parent.chmod(0o755)
+    (kept.parent / "thesis.txt").write_text("mine", encoding="utf-8")
+    told = facespan("analyse", VIDEO, *AS_THEY_ARE)
+    assert told.code == 0, told.err
+    assert f"{kept} keeps what was made of 1 video" in told.err
+    assert sorted(path.name for path in kept.parent.iterdir()) == ["facespan", "thesis.txt"]
+    assert kept.parent.stat().st_mode & 0o777 == 0o755
+    assert kept.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_happens_to_be_called_as_ours_is_left_alone(begin: Begin, facespan: Run, kept: Path) -> None:
+    begin("evaluate")
+    kept.mkdir(parents=True)
+    (kept / "thesis.txt").write_text("mine", encoding="utf-8")
+    told = facespan("analyse", VIDEO, *AS_THEY_ARE)
+    assert told.code == 4
+    assert f"{kept} was not made by facespan analyse: it holds thesis.txt" in told.err
+    assert [path.name for path in kept.iterdir()] == ["thesis.txt"]
+    assert facespan("analyse", VIDEO, *AS_THEY_ARE, "--no-keep").code == 0
 
 
 def test_with_no_keep_nothing_is_left_anywhere(
