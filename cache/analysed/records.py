@@ -86,6 +86,8 @@ class AnalysedVideo:
 
 
 COLUMNS = tuple(field.name for field in fields(FoundExpression))
+# The classes follow.
+CURVE_COLUMNS = ("video", "person", "frame", "seconds", "face_found")
 
 
 def write(folder: Path, analysed: AnalysedVideo, curves: Iterable[tuple[int, NDArray[np.float16]]]) -> None:
@@ -125,7 +127,7 @@ def curve_lines(
     video: str, person: int, columns: FrameColumns, classes: Sequence[str], scores: NDArray[np.float16]
 ) -> Iterator[str]:
     """Yield the lines of a table of curves: a heading, then one a frame, with the score of each class."""
-    yield _csv([("video", "person", "frame", "seconds", "face_found", *classes)])
+    yield _csv([(*CURVE_COLUMNS, *classes)])
     for frame, row in enumerate(scores.tolist()):
         told = [f"{columns.pts_seconds[frame]:.3f}", int(columns.face_found[frame]), *(f"{score:.4f}" for score in row)]
         yield _csv([(video, person, frame, *told)])

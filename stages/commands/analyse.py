@@ -74,6 +74,7 @@ def main(
         from stages.analysing import report  # torch
 
         page = report.path_of(page)
+    output.check_paths(csv, curves, page, videos)
     failed: dict[str, str] = {}
     with place.opened(keep) as where:
         kept = analyse_each(videos, asked, where, failed)

@@ -433,6 +433,47 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_done(
     assert not kept.exists()
 
 
+TABLES = {
+    ("--csv", "corpus/videos/ben_1.avi"): (2, "ben_1.avi is called as a video is: expected the file of a table"),
+    ("--curves", "New.MP4"): (2, "--curves New.MP4 is called as a video is"),
+    ("bare", "--csv", "./bare"): (2, "--csv bare is the video bare, which would be overwritten"),
+    ("--csv", "a.csv", "--curves", "./a.csv"): (2, "--curves a.csv is the file of --csv"),
+    ("--csv", "a.html", "--page", "a.html"): (2, "--csv a.html is the file of --page"),
+    ("--csv", "mine.csv"): (4, "mine.csv does not begin with video,person,onset"),
+    ("--curves", "found.csv"): (4, "found.csv does not begin with video,person,frame,seconds,face_found"),
+    ("--csv", "link.csv"): (4, "link.csv is a symbolic link, expected a regular file. It would be overwritten"),
+    ("--csv", "corpus"): (4, "corpus is a folder, pipe or device, expected a regular file. It would be overwritten"),
+}
+
+
+@pytest.mark.parametrize("words", TABLES, ids=" ".join)
+def test_a_table_overwrites_nothing_but_a_table_of_its_kind(
+    begin: Begin, facespan: Run, kept: Path, words: tuple[str, ...]
+) -> None:
+    here = begin("evaluate")
+    shutil.copy(VIDEO, "bare")
+    Path("mine.csv").write_text("subject,score\n1,2\n", encoding="utf-8")
+    Path("found.csv").write_text(records.as_csv([]), encoding="utf-8")
+    Path("link.csv").symlink_to("mine.csv")
+    before = whole(here)
+    told = facespan("analyse", VIDEO, *AS_THEY_ARE, *words)
+    code, said = TABLES[words]
+    assert told.code == code, told.err
+    assert said in told.err
+    assert whole(here) == before
+    assert not kept.exists()
+
+
+def test_a_table_of_an_earlier_run_is_written_anew_and_an_empty_file_is_filled(begin: Begin, facespan: Run) -> None:
+    begin("evaluate")
+    Path("found.csv").touch()
+    words = ("analyse", VIDEO, *AS_THEY_ARE, "--csv", "found.csv", "--curves", "curves.csv", "--threshold")
+    assert facespan(*words, "1").code == 0
+    assert not rows_of(Path("found.csv"))
+    assert facespan(*words, "0").code == 0
+    assert rows_of(Path("found.csv"))
+
+
 def test_frames_that_are_not_square_are_no_aligned_faces(begin: Begin, facespan: Run) -> None:
     begin("evaluate")
     writer = cv2.VideoWriter("wide.avi", cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 48))
