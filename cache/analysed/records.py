@@ -100,7 +100,7 @@ def write(folder: Path, analysed: AnalysedVideo, curves: Iterable[tuple[int, NDA
 
 
 def read(folder: Path, video: str) -> AnalysedVideo | None:
-    """Return the record of a folder, its video called as it is now; None where there is none that is whole."""
+    """Return the record of a folder, its video called as it is now; None where it or a curve of it is not whole."""
     try:
         told = strict_json.parse((folder / NAME).read_bytes())
         if not strict_json.is_format(told.pop("format"), FORMAT):
@@ -108,8 +108,12 @@ def read(folder: Path, video: str) -> AnalysedVideo | None:
         people = tuple(Person(**row) for row in told.pop("people"))
         found = tuple(FoundExpression(**{**row, "video": video}) for row in told.pop("found"))
         lists = {name: tuple(map(str, told[name])) for name in ("detector", "classes", "notes")}
-        return AnalysedVideo(**{**told, **lists, "video": video, "people": people, "found": found})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        analysed = AnalysedVideo(**{**told, **lists, "video": video, "people": people, "found": found})
+        for person in people:
+            if person.is_analysed:
+                check_curve(curve(folder, person.person), analysed, folder)
+        return analysed
+    except (InputError, OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

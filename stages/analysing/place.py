@@ -77,8 +77,9 @@ def claimed(place: Place, digest: str) -> Iterator[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Remove what was made of a video."""
-    shutil.rmtree(folder)
+    """Remove what was made of a video, or a part of it, where it is there."""
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def size_of(root: Path) -> tuple[int, int]:

@@ -613,6 +613,32 @@ def test_what_is_damaged_in_the_cache_is_made_again(begin: Begin, facespan: Run,
     assert facespan("analyse", VIDEO, *AS_THEY_ARE).out == first.out
 
 
+@pytest.mark.parametrize("pattern", ["found-*/curve-1.npy", "frames-*/*.h5"])
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_a_damaged_curve_or_frame_of_one_video_is_made_again_for_curves_and_page(
+    begin: Begin, facespan: Run, kept: Path, pattern: str, is_missing: bool
+) -> None:
+    begin("evaluate")
+    words = (*AS_THEY_ARE, "--curves", "curves.csv", "--page", "page.html")
+    assert facespan("analyse", VIDEO, *words).code == 0
+    path = below(kept, pattern)
+    path.unlink() if is_missing else path.write_bytes(path.read_bytes()[:-2000])
+    told = facespan("analyse", VIDEO, "corpus/videos/ben_1.avi", *words)
+    assert told.code == 0, told.err
+    assert "2 videos" in told.out
+    assert Counter(row["video"] for row in rows_of(Path("curves.csv"))) == {VIDEO: 150, "corpus/videos/ben_1.avi": 150}
+    assert "What was found in 2 videos" in Path("page.html").read_text(encoding="utf-8")
+
+
+def test_the_table_is_told_also_where_curves_cannot_be_written(begin: Begin, facespan: Run) -> None:
+    begin("evaluate")
+    Path("file").touch()
+    for option in ("--csv", "--curves", "--page"):
+        told = facespan("analyse", VIDEO, *AS_THEY_ARE, option, "file/a.html")
+        assert told.code == 4
+        assert "found in 1 video" in told.out
+
+
 def test_features_of_frames_that_were_cut_otherwise_are_made_again(
     begin: Begin, facespan: Run, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
