@@ -13,7 +13,6 @@ from cache.analysed.parts import Stated
 from cache.errors import ShardError
 from cache.shards import layout
 from cache.shards.manifest import KEY_FIELDS
-from pipeline.encoder import resnet
 from pipeline.encoder.resnet import ExtractParameters
 from stages.parts import encoders
 from stages.parts.encoders import StoredEncoder
@@ -26,8 +25,15 @@ RANDOM_SIZE = 224
 class FaceEncoder:
     """The encoder that detectors know, loaded once for all videos, its network built when a frame needs it."""
 
-    def __init__(self, told: Mapping[str, Any], folder: Path, device: torch.device, batch_size: int) -> None:
-        """Load it by what detectors say of it.
+    def __init__(
+        self,
+        told: Mapping[str, Any],
+        folder: Path,
+        device: torch.device,
+        batch_size: int,
+        loaded: StoredEncoder | None = None,
+    ) -> None:
+        """Load it by what detectors say of it, unless it is handed over.
 
         Raises:
             ShardError: the folder has another encoder of that name.
@@ -45,7 +51,7 @@ class FaceEncoder:
             imported_first=0.0,
             imported_stride=1,
         )
-        self._source = Encoded(parameters, folder, device, batch_size)
+        self._source = Encoded(parameters, folder, device, batch_size, loaded)
         found = self._source.facts()["encoder"]
         if found != dict(told):
             raise ShardError(
@@ -82,5 +88,4 @@ class FaceEncoder:
 def told_of(name: str, stored: StoredEncoder) -> dict[str, Any]:
     """Return what manifests and detectors say of an encoder."""
     size = stored.preprocessing.image_size
-    digest = resnet.digest_of(stored.tensors)
-    return {"name": name, "digest": digest, "image_size": size, "has_learned": name != encoders.RANDOM}
+    return {"name": name, "digest": stored.digest, "image_size": size, "has_learned": name != encoders.RANDOM}

@@ -30,8 +30,10 @@ from cache.media import video_files
 from cache.shards import features, frames, manifest
 from cache.tables import intervals
 from cache.tables.intervals import Detection
-from cache.weights import detector_card, face_networks
+from cache.weights import detector_card, face_networks, tensors
+from pipeline.encoder import resnet
 from stages.commands import analyse
+from stages.parts import class_layers
 from tests.stages import test_align_methods, test_framewise
 from tests.stages.conftest import EXPRESSIONS
 
@@ -692,6 +694,28 @@ def test_without_training_the_class_layer_of_the_encoder_finds_expressions(untra
     assert "every rise over the person's usual face" in told.err
     curves = rows_of(Path("curves.csv"))
     assert float(curves[35]["happiness"]) > 0.5 > float(curves[70]["happiness"])
+
+
+def test_without_training_the_encoder_is_read_and_hashed_once_a_command(
+    untrained: Path, facespan: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: Counter[str] = Counter()
+
+    def count(module: Any, name: str) -> None:
+        right = getattr(module, name)
+
+        def call(*words: Any) -> Any:
+            done[name] += 1
+            return right(*words)
+
+        monkeypatch.setattr(module, name, call)
+
+    count(tensors, "read")
+    count(resnet, "digest_of")
+    monkeypatch.setattr(class_layers.Told, "digest", "")  # of the class layer
+    told = facespan("analyse", VIDEO, "corpus/videos/ben_1.avi", "--align", "none", "--device", "cpu")
+    assert told.code == 0, told.err
+    assert done == {"read": 1, "digest_of": 1}
 
 
 def test_parts_are_of_no_consequence_for_what_is_found(
