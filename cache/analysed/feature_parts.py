@@ -21,10 +21,19 @@ Encode = Callable[[Frames], NDArray[np.float16]]
 KeyOf = Callable[[str], str]
 
 
-def missing(folder: Path, stated: Stated, face: int) -> list[Part]:
-    """Return the parts in which a face was seen and has no features yet; ShardError for a damaged manifest."""
+def missing(folder: Path, stated: Stated, face: int, key_of: KeyOf) -> list[Part]:
+    """Return the parts in which a face was seen and has no features of these frames; ShardError for a damaged manifest.
+
+    Args:
+        key_of: gives the fingerprint of what is made of frames, by their digest.
+    """
     held = _held(folder)
-    return [part for part in stated.parts if face in part.faces and parts.name_of(part.start, face) not in held]
+
+    def is_current(name: str) -> bool:
+        digest = stated.entries[name].digest
+        return name in held and digest is not None and held[name].key == key_of(digest)
+
+    return [part for part in stated.parts if face in part.faces and not is_current(parts.name_of(part.start, face))]
 
 
 def make(
@@ -42,14 +51,14 @@ def make(
 
     Args:
         encode: gives the ``(T, C)`` features of a part.
-        key_of: gives the fingerprint of what is made of frames, by their digest.
+        key_of: as in `missing`.
         run: the facts of who encodes.
 
     Raises:
         ShardError: frames are damaged.
         InputError: the disk refuses; what is finished stays.
     """
-    todo = missing(folder, stated, face)
+    todo = missing(folder, stated, face, key_of)
     if not todo:
         return
     facts = {**run, CORPUS: RECORDING}

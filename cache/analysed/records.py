@@ -86,6 +86,8 @@ class AnalysedVideo:
 
 
 COLUMNS = tuple(field.name for field in fields(FoundExpression))
+# The classes follow.
+CURVE_COLUMNS = ("video", "person", "frame", "seconds", "face_found")
 
 
 def write(folder: Path, analysed: AnalysedVideo, curves: Iterable[tuple[int, NDArray[np.float16]]]) -> None:
@@ -98,7 +100,7 @@ def write(folder: Path, analysed: AnalysedVideo, curves: Iterable[tuple[int, NDA
 
 
 def read(folder: Path, video: str) -> AnalysedVideo | None:
-    """Return the record of a folder, its video called as it is now; None where there is none that is whole."""
+    """Return the record of a folder, its video called as it is now; None where it or a curve of it is not whole."""
     try:
         told = strict_json.parse((folder / NAME).read_bytes())
         if not strict_json.is_format(told.pop("format"), FORMAT):
@@ -106,8 +108,12 @@ def read(folder: Path, video: str) -> AnalysedVideo | None:
         people = tuple(Person(**row) for row in told.pop("people"))
         found = tuple(FoundExpression(**{**row, "video": video}) for row in told.pop("found"))
         lists = {name: tuple(map(str, told[name])) for name in ("detector", "classes", "notes")}
-        return AnalysedVideo(**{**told, **lists, "video": video, "people": people, "found": found})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        analysed = AnalysedVideo(**{**told, **lists, "video": video, "people": people, "found": found})
+        for person in people:
+            if person.is_analysed:
+                check_curve(curve(folder, person.person), analysed, folder)
+        return analysed
+    except (InputError, OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
@@ -125,7 +131,7 @@ def curve_lines(
     video: str, person: int, columns: FrameColumns, classes: Sequence[str], scores: NDArray[np.float16]
 ) -> Iterator[str]:
     """Yield the lines of a table of curves: a heading, then one a frame, with the score of each class."""
-    yield _csv([("video", "person", "frame", "seconds", "face_found", *classes)])
+    yield _csv([(*CURVE_COLUMNS, *classes)])
     for frame, row in enumerate(scores.tolist()):
         told = [f"{columns.pts_seconds[frame]:.3f}", int(columns.face_found[frame]), *(f"{score:.4f}" for score in row)]
         yield _csv([(video, person, frame, *told)])

@@ -64,18 +64,21 @@ def own_workspace(folder: Path) -> Iterator[Path]:
 
     What killed processes left in the folder goes, too.
     """
-    _sweep(folder)
+    sweep(folder)
     name = secrets.token_hex(8)
-    with claim(folder / f"{name}.lock", wait=True):
-        try:
-            yield folder / name
-        finally:
-            shutil.rmtree(folder / name, ignore_errors=True)
-    with suppress(OSError):
-        folder.rmdir()  # unless another process is at work
+    try:
+        with claim(folder / f"{name}.lock", wait=True):
+            try:
+                yield folder / name
+            finally:
+                shutil.rmtree(folder / name, ignore_errors=True)
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # unless another process is at work
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder of `own_workspace`; those that live keep theirs."""
     names = {path.name.removesuffix(".lock") for path in folder.glob("*")}
     for name in sorted(filter(_TOKEN.fullmatch, names)):
         with claim(folder / f"{name}.lock") as abandoned:

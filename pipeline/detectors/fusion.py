@@ -18,8 +18,9 @@ def fuse(found: Sequence[Detections], class_count: int) -> Detections:
     """Return what several detectors found in one video, as one.
 
     The most confident detection of all gathers those of the others that overlap it by `SAME_EVENT`, of each detector
-    the one that overlaps it most. Its bounds become their mean, weighted by confidence; its emotion is the one with the
-    most confidence; its confidence is theirs summed over the number of detectors: what one alone found counts little.
+    the one that overlaps it most. Its bounds become their mean, weighted by confidence, evenly where it is 0; its
+    emotion is the one with the most confidence; its confidence is theirs summed over the number of detectors: what one
+    alone found counts little.
 
     Args:
         found: of each detector, one or more.
@@ -40,7 +41,8 @@ def fuse(found: Sequence[Detections], class_count: int) -> Detections:
             members = _members(row, overlaps[row], owners, free)
             free[members] = False
             weights = confidence[members].astype(np.float64)
-            bounds = np.rint(weights @ intervals[members] / weights.sum()).astype(np.int64)
+            shares = weights if weights.any() else np.ones_like(weights)
+            bounds = np.rint(shares @ intervals[members] / shares.sum()).astype(np.int64)
             votes = np.bincount(emotions[members], weights, class_count)
             fused.append((bounds, int(votes.argmax()), float(weights.sum() / len(found))))
     if not fused:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache.analysed import contents, records
+from cache.analysed import contents, parts, records
 from cache.analysed.records import AnalysedVideo, Person
 from cache.errors import InputError, ShardError
 from cache.shards import layout
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Encoder and detectors are loaded, torch with them, while a video is aligned.
 Loading = Callable[[], "Future[Searcher]"]
 # Raised when the same video and detectors would give another table on purpose.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,10 @@ def analyse(given: str, asked: Asked, where: Place, loading: Loading) -> Kept:
         method, found = _folders(folder, digest, asked)
         frames = folder / f"frames-{method[:16]}"
         known = None if asked.force else records.read(found, given)
+        if known is not None and asked.with_frames and not _has_frames(frames, known):
+            console.say(f"analyse: what was kept of the faces in {given} is damaged and made again")
+            place.remove(frames)
+            known = None
         if known is not None:
             return Kept(known, frames, found)
         with shard_folders.refusals():
@@ -89,6 +93,20 @@ def _folders(folder: Path, digest: str, asked: Asked) -> tuple[str, Path]:
         **_identities(asked),
     }
     return method, folder / f"found-{layout.fingerprint(decides)[:16]}"
+
+
+def _has_frames(frames: Path, known: AnalysedVideo) -> bool:
+    """Return whether all frames of the people who were looked at are there."""
+    try:
+        stated = parts.read(frames)
+        if stated.frame_count != known.frames:
+            return False
+        for person in known.people:
+            if person.is_analysed:
+                parts.columns_of(frames, stated, person.person - 1)
+    except (InputError, ShardError):
+        return False
+    return True
 
 
 def _identities(asked: Asked) -> Mapping[str, str]:
@@ -139,7 +157,7 @@ def _make(
             "A face that is smaller than about a tenth of the picture, turned away or dark is not seen"
         )
     facts = stated.facts or {}
-    features = folder / f"features-{search.encoder.key[:16]}"
+    features = folder / f"features-{layout.fingerprint({'frames': method, 'encoder': search.encoder.key})[:16]}"
     with console.progress(
         f"analyse: {path.name}: encode", stated.frame_count * len(faces), "frames", asked.quiet
     ) as advance:

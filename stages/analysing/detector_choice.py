@@ -18,6 +18,7 @@ from pipeline.encoder import resnet
 from stages.analysing import face_features
 from stages.parts import class_layers, encoders, train_parameters
 from stages.parts.detectors import load, normalisation_of
+from stages.parts.encoders import StoredEncoder
 from stages.results.figures_file import read_figures
 from stages.shell import params
 
@@ -38,6 +39,7 @@ class DetectorChoice:
         parameters: how they search.
         threshold: what is at least as confident is accepted.
         told: what they learned from, and where the threshold comes from: sentences.
+        loaded: the encoder itself, where it was needed for the choice.
     """
 
     networks: tuple[tuple[Network, str], ...]
@@ -46,6 +48,7 @@ class DetectorChoice:
     parameters: DetectParameters
     threshold: float
     told: tuple[str, ...]
+    loaded: StoredEncoder | None = None
 
 
 def choose(folder: Path | None, configs: Path, threshold: float | None) -> DetectorChoice:
@@ -74,7 +77,7 @@ def _without_training(configs: Path, threshold: float | None) -> DetectorChoice:
         raise TypeError(f"{kind} is no network of frames")
     stored = encoders.load(name, folder, face_features.RANDOM_SIZE)
     encoder = face_features.told_of(name, stored)
-    layer = class_layers.find(encoder, folder, WITHOUT_TRAINING)
+    layer = class_layers.of_stored(stored, name, folder, WITHOUT_TRAINING)
     spoken_for = values[WITHOUT_TRAINING]["classes"]
     classes = tuple(dict.fromkeys(own for each in layer.names if (own := spoken_for.get(each)) is not None))
     parameters, told = class_layers.settle_for(parameters, kind, layer, classes)
@@ -93,6 +96,7 @@ def _without_training(configs: Path, threshold: float | None) -> DetectorChoice:
             if threshold is None
             else f"threshold {limit:g}, as asked for",
         ),
+        loaded=stored,
     )
 
 

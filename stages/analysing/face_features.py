@@ -13,7 +13,6 @@ from cache.analysed.parts import Stated
 from cache.errors import ShardError
 from cache.shards import layout
 from cache.shards.manifest import KEY_FIELDS
-from pipeline.encoder import resnet
 from pipeline.encoder.resnet import ExtractParameters
 from stages.parts import encoders
 from stages.parts.encoders import StoredEncoder
@@ -26,8 +25,15 @@ RANDOM_SIZE = 224
 class FaceEncoder:
     """The encoder that detectors know, loaded once for all videos, its network built when a frame needs it."""
 
-    def __init__(self, told: Mapping[str, Any], folder: Path, device: torch.device, batch_size: int) -> None:
-        """Load it by what detectors say of it.
+    def __init__(
+        self,
+        told: Mapping[str, Any],
+        folder: Path,
+        device: torch.device,
+        batch_size: int,
+        loaded: StoredEncoder | None = None,
+    ) -> None:
+        """Load it by what detectors say of it, unless it is handed over.
 
         Raises:
             ShardError: the folder has another encoder of that name.
@@ -45,7 +51,7 @@ class FaceEncoder:
             imported_first=0.0,
             imported_stride=1,
         )
-        self._source = Encoded(parameters, folder, device, batch_size)
+        self._source = Encoded(parameters, folder, device, batch_size, loaded)
         found = self._source.facts()["encoder"]
         if found != dict(told):
             raise ShardError(
@@ -61,7 +67,7 @@ class FaceEncoder:
 
     def make(self, folder: Path, frames_folder: Path, stated: Stated, face: int, advance: Advance) -> None:
         """Make the features of a face that are missing; errors as in `feature_parts.make`, MemoryError for a batch."""
-        if not self._is_begun and feature_parts.missing(folder, stated, face):
+        if not self._is_begun and feature_parts.missing(folder, stated, face, self._key_of):
             self._source.begin()
             self._is_begun = True
         feature_parts.make(
@@ -70,14 +76,16 @@ class FaceEncoder:
             stated,
             face,
             encode=lambda opened: encode(self._source.network, opened, self._source.batch_size, advance),
-            key_of=lambda digest: self._source.key("", digest),
+            key_of=self._key_of,
             layer=self._source.layer,
             run=self._source.facts(),
         )
+
+    def _key_of(self, digest: str) -> str:
+        return self._source.key("", digest)
 
 
 def told_of(name: str, stored: StoredEncoder) -> dict[str, Any]:
     """Return what manifests and detectors say of an encoder."""
     size = stored.preprocessing.image_size
-    digest = resnet.digest_of(stored.tensors)
-    return {"name": name, "digest": digest, "image_size": size, "has_learned": name != encoders.RANDOM}
+    return {"name": name, "digest": stored.digest, "image_size": size, "has_learned": name != encoders.RANDOM}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +11,11 @@ from pathlib import Path
 from cache import files
 from cache.analysed import parts, records
 from cache.analysed.records import AnalysedVideo
+from cache.errors import InputError
+from cache.media import suffixes
 from stages.analysing.analysis import Kept
 from stages.shell import console
+from stages.shell.params import ParameterError
 
 _HEADINGS = ("video", "person", "frames", "seconds", "emotion", "confidence")
 
@@ -45,6 +49,47 @@ def as_text(analysed: Sequence[AnalysedVideo]) -> str:
 def as_json(analysed: Sequence[AnalysedVideo]) -> str:
     """Return all that is known of each video, its rows among it."""
     return json.dumps([asdict(video) for video in analysed], indent=2)
+
+
+def check_paths(csv: Path | None, curves: Path | None, page: Path | None, videos: Sequence[str]) -> None:
+    """Refuse to write tables over anything but earlier ones.
+
+    Args:
+        page: the file of the page, where one is asked for.
+
+    Raises:
+        ParameterError: a path is a video, or two are the same.
+        InputError: something that is no such table lies there.
+    """
+    taken = {os.path.realpath(video): f"the video {video}" for video in videos}
+    if page is not None:
+        taken[os.path.realpath(page)] = "the file of --page"
+    for option, path, columns in (("--csv", csv, records.COLUMNS), ("--curves", curves, records.CURVE_COLUMNS)):
+        if path is None:
+            continue
+        if (other := taken.get(os.path.realpath(path))) is not None:
+            raise ParameterError(f"{option} {path} is {other}, which would be overwritten: expected a file of its own")
+        if path.suffix.lower() in suffixes.VIDEOS:
+            raise ParameterError(f"{option} {path} is called as a video is: expected the file of a table, as found.csv")
+        _check_ours(path, columns)
+        taken[os.path.realpath(path)] = f"the file of {option}"
+
+
+def _check_ours(path: Path, columns: Sequence[str]) -> None:
+    if not os.path.lexists(path):
+        return
+    head = ",".join(columns).encode()
+    try:
+        descriptor = files.open_regular(path, follow_links=False)
+    except InputError as problem:
+        raise InputError(f"{problem} It would be overwritten: give another path, or move it away.") from problem
+    with os.fdopen(descriptor, "rb") as file:
+        found = file.read(len(head))
+    if found not in (head, b""):
+        raise InputError(
+            f"{path} does not begin with {head.decode()}, so it is no such table of facespan analyse and would be "
+            "overwritten. Give another path, or move it away."
+        )
 
 
 def write_csv(path: Path, analysed: Sequence[AnalysedVideo]) -> None:

@@ -16,6 +16,7 @@ class Asked:
         detectors: the folder of a trained run; None for the spotter without training.
         threshold: None for the one that belongs to the detectors.
         configs: where the parameters are, and the encoders below them.
+        with_frames: curves or a page are to be written, which takes the kept frames.
     """
 
     face: str
@@ -27,3 +28,4 @@ class Asked:
     batch_size: int
     force: bool
     quiet: bool
+    with_frames: bool

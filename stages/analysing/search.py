@@ -45,7 +45,7 @@ class Searcher:
         device = devices.choose(asked.device)
         chosen = detector_choice.choose(asked.detectors, asked.configs, asked.threshold)
         size = asked.batch_size or int(params.load_section(asked.configs / "params.yaml", "extract")["batch_size"])
-        self.encoder = FaceEncoder(chosen.encoder, asked.configs / "weights", device, size)
+        self.encoder = FaceEncoder(chosen.encoder, asked.configs / "weights", device, size, chosen.loaded)
         self.encoder_name = f"{chosen.encoder['name']}, {chosen.encoder['image_size']} px"
         self.told, self.threshold, self.emotions = chosen.told, chosen.threshold, chosen.emotions
         self._device, self._parameters = device, chosen.parameters

@@ -69,25 +69,27 @@ def main(
         batch_size=batch_size,
         force=force,
         quiet=quiet,
+        with_frames=curves is not None or page is not None,
     )
     if page is not None:
         from stages.analysing import report  # torch
 
         page = report.path_of(page)
+    output.check_paths(csv, curves, page, videos)
     failed: dict[str, str] = {}
     with place.opened(keep) as where:
         kept = analyse_each(videos, asked, where, failed)
+        analysed = [each.analysed for each in kept]
+        for told in dict.fromkeys(told for each in analysed for told in each.detector):
+            console.say(f"analyse: {told}")
+        console.result(output.as_json(analysed) if as_json else output.as_text(analysed))
         if csv is not None:
-            output.write_csv(csv, [each.analysed for each in kept])
+            output.write_csv(csv, analysed)
         if curves is not None:
             output.write_curves(curves, kept)
         if page is not None and kept:
             size = report.write(page, kept)
             console.say(f"analyse: {page}, {size / 1e6:.1f} MB; it shows faces: pass it on as you would the videos")
-        analysed = [each.analysed for each in kept]
-        for told in dict.fromkeys(told for each in analysed for told in each.detector):
-            console.say(f"analyse: {told}")
-        console.result(output.as_json(analysed) if as_json else output.as_text(analysed))
         if where.is_kept:
             say_place(where)
     if failed:
@@ -106,11 +108,12 @@ def request(
     batch_size: int = 0,
     force: bool = False,
     quiet: bool = False,
+    with_frames: bool = False,
 ) -> Asked:
     """Return what is asked of each video; a ParameterError says what cannot be asked."""
     check(videos, face, align, threshold)
     configs = projects.usual_configs() if detectors is None else projects.configs_of(detectors)
-    return Asked(face, align, detectors, threshold, configs, device, batch_size, force, quiet)
+    return Asked(face, align, detectors, threshold, configs, device, batch_size, force, quiet, with_frames)
 
 
 def check(videos: Sequence[str], face: str, align: str, threshold: float | None) -> None:

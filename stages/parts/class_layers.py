@@ -18,6 +18,7 @@ from pipeline.errors import DataError
 from pipeline.training.fold import FoldParameters, untrained
 from pipeline.training.folds import nobody
 from stages.parts import encoders
+from stages.parts.encoders import StoredEncoder
 from stages.shell import console
 
 
@@ -69,22 +70,34 @@ def find(encoder: Mapping[str, Any], folder: Path, network: str) -> ClassLayer:
     name = str(encoder.get("name"))
     path = encoders.path_of(folder, name)
     if name == encoders.RANDOM or not path.is_file():
-        raise InputError(
-            f"train.network is {network}, which needs the class layer of the encoder that made the features. They are "
-            f"of {name!r}, and {path} does not exist. Set extract.weights to an encoder of {folder}"
-        )
+        raise _not_there(name, folder, network)
     stored = encoders.load(name, folder, 0)
-    if (found := resnet.digest_of(stored.tensors)) != encoder.get("digest"):
+    if stored.digest != encoder.get("digest"):
         raise InputError(
-            f"{path} holds weights of SHA-256 {found}, the features were made with {encoder.get('digest')}. Run: dvc "
-            "repro, or facespan extract"
+            f"{path} holds weights of SHA-256 {stored.digest}, the features were made with {encoder.get('digest')}. "
+            "Run: dvc repro, or facespan extract"
         )
+    return of_stored(stored, name, folder, network)
+
+
+def of_stored(stored: StoredEncoder, name: str, folder: Path, network: str) -> ClassLayer:
+    """Return the class layer of an encoder that was loaded from a folder; InputError where it has none."""
+    if name == encoders.RANDOM:
+        raise _not_there(name, folder, network)
     if stored.classes is None:
         raise InputError(
-            f"{path} has no class layer, which train.network {network} needs. Fit one on labelled faces: facespan "
-            f"weights probe --images FOLDER --layout LAYOUT --weights {name} --without '' --record"
+            f"{encoders.path_of(folder, name)} has no class layer, which train.network {network} needs. Fit one on "
+            f"labelled faces: facespan weights probe --images FOLDER --layout LAYOUT --weights {name} --without '' "
+            "--record"
         )
     return stored.classes
+
+
+def _not_there(name: str, folder: Path, network: str) -> InputError:
+    return InputError(
+        f"train.network is {network}, which needs the class layer of the encoder that made the features. They are of "
+        f"{name!r}, and {encoders.path_of(folder, name)} does not exist. Set extract.weights to an encoder of {folder}"
+    )
 
 
 def build(parameters: FoldParameters, told: Told | None, input_width: int, class_count: int) -> Any:

@@ -31,6 +31,7 @@ class StoredEncoder(NamedTuple):
     preprocessing: Preprocessing
     card: dict[str, Any]
     classes: ClassLayer | None  # None where nobody kept or fitted one
+    digest: str  # of the tensors
 
 
 def check_name(name: str) -> str:
@@ -54,7 +55,8 @@ def load(name: str, folder: Path, image_size: int, seed: int = 0) -> StoredEncod
     """
     if name == RANDOM:
         chosen = Preprocessing(image_size, "colour", IMAGENET_MEAN, IMAGENET_DEVIATION)
-        return StoredEncoder(resnet.random_weights(seed), chosen, {}, None)
+        drawn = resnet.random_weights(seed)
+        return StoredEncoder(drawn, chosen, {}, None, resnet.digest_of(drawn))
     path = path_of(folder, name)
     if not path.is_file():
         known = [RANDOM, *sorted(p.stem for p in folder.glob("*.safetensors"))]
@@ -76,7 +78,7 @@ def load(name: str, folder: Path, image_size: int, seed: int = 0) -> StoredEncod
         )
     if not weights.carries_digest(path):
         _check_beside(path, card)
-    return StoredEncoder(tensors, preprocessing, card, _class_layer(path, card, layer))
+    return StoredEncoder(tensors, preprocessing, card, _class_layer(path, card, layer), found)
 
 
 def _class_layer(path: Path, card: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ClassLayer | None:

@@ -22,6 +22,7 @@ from pipeline.encoder import resnet, rows
 from pipeline.encoder.resnet import Encoder, ExtractParameters
 from pipeline.errors import DataError
 from stages.parts import encoders
+from stages.parts.encoders import StoredEncoder
 from stages.shell import console, devices
 
 LAYER = "avgpool"
@@ -69,12 +70,18 @@ class Encoded:
 
     layer = LAYER
 
-    def __init__(self, parameters: ExtractParameters, folder: Path, device: torch.device, batch_size: int) -> None:
-        """Load the encoder that the parameters name; errors as in `stages.parts.encoders.load`."""
+    def __init__(
+        self,
+        parameters: ExtractParameters,
+        folder: Path,
+        device: torch.device,
+        batch_size: int,
+        loaded: StoredEncoder | None = None,
+    ) -> None:
+        """Load the encoder that the parameters name, unless it is handed over; errors as in `encoders.load`."""
         self.name, self.device, self.batch_size = parameters.weights, device, batch_size
-        stored = encoders.load(self.name, folder, parameters.random_image_size, parameters.random_seed)
-        self.tensors, self.preprocessing = stored.tensors, stored.preprocessing
-        self.digest = resnet.digest_of(self.tensors)
+        stored = loaded or encoders.load(self.name, folder, parameters.random_image_size, parameters.random_seed)
+        self.tensors, self.preprocessing, self.digest = stored.tensors, stored.preprocessing, stored.digest
         self.precision = resnet.choose_precision(device)
 
     def begin(self, count: int = 1) -> None:

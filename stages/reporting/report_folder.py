@@ -27,7 +27,7 @@ PICTURE = b"data:image/"
 def check(path: Path) -> None:
     """Raise InputError when a file that is no report lies where one goes."""
     if os.path.lexists(path) and MARK not in _head(path):
-        raise InputError(f"{path} is no report: it would be overwritten. Give an --output of its own, or move it away.")
+        raise InputError(f"{path} is no report: it would be overwritten. Give another path, or move it away.")
 
 
 def write(path: Path, runs: Sequence[tuple[str, Document]]) -> int:

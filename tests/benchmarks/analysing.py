@@ -32,7 +32,7 @@ def main() -> None:
         minute = make_minute(video, place / "minute.avi")
         detectors = folders[0] if folders else None
         configs = projects.configs_of(detectors) if detectors else projects.usual_configs()
-        asked = Asked("largest", "builtin", detectors, None, configs, "auto", 0, False, True)
+        asked = Asked("largest", "builtin", detectors, None, configs, "auto", 0, False, True, False)
         method = face_parts.choose("builtin")
         align = timed(lambda: face_parts.align(minute, place / "frames", method, method.key, lambda _: None))
         searcher = Searcher(asked)

@@ -45,3 +45,9 @@ def test_two_of_one_detector_are_two_events() -> None:
 def test_nothing_is_found_where_none_found_anything() -> None:
     fused = fusion.fuse([found(), found()], 3)
     assert fused.intervals.shape == (0, 2)
+
+
+def test_what_all_found_without_any_confidence_lies_in_their_middle() -> None:
+    fused = fusion.fuse([found((10, 20, 1, 0.0)), found((12, 22, 1, 0.0))], 2)
+    assert fused.intervals.tolist() == [[11, 21]]
+    assert fused.confidence.tolist() == [0]

@@ -30,8 +30,10 @@ from cache.media import video_files
 from cache.shards import features, frames, manifest
 from cache.tables import intervals
 from cache.tables.intervals import Detection
-from cache.weights import face_networks
+from cache.weights import detector_card, face_networks, tensors
+from pipeline.encoder import resnet
 from stages.commands import analyse
+from stages.parts import class_layers
 from tests.stages import test_align_methods, test_framewise
 from tests.stages.conftest import EXPRESSIONS
 
@@ -47,7 +49,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the cache folder of this test."""
     monkeypatch.setenv("FACESPAN_CACHE", str(tmp_path / "kept"))
     monkeypatch.delenv("OPENFACE", raising=False)
-    return tmp_path / "kept"
+    return tmp_path / "kept/facespan"
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,22 @@ def test_what_the_detectors_learned_from_is_said_and_folds_without_one_for_all_l
     assert "3 detectors fedn of tiny, each without some people: learned from 3 people" in told.err
 
 
+def test_folds_that_are_sure_of_nothing_find_frames_of_the_video_all_the_same(begin: Begin, facespan: Run) -> None:
+    begin("evaluate")
+    Path("results/detectors/all.safetensors").unlink()
+    for path, card in detector_card.read_folder(Path("results/detectors")).items():
+        held = detector_card.read_finite(path)
+        never = {name: np.full_like(held[name], -1e4) for name in held if name.endswith("last.1.taps.bias")}
+        detector_card.write(path, held | never, card)
+    configs = Path("configs/params.yaml")
+    configs.write_text(configs.read_text(encoding="utf-8").replace("score_floor: 0.01", "score_floor: 0.0"), "utf-8")
+    told = facespan("analyse", VIDEO, *AS_THEY_ARE, "--threshold", "0", "--json")
+    assert told.code == 0, told.err
+    found = json.loads(told.out)[0]["found"]
+    assert {row["confidence"] for row in found} == {0.0}
+    assert all(0 <= row["onset"] <= row["offset"] < 150 for row in found)
+
+
 def test_the_threshold_of_an_evaluated_run_is_the_median_of_its_own(begin: Begin, facespan: Run) -> None:
     begin("evaluate")
     rows = {str(number): {"threshold": number / 8} for number in (1, 2, 7)}
@@ -204,6 +222,32 @@ def test_where_it_is_kept_and_that_it_holds_faces_is_said(begin: Begin, facespan
     assert (kept / "CACHEDIR.TAG").read_text(encoding="ascii").startswith("Signature: 8a477f597d28d172")
 
 
+def test_a_folder_of_the_user_s_is_not_called_a_cache_and_only_one_below_it_is_taken(
+    begin: Begin, facespan: Run, kept: Path
+) -> None:
+    begin("evaluate")
+    kept.parent.mkdir(mode=0o755)
+    kept.parent.chmod(0o755)
+    (kept.parent / "thesis.txt").write_text("mine", encoding="utf-8")
+    told = facespan("analyse", VIDEO, *AS_THEY_ARE)
+    assert told.code == 0, told.err
+    assert f"{kept} keeps what was made of 1 video" in told.err
+    assert sorted(path.name for path in kept.parent.iterdir()) == ["facespan", "thesis.txt"]
+    assert kept.parent.stat().st_mode & 0o777 == 0o755
+    assert kept.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_happens_to_be_called_as_ours_is_left_alone(begin: Begin, facespan: Run, kept: Path) -> None:
+    begin("evaluate")
+    kept.mkdir(parents=True)
+    (kept / "thesis.txt").write_text("mine", encoding="utf-8")
+    told = facespan("analyse", VIDEO, *AS_THEY_ARE)
+    assert told.code == 4
+    assert f"{kept} was not made by facespan analyse: it holds thesis.txt" in told.err
+    assert [path.name for path in kept.iterdir()] == ["thesis.txt"]
+    assert facespan("analyse", VIDEO, *AS_THEY_ARE, "--no-keep").code == 0
+
+
 def test_with_no_keep_nothing_is_left_anywhere(
     begin: Begin, facespan: Run, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +259,88 @@ def test_with_no_keep_nothing_is_left_anywhere(
     assert not kept.exists()
     assert list((tmp_path / "room").iterdir()) == []
     assert "keeps" not in told.err
+
+
+@pytest.fixture
+def slow(begin: Begin, tmp_path: Path) -> Callable[..., tuple[subprocess.Popen[bytes], Path]]:
+    """Return a function that analyses slowly and without keeping anything, in a process of its own with faces by now.
+
+    It returns the process, and where its temporary folders are.
+    """
+
+    def start() -> tuple[subprocess.Popen[bytes], Path]:
+        begin("evaluate")
+        (tmp_path / "room").mkdir()
+        process = begin_slowly("--no-keep", TMPDIR=str(tmp_path / "room"))
+        wait_for(process, tmp_path / "room", "*/*/videos/*/frames-*/manifest.json")
+        return process, tmp_path / "room"
+
+    return start
+
+
+def begin_slowly(*words: str, **environment: str) -> subprocess.Popen[bytes]:
+    code = f"import sys; sys.argv = {['facespan', 'analyse', VIDEO, *AS_THEY_ARE, *words]!r}\n"
+    code += (
+        "from cache.analysed import parts\nfrom cache.media import video_files\nimport time\nparts.PART_FRAMES = 40\n"
+    )
+    code += "right = video_files._retrieve\ndef slow(*a):\n    time.sleep(0.02)\n    return right(*a)\n"
+    code += "video_files._retrieve = slow\nfrom stages.commands import app\napp.main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)} | environment, stderr=subprocess.PIPE
+    )
+
+
+def wait_for(process: subprocess.Popen[bytes], folder: Path, pattern: str) -> None:
+    while not list(folder.glob(pattern)):
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "stops", [(signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGHUP, signal.SIGTERM)], ids=lambda stops: len(stops)
+)
+def test_with_no_keep_a_run_that_is_stopped_leaves_no_faces(
+    slow: Callable[..., tuple[subprocess.Popen[bytes], Path]], stops: tuple[signal.Signals, ...]
+) -> None:
+    process, room = slow()
+    for stop in stops:
+        process.send_signal(stop)
+    _, said = process.communicate()
+    assert process.returncode == 130, said
+    assert list(room.iterdir()) == []
+
+
+def test_what_a_killed_run_was_not_to_keep_goes_at_the_next_run_of_any_kind(
+    slow: Callable[..., tuple[subprocess.Popen[bytes], Path]], facespan: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, room = slow()
+    process.kill()
+    process.communicate()
+    assert list(room.rglob("*.h5"))
+    monkeypatch.setattr("tempfile.tempdir", str(room))
+    assert facespan("analyse", VIDEO, *AS_THEY_ARE).code == 0
+    assert list(room.iterdir()) == []
+
+
+def test_what_nohup_ignores_stays_ignored_and_no_handler_of_ours_is_left(
+    begin: Begin, facespan: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin("evaluate")
+    right = video_files._retrieve
+
+    def retrieve(*words: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return right(*words)
+
+    monkeypatch.setattr(video_files, "_retrieve", retrieve)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        told = facespan("analyse", VIDEO, *AS_THEY_ARE)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert told.code == 0, told.err
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_a_page_shows_faces_of_what_was_found_and_overwrites_no_other_file(begin: Begin, facespan: Run) -> None:
@@ -229,6 +355,7 @@ def test_a_page_shows_faces_of_what_was_found_and_overwrites_no_other_file(begin
     Path("mine.html").write_text("my notes", encoding="utf-8")
     told = facespan(*words, "--page", "mine.html")
     assert told.code == 4
+    assert "--output" not in told.err
     assert Path("mine.html").read_text(encoding="utf-8") == "my notes"
 
 
@@ -306,6 +433,47 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_done(
     assert told.code == 2
     assert WRONG[words] in told.err
     assert not kept.exists()
+
+
+TABLES = {
+    ("--csv", "corpus/videos/ben_1.avi"): (2, "ben_1.avi is called as a video is: expected the file of a table"),
+    ("--curves", "New.MP4"): (2, "--curves New.MP4 is called as a video is"),
+    ("bare", "--csv", "./bare"): (2, "--csv bare is the video bare, which would be overwritten"),
+    ("--csv", "a.csv", "--curves", "./a.csv"): (2, "--curves a.csv is the file of --csv"),
+    ("--csv", "a.html", "--page", "a.html"): (2, "--csv a.html is the file of --page"),
+    ("--csv", "mine.csv"): (4, "mine.csv does not begin with video,person,onset"),
+    ("--curves", "found.csv"): (4, "found.csv does not begin with video,person,frame,seconds,face_found"),
+    ("--csv", "link.csv"): (4, "link.csv is a symbolic link, expected a regular file. It would be overwritten"),
+    ("--csv", "corpus"): (4, "corpus is a folder, pipe or device, expected a regular file. It would be overwritten"),
+}
+
+
+@pytest.mark.parametrize("words", TABLES, ids=" ".join)
+def test_a_table_overwrites_nothing_but_a_table_of_its_kind(
+    begin: Begin, facespan: Run, kept: Path, words: tuple[str, ...]
+) -> None:
+    here = begin("evaluate")
+    shutil.copy(VIDEO, "bare")
+    Path("mine.csv").write_text("subject,score\n1,2\n", encoding="utf-8")
+    Path("found.csv").write_text(records.as_csv([]), encoding="utf-8")
+    Path("link.csv").symlink_to("mine.csv")
+    before = whole(here)
+    told = facespan("analyse", VIDEO, *AS_THEY_ARE, *words)
+    code, said = TABLES[words]
+    assert told.code == code, told.err
+    assert said in told.err
+    assert whole(here) == before
+    assert not kept.exists()
+
+
+def test_a_table_of_an_earlier_run_is_written_anew_and_an_empty_file_is_filled(begin: Begin, facespan: Run) -> None:
+    begin("evaluate")
+    Path("found.csv").touch()
+    words = ("analyse", VIDEO, *AS_THEY_ARE, "--csv", "found.csv", "--curves", "curves.csv", "--threshold")
+    assert facespan(*words, "1").code == 0
+    assert not rows_of(Path("found.csv"))
+    assert facespan(*words, "0").code == 0
+    assert rows_of(Path("found.csv"))
 
 
 def test_frames_that_are_not_square_are_no_aligned_faces(begin: Begin, facespan: Run) -> None:
@@ -448,20 +616,52 @@ def test_what_is_damaged_in_the_cache_is_made_again(begin: Begin, facespan: Run,
     assert facespan("analyse", VIDEO, *AS_THEY_ARE).out == first.out
 
 
+@pytest.mark.parametrize("pattern", ["found-*/curve-1.npy", "frames-*/*.h5"])
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_a_damaged_curve_or_frame_of_one_video_is_made_again_for_curves_and_page(
+    begin: Begin, facespan: Run, kept: Path, pattern: str, is_missing: bool
+) -> None:
+    begin("evaluate")
+    words = (*AS_THEY_ARE, "--curves", "curves.csv", "--page", "page.html")
+    assert facespan("analyse", VIDEO, *words).code == 0
+    path = below(kept, pattern)
+    path.unlink() if is_missing else path.write_bytes(path.read_bytes()[:-2000])
+    told = facespan("analyse", VIDEO, "corpus/videos/ben_1.avi", *words)
+    assert told.code == 0, told.err
+    assert "2 videos" in told.out
+    assert Counter(row["video"] for row in rows_of(Path("curves.csv"))) == {VIDEO: 150, "corpus/videos/ben_1.avi": 150}
+    assert "What was found in 2 videos" in Path("page.html").read_text(encoding="utf-8")
+
+
+def test_the_table_is_told_also_where_curves_cannot_be_written(begin: Begin, facespan: Run) -> None:
+    begin("evaluate")
+    Path("file").touch()
+    for option in ("--csv", "--curves", "--page"):
+        told = facespan("analyse", VIDEO, *AS_THEY_ARE, option, "file/a.html")
+        assert told.code == 4
+        assert "found in 1 video" in told.out
+
+
+def test_features_of_frames_that_were_cut_otherwise_are_made_again(
+    begin: Begin, facespan: Run, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin("evaluate")
+    first = facespan("analyse", VIDEO, *AS_THEY_ARE, "--threshold", "0")
+    shutil.rmtree(below(kept, "found-*"))
+    shutil.rmtree(below(kept, "frames-*"))
+    monkeypatch.setattr(parts, "PART_FRAMES", 40)
+    told = facespan("analyse", VIDEO, *AS_THEY_ARE, "--threshold", "0")
+    assert told.code == 0, told.err
+    assert told.out == first.out
+    assert "damaged" not in told.err
+
+
 def test_a_kill_leaves_no_temporary_file_and_the_next_run_goes_on(begin: Begin, facespan: Run, kept: Path) -> None:
     begin("evaluate")
-    code = f"import sys; sys.argv = {['facespan', 'analyse', VIDEO, *AS_THEY_ARE]!r}\n"
-    code += (
-        "from cache.analysed import parts\nfrom cache.media import video_files\nimport time\nparts.PART_FRAMES = 40\n"
-    )
-    code += "right = video_files._retrieve\ndef slow(*a):\n    time.sleep(0.02)\n    return right(*a)\n"
-    code += "video_files._retrieve = slow\nfrom stages.commands import app\napp.main()"
-    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)})
-    while not list(kept.glob("videos/*/frames-*/manifest.json")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = begin_slowly()
+    wait_for(process, kept, "videos/*/frames-*/manifest.json")
+    process.kill()
+    process.communicate()
     assert facespan("analyse", VIDEO, *AS_THEY_ARE).code == 0
     assert not [path for path in kept.rglob("*") if path.name.endswith((".tmp", ".lock"))]
 
@@ -495,6 +695,28 @@ def test_without_training_the_class_layer_of_the_encoder_finds_expressions(untra
     assert "every rise over the person's usual face" in told.err
     curves = rows_of(Path("curves.csv"))
     assert float(curves[35]["happiness"]) > 0.5 > float(curves[70]["happiness"])
+
+
+def test_without_training_the_encoder_is_read_and_hashed_once_a_command(
+    untrained: Path, facespan: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: Counter[str] = Counter()
+
+    def count(module: Any, name: str) -> None:
+        right = getattr(module, name)
+
+        def call(*words: Any) -> Any:
+            done[name] += 1
+            return right(*words)
+
+        monkeypatch.setattr(module, name, call)
+
+    count(tensors, "read")
+    count(resnet, "digest_of")
+    monkeypatch.setattr(class_layers.Told, "digest", "")  # of the class layer
+    told = facespan("analyse", VIDEO, "corpus/videos/ben_1.avi", "--align", "none", "--device", "cpu")
+    assert told.code == 0, told.err
+    assert done == {"read": 1, "digest_of": 1}
 
 
 def test_parts_are_of_no_consequence_for_what_is_found(
@@ -560,6 +782,21 @@ def test_openface_aligns_where_it_is_there(begin: Begin, facespan: Run, kept: Pa
     ran = len(test_align_methods.log(openface))
     assert facespan(*words).out == told.out
     assert len(test_align_methods.log(openface)) == ran
+
+
+def test_a_video_by_two_methods_of_alignment_has_features_of_each(
+    begin: Begin, facespan: Run, kept: Path, openface: Path
+) -> None:
+    begin("evaluate")
+    words = ("analyse", VIDEO, *AS_THEY_ARE[2:], "--threshold", "0", "--json", "--curves", "curves.csv", "--align")
+    assert facespan(*words, "openface").code == 0
+    alone = rows_of(Path("curves.csv"))
+    shutil.rmtree(kept)
+    assert facespan(*words, "none").code == 0
+    assert rows_of(Path("curves.csv")) != alone
+    assert facespan(*words, "openface").code == 0
+    assert rows_of(Path("curves.csv")) == alone
+    assert len(list(kept.glob("videos/*/features-*"))) == 2
 
 
 def test_an_openface_that_does_not_work_is_said_with_the_way_around_it(
