@@ -76,7 +76,7 @@ def _videos_of(files: Iterable[File]) -> Iterator[str]:
 def _known_here(folder: Path) -> set[str] | None:
     if (folder / manifest.NAME).is_file():
         held = manifest.read(folder)
-        return {*held.shards, *manifest.stale(held)}
+        return {*held.shards, *manifest.stale(held), *manifest.missing(held)}
     table = folder.with_name(VIDEOS)
     return {video.video for video in videos.read(table)} if table.is_file() else None
 
