@@ -101,10 +101,10 @@ def train_encoder(
     encoder, classes = apart(trained.state, found.classes)
     # Half the bytes; the rounding is far below what another seed would change.
     state = {key: value.half() for key, value in encoder.items()}
-    encoders.write(output, name, state, trained.preprocessing, card, classes)
+    # Before the encoder, which says that all of it is there.
     schema.write_csv(place / "curves.csv", Epoch._fields, trained.curve)
-    rows = [[found.classes[row], *table[row].tolist()] for row in range(len(table))]
-    schema.write_csv(place / "confusion.csv", ("class", *found.classes), rows)
+    write_confusion(place, found.classes, table.tolist())
+    encoders.write(output, name, state, trained.preprocessing, card, classes)
     # Last of all: what was trained once is not trained again, whenever the command is killed.
     checkpoint_files.remove_progress(progress, key)
     counts = found.counts()
@@ -126,6 +126,12 @@ def say_again(output: Path, name: str, key: str, told: Mapping[str, Any]) -> boo
     encoders.write(output, name, there.tensors, there.preprocessing, {**there.card, **told}, there.classes)
     console.result(f"weights pretrain: {path} is of this training already (--force trains again)")
     return True
+
+
+def write_confusion(place: Path, classes: Sequence[str], table: Sequence[Sequence[int]]) -> None:
+    """Write the confusion counts on the test part: a row for each class, a column for each that it was taken for."""
+    rows = [[name, *counts] for name, counts in zip(classes, table, strict=True)]
+    schema.write_csv(place / "confusion.csv", ("class", *classes), rows)
 
 
 def command_of(name: str, layout: str, data: str, licence: str, limit: int) -> str:

@@ -313,6 +313,23 @@ def test_a_finished_training_is_not_repeated_and_keeps_no_unfinished_one(faces: 
     assert encoder.read_bytes() != first
 
 
+def test_an_encoder_that_is_there_has_its_curve_beside_it_whenever_the_command_is_killed(
+    faces: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = encoders.write
+
+    def stop(*values: Any) -> None:
+        write(*values)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(encoders, "write", stop)
+        assert train(faces, small).exit_code == ExitCode.INTERRUPTED
+    assert "is of this training already" in train(faces, small).stdout
+    assert len((small.parent / "work/own/curves.csv").read_text(encoding="utf-8").splitlines()) == 3
+    assert (small.parent / "work/own/confusion.csv").read_text(encoding="utf-8").startswith("class,anger,joy\n")
+
+
 def test_every_epoch_says_what_was_reached_and_how_long_it_will_take(faces: Path, small: Path) -> None:
     lines = [line for line in train(faces, small).stderr.splitlines() if line.startswith("weights: epoch")]
     assert [line.split(":")[1] for line in lines] == [" epoch 1 of 2 at 32 px", " epoch 2 of 2 at 32 px"]
