@@ -83,7 +83,7 @@ def train_encoder(
         key = key_of(found, (training, augmentation), advance)
     told = {"data": data or layout, "licence": licence, "command": command_of(name, layout, data, licence, limit)}
     progress = place / "progress.safetensors"
-    if not force and say_again(output, name, key, told):
+    if not force and say_again(output, name, key, found.classes, place, told):
         checkpoint_files.remove_progress(progress, key)
         return
     trained = train(found, training, augmentation, chosen, progress, key, force, quiet)
@@ -115,16 +115,24 @@ def train_encoder(
     )
 
 
-def say_again(output: Path, name: str, key: str, told: Mapping[str, Any]) -> bool:
-    """Return whether an encoder of this training is there already; its card then says what was told this time."""
+def say_again(output: Path, name: str, key: str, classes: Sequence[str], place: Path, told: Mapping[str, Any]) -> bool:
+    """Return whether an encoder of this training is there already; its card then says what was told this time.
+
+    Classes that were renamed in the same order are of the same training: only their names are written anew.
+    """
     path = encoders.path_of(output, name)
     if not path.is_file():
         return False
     there = encoders.load(name, output, 0)
     if there.card.get("training") != key:
         return False
-    encoders.write(output, name, there.tensors, there.preprocessing, {**there.card, **told}, there.classes)
-    console.result(f"weights pretrain: {path} is of this training already (--force trains again)")
+    card, layer = {**there.card, **told}, there.classes
+    if renamed := card.get("classes") != list(classes):
+        card["classes"], layer = list(classes), layer and layer._replace(names=tuple(classes))
+        write_confusion(place, classes, card["confusion"])
+    encoders.write(output, name, there.tensors, there.preprocessing, card, layer)
+    known = f"; its classes are called {', '.join(classes)} now" if renamed else ""
+    console.result(f"weights pretrain: {path} is of this training already{known} (--force trains again)")
     return True
 
 
