@@ -7,6 +7,7 @@ names that other packages have as well, and whatever is called so here stays wha
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parent
 ROOMS = ("cache", "pipeline", "stages")
+SECONDS_TO_CLEAR_UP = 10
 
 
 class Error(Exception):
@@ -239,6 +241,7 @@ def main() -> None:
 
 def serve(descriptor: int) -> None:
     """Answer questions that come through a pipe, in a process that does nothing else."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to clear up
     _clear_the_way()
     from stages.facade import server
 
@@ -257,7 +260,10 @@ class _Answering:
                 f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); import facespan; facespan.serve({other.fileno()})"
             )
             words = [sys.executable, "-P", "-c", program]
-            self.process = subprocess.Popen(words, cwd=root, stdin=subprocess.DEVNULL, pass_fds=(other.fileno(),))
+            # In a session of its own: Ctrl-C in a terminal comes to whoever asked alone, who ends it.
+            self.process = subprocess.Popen(
+                words, cwd=root, stdin=subprocess.DEVNULL, pass_fds=(other.fileno(),), start_new_session=True
+            )
 
     def ask(self, question: tuple[str, tuple[Any, ...]]) -> tuple[str, Any]:
         """Return how it was answered, after what was said to that has been passed on to stderr."""
@@ -269,10 +275,15 @@ class _Answering:
             print(told, end="", file=sys.stderr)
 
     def end(self) -> None:
-        """End it, also in the midst of a question."""
+        """End it, also in the midst of a question: it stops what it started, and removes faces that are not kept."""
         self.pipe.close()
-        self.process.kill()
-        self.process.wait()
+        self.process.send_signal(signal.SIGINT)
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(SECONDS_TO_CLEAR_UP)
+        finally:
+            self.process.kill()
+            self.process.wait()
 
 
 _answering: dict[Path, _Answering] = {}
