@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from pathlib import Path
@@ -292,17 +292,12 @@ _starting = threading.Lock()
 
 def _ask(root: Path, name: str, *arguments: Any) -> Any:
     """Return the answer of the process of a project; Error where it refuses, RuntimeError where it ended."""
-    with _starting:
-        one = _answering.get(root)
-        # A fork has the pipe, too, but whoever started the process goes on to use it.
-        if one is None or one.owner != os.getpid():
-            one = _answering[root] = _Answering(root)
-    with one.lock:
+    with _turn(root) as one:
         try:
             kind, told = one.ask((name, arguments))
         except BaseException as error:
             # Its answer would be taken for that of the next question.
-            with suppress(KeyError):
+            if _answering.get(root) is one:
                 del _answering[root]
             one.end()
             if isinstance(error, EOFError | ConnectionError):
@@ -313,6 +308,21 @@ def _ask(root: Path, name: str, *arguments: Any) -> Any:
     if kind == "refused":
         raise Error(told)
     return told
+
+
+@contextmanager
+def _turn(root: Path) -> Iterator[_Answering]:
+    """Yield the process of a project, started where there is none, once nobody else is asking it."""
+    while True:
+        with _starting:
+            one = _answering.get(root)
+            # A fork has the pipe, too, but whoever started the process goes on to use it.
+            if one is None or one.owner != os.getpid():
+                one = _answering[root] = _Answering(root)
+        with one.lock:
+            if _answering.get(root) is one:  # it did not end while this question waited for its turn
+                yield one
+                return
 
 
 def _recording(video: VideoFeatures | Any, number: int) -> dict[str, Any]:
