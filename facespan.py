@@ -7,12 +7,13 @@ names that other packages have as well, and whatever is called so here stays wha
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parent
 ROOMS = ("cache", "pipeline", "stages")
+SECONDS_TO_CLEAR_UP = 10
 
 
 class Error(Exception):
@@ -239,6 +241,7 @@ def main() -> None:
 
 def serve(descriptor: int) -> None:
     """Answer questions that come through a pipe, in a process that does nothing else."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to clear up
     _clear_the_way()
     from stages.facade import server
 
@@ -257,7 +260,10 @@ class _Answering:
                 f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); import facespan; facespan.serve({other.fileno()})"
             )
             words = [sys.executable, "-P", "-c", program]
-            self.process = subprocess.Popen(words, cwd=root, stdin=subprocess.DEVNULL, pass_fds=(other.fileno(),))
+            # In a session of its own: Ctrl-C in a terminal comes to whoever asked alone, who ends it.
+            self.process = subprocess.Popen(
+                words, cwd=root, stdin=subprocess.DEVNULL, pass_fds=(other.fileno(),), start_new_session=True
+            )
 
     def ask(self, question: tuple[str, tuple[Any, ...]]) -> tuple[str, Any]:
         """Return how it was answered, after what was said to that has been passed on to stderr."""
@@ -269,10 +275,15 @@ class _Answering:
             print(told, end="", file=sys.stderr)
 
     def end(self) -> None:
-        """End it, also in the midst of a question."""
+        """End it, also in the midst of a question: it stops what it started, and removes faces that are not kept."""
         self.pipe.close()
-        self.process.kill()
-        self.process.wait()
+        self.process.send_signal(signal.SIGINT)
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(SECONDS_TO_CLEAR_UP)
+        finally:
+            self.process.kill()
+            self.process.wait()
 
 
 _answering: dict[Path, _Answering] = {}
@@ -281,17 +292,12 @@ _starting = threading.Lock()
 
 def _ask(root: Path, name: str, *arguments: Any) -> Any:
     """Return the answer of the process of a project; Error where it refuses, RuntimeError where it ended."""
-    with _starting:
-        one = _answering.get(root)
-        # A fork has the pipe, too, but whoever started the process goes on to use it.
-        if one is None or one.owner != os.getpid():
-            one = _answering[root] = _Answering(root)
-    with one.lock:
+    with _turn(root) as one:
         try:
             kind, told = one.ask((name, arguments))
         except BaseException as error:
             # Its answer would be taken for that of the next question.
-            with suppress(KeyError):
+            if _answering.get(root) is one:
                 del _answering[root]
             one.end()
             if isinstance(error, EOFError | ConnectionError):
@@ -302,6 +308,21 @@ def _ask(root: Path, name: str, *arguments: Any) -> Any:
     if kind == "refused":
         raise Error(told)
     return told
+
+
+@contextmanager
+def _turn(root: Path) -> Iterator[_Answering]:
+    """Yield the process of a project, started where there is none, once nobody else is asking it."""
+    while True:
+        with _starting:
+            one = _answering.get(root)
+            # A fork has the pipe, too, but whoever started the process goes on to use it.
+            if one is None or one.owner != os.getpid():
+                one = _answering[root] = _Answering(root)
+        with one.lock:
+            if _answering.get(root) is one:  # it did not end while this question waited for its turn
+                yield one
+                return
 
 
 def _recording(video: VideoFeatures | Any, number: int) -> dict[str, Any]:

@@ -83,6 +83,9 @@ def compare_frames(corpus: str, folder: Path, stated_path: Path) -> None:
 
     Where frames never were, as with whoever was given features alone, what was said of them stays; where they were once
     is remembered with what was checked of them.
+
+    Raises:
+        ShardError: the manifest is a link, of a later version, or nobody's, which is no reason to forget the frames.
     """
     if not stated_path.is_file():
         return
@@ -98,6 +101,8 @@ def compare_frames(corpus: str, folder: Path, stated_path: Path) -> None:
     try:
         found = stated_frames.state(stated_frames.present(folder))
     except ShardError:
+        if manifest.damaged_text(folder) is None:
+            raise  # `align` takes no other for its own, so what was said of the frames would never come back
         stated_frames.write(stated_path, stated_frames.state({}))
         console.say(
             f"fingerprint: {folder / manifest.NAME} is damaged: align runs, and keeps the shards that are whole"

@@ -83,7 +83,7 @@ def train_encoder(
         key = key_of(found, (training, augmentation), advance)
     told = {"data": data or layout, "licence": licence, "command": command_of(name, layout, data, licence, limit)}
     progress = place / "progress.safetensors"
-    if not force and say_again(output, name, key, told):
+    if not force and say_again(output, name, key, found.classes, place, told):
         checkpoint_files.remove_progress(progress, key)
         return
     trained = train(found, training, augmentation, chosen, progress, key, force, quiet)
@@ -101,10 +101,10 @@ def train_encoder(
     encoder, classes = apart(trained.state, found.classes)
     # Half the bytes; the rounding is far below what another seed would change.
     state = {key: value.half() for key, value in encoder.items()}
-    encoders.write(output, name, state, trained.preprocessing, card, classes)
+    # Before the encoder, which says that all of it is there.
     schema.write_csv(place / "curves.csv", Epoch._fields, trained.curve)
-    rows = [[found.classes[row], *table[row].tolist()] for row in range(len(table))]
-    schema.write_csv(place / "confusion.csv", ("class", *found.classes), rows)
+    write_confusion(place, found.classes, table.tolist())
+    encoders.write(output, name, state, trained.preprocessing, card, classes)
     # Last of all: what was trained once is not trained again, whenever the command is killed.
     checkpoint_files.remove_progress(progress, key)
     counts = found.counts()
@@ -115,17 +115,31 @@ def train_encoder(
     )
 
 
-def say_again(output: Path, name: str, key: str, told: Mapping[str, Any]) -> bool:
-    """Return whether an encoder of this training is there already; its card then says what was told this time."""
+def say_again(output: Path, name: str, key: str, classes: Sequence[str], place: Path, told: Mapping[str, Any]) -> bool:
+    """Return whether an encoder of this training is there already; its card then says what was told this time.
+
+    Classes that were renamed in the same order are of the same training: only their names are written anew.
+    """
     path = encoders.path_of(output, name)
     if not path.is_file():
         return False
     there = encoders.load(name, output, 0)
     if there.card.get("training") != key:
         return False
-    encoders.write(output, name, there.tensors, there.preprocessing, {**there.card, **told}, there.classes)
-    console.result(f"weights pretrain: {path} is of this training already (--force trains again)")
+    card, layer = {**there.card, **told}, there.classes
+    if renamed := card.get("classes") != list(classes):
+        card["classes"], layer = list(classes), layer and layer._replace(names=tuple(classes))
+        write_confusion(place, classes, card["confusion"])
+    encoders.write(output, name, there.tensors, there.preprocessing, card, layer)
+    known = f"; its classes are called {', '.join(classes)} now" if renamed else ""
+    console.result(f"weights pretrain: {path} is of this training already{known} (--force trains again)")
     return True
+
+
+def write_confusion(place: Path, classes: Sequence[str], table: Sequence[Sequence[int]]) -> None:
+    """Write the confusion counts on the test part: a row for each class, a column for each that it was taken for."""
+    rows = [[name, *counts] for name, counts in zip(classes, table, strict=True)]
+    schema.write_csv(place / "confusion.csv", ("class", *classes), rows)
 
 
 def command_of(name: str, layout: str, data: str, licence: str, limit: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cache.errors import InputError
+from cache.errors import InputError, ShardError
 from cache.shards import manifest, shard_entry
 from cache.sharing import dvc_objects
 from cache.sharing.inventory import VIDEOS
@@ -26,12 +26,24 @@ def still_listed(opened: Project, corpus: str) -> list[str]:
 
     Where there are no frames, the table of videos says which there should be. None where nothing can be compared: the
     file is not there, or DVC's cache lacks the listing that it names.
+
+    Raises:
+        InputError, ShardError: the manifest, the table or the listing is damaged.
     """
     output = project.tracked_frames(opened, corpus)
     known = _known_here(opened.root / project.frames_folder(corpus))
     if output is None or known is None or not os.path.lexists(dvc_objects.path_of(opened.objects, output.name)):
         return []
     return sorted(set(_videos_of(objects.files_of(opened.objects, output))) - known)
+
+
+def still_listed_or_said(opened: Project, corpus: str) -> list[str]:
+    """Return what `still_listed` finds for a push; where nobody can tell, say so and return nothing."""
+    try:
+        return still_listed(opened, corpus)
+    except (InputError, ShardError) as problem:
+        _say_unseen("push", corpus, problem)
+        return []
 
 
 def faults(corpus: str) -> Iterator[dict[str, Any]]:
@@ -41,8 +53,8 @@ def faults(corpus: str) -> Iterator[dict[str, Any]]:
     try:
         with project.opened() as opened:
             found = still_listed(opened, corpus)
-    except InputError as problem:
-        console.say(f"verify: nobody looked at what {project.frames_file(corpus)} lists: {problem}")
+    except (InputError, ShardError) as problem:
+        _say_unseen("verify", corpus, problem)
         return
     for video in found:
         yield {"video": video, "problem": "listed", "detail": describe(corpus, [video])}
@@ -69,6 +81,10 @@ def describe(corpus: str, gone: Sequence[str]) -> str:
     )
 
 
+def _say_unseen(command: str, corpus: str, problem: Exception) -> None:
+    console.say(f"{command}: nobody looked at what {project.frames_file(corpus)} lists: {problem}")
+
+
 def _videos_of(files: Iterable[File]) -> Iterator[str]:
     return (path.stem for path in (PurePosixPath(file.path) for file in files) if path.suffix == shard_entry.SUFFIX)
 
@@ -76,7 +92,7 @@ def _videos_of(files: Iterable[File]) -> Iterator[str]:
 def _known_here(folder: Path) -> set[str] | None:
     if (folder / manifest.NAME).is_file():
         held = manifest.read(folder)
-        return {*held.shards, *manifest.stale(held)}
+        return {*held.shards, *manifest.stale(held), *manifest.missing(held)}
     table = folder.with_name(VIDEOS)
     return {video.video for video in videos.read(table)} if table.is_file() else None
 

@@ -74,7 +74,7 @@ def push(opened: Project, corpus: str, parts: Sequence[str], to: Remote) -> Push
         contents.check(opened.objects, output, files, corpus)
     names = {output.name for output in outputs} | {file.name for files in held.values() for file in files}
     sent = to.send(opened.objects, sorted(names))
-    still_listed = removed_frames.still_listed(opened, corpus)
+    still_listed = removed_frames.still_listed_or_said(opened, corpus)
     return Pushed(*_totals(held), len(sent), project.uncommitted(opened, corpus), still_listed)
 
 

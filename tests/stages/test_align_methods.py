@@ -26,7 +26,7 @@ FRAMES = 150
 
 # A stand-in that behaves as OpenFace does: it writes rows and images as told.json says, by the stem of its input.
 FAKE = """#!{python}
-import json, os, sys
+import json, os, sys, time
 words = sys.argv[1:]
 option = lambda name: words[words.index(name) + 1] if name in words else None
 here = os.path.dirname(os.path.abspath(__file__))
@@ -60,6 +60,11 @@ with open(os.path.join(out, stem + ".csv"), "w") as csv:
             os.abort()
         with open(os.path.join(out, stem + "_aligned", f"frame_det_00_{{frame:06d}}.png"), "wb") as image:
             image.write(face if found else black)
+        if frame == mine.get("hang_at"):
+            with open(os.path.join(here, "pid.new"), "w") as pid:
+                pid.write(str(os.getpid()))
+            os.replace(os.path.join(here, "pid.new"), os.path.join(here, "pid"))
+            time.sleep(600)
 sys.exit(mine.get("code", 0))
 """
 

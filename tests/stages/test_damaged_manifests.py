@@ -90,6 +90,21 @@ def test_a_damaged_manifest_keeps_no_shard_that_is_damaged_too_or_was_made_other
     assert contents(folder) == whole
 
 
+def test_a_damaged_manifest_of_a_corpus_that_somebody_left_keeps_no_face_of_theirs(begin: Begin, stage: Run) -> None:
+    begin("extract")
+    Path("corpus/videos/ben_1.avi").unlink()
+    labels = Path("corpus/expressions.csv")
+    rows = labels.read_text(encoding="utf-8").splitlines(keepends=True)
+    labels.write_text("".join(row for row in rows if "ben_1" not in row), encoding="utf-8")
+    assert stage("index").code == ExitCode.DONE
+    for name, folder in FOLDERS.items():
+        flip(folder / manifest.NAME, folder.joinpath(manifest.NAME).read_bytes().index(b'"sha256"'))
+        told = stage(name)
+        assert "(0 new, 2 kept)" in told.out, told.err
+        assert f"{folder / 'ben_1.h5'} belongs to no video of this corpus and was removed" in as_one_line(told.err)
+        assert [path.name for path in manifest.list_shards(folder)] == ["ann_1.h5", "cem_1.h5"]
+
+
 def of_a_later_version(path: Path) -> None:
     stored = json.loads(path.read_bytes()) | {"format": 2}
     stored["run"]["own_digest"] = own_digest.BLANK

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 import yaml
 
-from cache import files
+from cache import files, own_digest
 from cache.fingerprints import stated_frames
+from cache.shards import manifest
 from stages.shell import places
 from stages.shell.command import ExitCode
 
@@ -249,6 +250,43 @@ def test_frames_that_were_here_and_are_gone_as_a_whole_are_made_again(begin: Beg
     shutil.rmtree("data/frames")
     told = facespan("fingerprint", "tiny", "--output", str(FILE), "--frames", "data/frames", "--stated", str(stated))
     assert "holds the frames of 0 videos, not those of 3" in told.err, told
+    assert stated_frames.read(stated).videos == 0
+
+
+def as_a_link(path: Path) -> None:
+    path.replace("elsewhere.json")
+    path.symlink_to(Path("elsewhere.json").absolute())
+
+
+def of_a_later_version(path: Path) -> None:
+    stored = json.loads(path.read_bytes()) | {"format": 2}
+    stored["run"]["own_digest"] = own_digest.BLANK
+    path.write_text(own_digest.filled(json.dumps(stored, sort_keys=True)), encoding="ascii")
+
+
+def of_nobody(path: Path) -> None:
+    path.write_text("{", encoding="ascii")
+
+
+@pytest.mark.parametrize("change", [as_a_link, of_a_later_version, of_nobody])
+def test_a_manifest_that_is_another_and_not_damaged_leaves_what_is_said_of_the_frames(
+    begin: Begin, facespan: Run, change: Callable[[Path], None]
+) -> None:
+    begin("align")
+    frames, stated = Path("data/frames"), Path("configs/frames/tiny.json")
+    Path(".dvc").mkdir()
+    PLACES.write_text("tiny: corpus\n", encoding="utf-8")
+    stated_frames.write(stated, stated_frames.state(stated_frames.present(frames)))
+    words = ("fingerprint", "tiny", "--output", str(FILE), "--frames", str(frames), "--stated", str(stated))
+    whole, before = (frames / manifest.NAME).read_bytes(), stated.read_bytes()
+    change(frames / manifest.NAME)
+    told = facespan(*words)
+    assert (told.code, f"{frames / manifest.NAME} is" in told.err) == (ExitCode.SHARD, True)
+    assert stated.read_bytes() == before
+    (frames / manifest.NAME).unlink()
+    (frames / manifest.NAME).write_bytes(whole.replace(b'"kind"', b'"kine"'))
+    told = facespan(*words)
+    assert (told.code, "is damaged: align runs" in told.err) == (ExitCode.DONE, True)
     assert stated_frames.read(stated).videos == 0
 
 

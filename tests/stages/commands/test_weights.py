@@ -315,6 +315,43 @@ def test_a_finished_training_is_not_repeated_and_keeps_no_unfinished_one(faces: 
     assert encoder.read_bytes() != first
 
 
+def test_an_encoder_that_is_there_has_its_curve_beside_it_whenever_the_command_is_killed(
+    faces: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = encoders.write
+
+    def stop(*values: Any) -> None:
+        write(*values)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(encoders, "write", stop)
+        assert train(faces, small).exit_code == ExitCode.INTERRUPTED
+    assert "is of this training already" in train(faces, small).stdout
+    assert len((small.parent / "work/own/curves.csv").read_text(encoding="utf-8").splitlines()) == 3
+    assert (small.parent / "work/own/confusion.csv").read_text(encoding="utf-8").startswith("class,anger,joy\n")
+
+
+def test_renamed_classes_of_a_finished_training_are_named_anew_without_training(faces: Path, small: Path) -> None:
+    train(faces, small)
+    before, first = weights.read(small.parent / "weights/own.safetensors")
+    for folder in faces.glob("*/joy"):
+        folder.rename(folder.with_name("happiness"))
+    told = train(faces, small)
+    assert "of this training already; its classes are called anger, happiness now" in told.stdout
+    assert "epoch" not in told.stderr
+    layer = encoders.load("own", small.parent / "weights", 0).classes
+    assert layer
+    assert layer.names == ("anger", "happiness")
+    after, card = weights.read(small.parent / "weights/own.safetensors")
+    assert all(np.array_equal(before[name], after[name]) for name in before | after)
+    changed = {name for name in first | card if first.get(name) != card.get(name)}
+    assert changed == {"classes"}
+    table = (small.parent / "work/own/confusion.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in table] == ["class", "anger", "happiness"]
+    assert "its classes are called" not in train(faces, small).stdout
+
+
 def test_every_epoch_says_what_was_reached_and_how_long_it_will_take(faces: Path, small: Path) -> None:
     lines = [line for line in train(faces, small).stderr.splitlines() if line.startswith("weights: epoch")]
     assert [line.split(":")[1] for line in lines] == [" epoch 1 of 2 at 32 px", " epoch 2 of 2 at 32 px"]

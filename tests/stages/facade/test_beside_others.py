@@ -124,6 +124,55 @@ def test_after_an_end_in_the_midst_the_next_question_is_answered(ask: Ask) -> No
     ]
 
 
+def test_a_question_that_waits_for_its_turn_is_answered_though_the_one_before_it_ends_in_the_midst(ask: Ask) -> None:
+    told = ask(
+        """
+        import facespan, threading
+        facespan.videos("tiny")
+        one = facespan._answering[facespan.project()]
+        begun, go_on, found = threading.Event(), threading.Event(), []
+
+        def end_in_the_midst(question):
+            begun.set()
+            go_on.wait()
+            raise EOFError
+
+        one.ask = end_in_the_midst
+
+        class Lock:
+            def __init__(self, inner):
+                self.inner = inner
+
+            def __enter__(self):
+                if begun.is_set():
+                    go_on.set()
+                self.inner.acquire()
+
+            def __exit__(self, *_):
+                self.inner.release()
+
+        one.lock = Lock(one.lock)
+
+        def ask(name):
+            try:
+                found.append((name, getattr(facespan, name)("tiny").num_rows))
+            except RuntimeError as error:
+                found.append((name, str(error)[:34]))
+
+        asking = [threading.Thread(target=ask, args=(name,)) for name in ("videos", "expressions", "detections")]
+        asking[0].start()
+        begun.wait()
+        for thread in asking[1:]:
+            thread.start()
+        for thread in asking:
+            thread.join()
+        known = dict(found)
+        print(known["videos"], known["expressions"], known["detections"] == facespan.detections("tiny").num_rows)
+        """
+    )
+    assert told == "facespan ended before it answered  6 True\n"
+
+
 def test_threads_and_forks_each_get_their_own_answers(ask: Ask) -> None:
     told = ask(
         """

@@ -67,6 +67,33 @@ def test_verify_says_so_with_the_frames_and_without(removed: Team, facespan: Fac
     assert "still lists" not in facespan("cache", "verify", CORPUS).out
 
 
+def test_a_video_that_failed_to_align_here_is_not_said_to_have_left(
+    team: Team, facespan: Facespan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(team.home)
+    assert facespan("cache", "push", CORPUS, "--frames").code == 0
+    held = manifest.read(FRAMES)
+    kept = {video: entry for video, entry in held.shards.items() if video != GONE}
+    (FRAMES / f"{GONE}.h5").unlink()
+    manifest.write(FRAMES, manifest.Manifest(held.kind, kept, {**held.run, manifest.MISSING: [GONE]}))
+    told = facespan("cache", "push", CORPUS)
+    assert (told.code, "left the corpus" in told.err) == (0, False)
+    assert "left the corpus" not in facespan("cache", "verify", CORPUS).out
+
+
+def test_features_are_pushed_and_verified_though_the_manifest_of_the_frames_is_damaged(
+    removed: Team, facespan: Facespan
+) -> None:
+    path = FRAMES / manifest.NAME
+    path.write_bytes(path.read_bytes().replace(b'"kind"', b'"kine"'))
+    told = facespan("cache", "push", CORPUS)
+    assert (told.code, told.out.startswith(f"push: {CORPUS}, features")) == (0, True), told.err
+    assert f"push: nobody looked at what {TRACKED} lists: {path.absolute()} is no manifest" in told.err
+    told = facespan("cache", "verify", CORPUS)
+    assert (told.code, f"verify: {FEATURES}: sound" in told.out) == (5, True)
+    assert f"verify: nobody looked at what {TRACKED} lists: {path.absolute()} is no manifest" in told.err
+
+
 def test_pushed_frames_are_tracked_anew_without_whoever_left(
     removed: Team, facespan: Facespan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
